@@ -1,0 +1,76 @@
+"""The gateway's ASGI application: calls take the short way, everything else goes through Starlette."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from rayfaas.errors import PROBLEM_JSON, BadRequest, NotFound, RayfaasError, to_problem
+from rayfaas.gateway.control import Control
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.invoke import PREFIX, Invoke, Receive
+from rayfaas.gateway.problems import Send, encode, extra_headers
+
+_log = logging.getLogger("rayfaas.gateway")
+
+
+class App:
+    """The whole HTTP surface."""
+
+    def __init__(self, invoke: Invoke, control: Control, controller: ControllerLink) -> None:
+        self._invoke = invoke
+        self._rest = Starlette(
+            routes=[Route("/healthz", healthz), Route("/readyz", Readiness(controller)), *control.routes()],
+            exception_handlers={RayfaasError: _problem, HTTPException: _http_problem, Exception: _unexpected},
+        )
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._invoke(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+async def healthz(request: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok\n")
+
+
+class Readiness:
+    """The gateway knows its routes, so that calls can be answered. The controller may be away for a while."""
+
+    def __init__(self, controller: ControllerLink) -> None:
+        self._controller = controller
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        ready = self._controller.has_routes.is_set()
+        response = PlainTextResponse("ready\n" if ready else "waiting for the controller\n", 200 if ready else 503)
+        await response(scope, receive, send)
+
+
+async def _problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RayfaasError)
+    headers = {name.decode(): value.decode() for name, value in extra_headers(error.status)}
+    return Response(encode(to_problem(error)), error.status, headers, media_type=PROBLEM_JSON)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such path, or not with this method."""
+    assert isinstance(error, HTTPException)
+    path = f"{request.method} {request.url.path}"
+    if error.status_code == 404:
+        return await _problem(request, NotFound(f"There is nothing at {path}."))
+    problem = {**to_problem(BadRequest(f"{path}: {error.detail}.")), "status": error.status_code}
+    return Response(encode(problem), error.status_code, error.headers, media_type=PROBLEM_JSON)
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return await _problem(request, RayfaasError("The gateway failed on this request; its log says how."))

@@ -1,0 +1,221 @@
+"""The control plane over HTTP: each endpoint checks who may, then hands the request on to the controller."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from rayfaas.errors import BadRequest, BodyTooLarge, Forbidden, MalformedBody, RayfaasError, to_problem
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.problems import encode
+from rayfaas.gateway.routes import Principal, Routes
+from rayfaas.names import check_alias, check_name, check_team
+from rayfaas.wire import JSON, NDJSON
+
+ROLES = ("viewer", "invoker", "deployer", "admin")
+MAX_BUNDLE = 256 << 20
+MAX_REQUEST = 4 << 20
+
+
+class Control:
+    """The endpoints below /v1."""
+
+    def __init__(self, routes: Routes, controller: ControllerLink) -> None:
+        self._routes, self._controller = routes, controller
+
+    def routes(self) -> list[Route]:
+        """The table of contents of the control plane."""
+        function = "/v1/functions/{team}/{name}"
+        return [
+            Route("/v1/whoami", self.whoami),
+            Route("/v1/status", self.status),
+            Route("/v1/bundles/{digest}", self.has_bundle, methods=["HEAD"]),
+            Route("/v1/bundles/{digest}", self.put_bundle, methods=["PUT"]),
+            Route("/v1/functions", self.functions),
+            Route(function, self.function),
+            Route(function + "/versions", self.versions, methods=["GET"]),
+            Route(function + "/versions", self.publish, methods=["POST"]),
+            Route(function + "/aliases/{alias}", self.move_alias, methods=["POST"]),
+            Route("/v1/sql", self.sql, methods=["POST"]),
+            Route("/v1/logs", self.logs),
+            Route("/v1/tokens", self.tokens, methods=["GET"]),
+            Route("/v1/tokens", self.create_token, methods=["POST"]),
+            Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
+        ]
+
+    async def whoami(self, request: Request) -> Response:
+        principal = self._allow(request, "viewer")
+        return _json({"principal": principal.name, "team": principal.team, "role": principal.role})
+
+    async def status(self, request: Request) -> Response:
+        self._allow(request, "viewer")
+        return _json(await self._controller.request("status"))
+
+    # Bundles
+
+    async def has_bundle(self, request: Request) -> Response:
+        self._allow(request, "deployer")
+        known = await self._controller.request("has_bundle", digest=_digest(request))
+        return Response(status_code=200 if known else 404)
+
+    async def put_bundle(self, request: Request) -> Response:
+        principal = self._allow(request, "deployer")
+        digest = _digest(request)
+        archive = await _body(request, MAX_BUNDLE)
+        await self._controller.request("put_bundle", digest=digest, archive=archive, actor=principal.name)
+        return Response(status_code=201)
+
+    # Functions
+
+    async def functions(self, request: Request) -> Response:
+        self._allow(request, "viewer")
+        return _json({"functions": await self._controller.request("functions")})
+
+    async def function(self, request: Request) -> Response:
+        self._allow(request, "viewer")
+        return _json(await self._controller.request("function", **_function(request)))
+
+    async def versions(self, request: Request) -> Response:
+        self._allow(request, "viewer")
+        return _json({"versions": await self._controller.request("versions", **_function(request))})
+
+    async def publish(self, request: Request) -> Response:
+        """Deploy events as NDJSON; a request that is refused at once is a problem document."""
+        path = _function(request)
+        principal = self._allow(request, "deployer", path["team"])
+        body = await _json_body(request)
+        events = self._controller.stream("publish", **path, publish=body, actor=principal.name)
+        first = await anext(events)
+        return StreamingResponse(_event_lines(first, events), media_type=NDJSON)
+
+    async def move_alias(self, request: Request) -> Response:
+        path = _function(request)
+        principal = self._allow(request, "deployer", path["team"])
+        body = await _json_body(request)
+        version = body.get("version")
+        if not isinstance(version, int):
+            raise BadRequest('Say which version: {"version": 3}.')
+        alias = check_alias(request.path_params["alias"])
+        moved = await self._controller.request(
+            "move_alias", **path, alias=alias, version=version, reason=str(body.get("reason", "")), actor=principal.name
+        )
+        return _json(moved)
+
+    # The registry
+
+    async def sql(self, request: Request) -> Response:
+        principal = self._allow(request, "viewer")
+        body = await _json_body(request)
+        sql, parameters = body.get("sql"), body.get("parameters", [])
+        if not isinstance(sql, str) or not isinstance(parameters, list):
+            raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
+        result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=_actor(principal))
+        return _json(result)
+
+    async def logs(self, request: Request) -> Response:
+        principal = self._allow(request, "viewer")
+        query = request.query_params
+        limit = query.get("limit", "1000")
+        if not limit.isdigit():
+            raise BadRequest(f"limit is a number of lines, not {limit!r}.")
+        rows = await self._controller.request(
+            "logs",
+            function=query.get("function"),
+            call=query.get("call"),
+            limit=min(int(limit), 100_000),
+            actor=_actor(principal),
+        )
+        return _json({"logs": rows})
+
+    # Tokens
+
+    async def tokens(self, request: Request) -> Response:
+        self._allow(request, "admin")
+        return _json({"tokens": await self._controller.request("tokens")})
+
+    async def create_token(self, request: Request) -> Response:
+        principal = self._allow(request, "admin")
+        body = await _json_body(request)
+        role, expires_in_s = body.get("role", "invoker"), body.get("expires_in_s")
+        if role not in ROLES:
+            raise BadRequest(f"role is one of {', '.join(ROLES)}, not {role!r}.")
+        if expires_in_s is not None and not (isinstance(expires_in_s, int | float) and expires_in_s > 0):
+            raise BadRequest("expires_in_s is a number of seconds above 0.")
+        made = await self._controller.request(
+            "create_token",
+            principal=str(body.get("principal") or principal.name),
+            team=check_team(str(body.get("team") or principal.team)),
+            role=role,
+            expires_in_s=expires_in_s,
+            actor=principal.name,
+        )
+        return _json(made, 201)
+
+    async def revoke_token(self, request: Request) -> Response:
+        principal = self._allow(request, "admin")
+        token_id = request.path_params["token_id"]
+        await self._controller.request("revoke_token", token_id=token_id, actor=principal.name)
+        return Response(status_code=204)
+
+    def _allow(self, request: Request, role: str, team: str | None = None) -> Principal:
+        """Who asks, if they may: with at least `role`, and for `team` where it is named. Admins may for every team."""
+        header = request.headers.get("authorization")
+        principal = self._routes.authenticate(header.encode("latin-1") if header else None)
+        if ROLES.index(principal.role) < ROLES.index(role):
+            raise Forbidden(f"This needs the role {role}; the token's is {principal.role}.")
+        if team is not None and team != principal.team and principal.role != "admin":
+            raise Forbidden(f"The token is of team {principal.team!r}; team {team!r} is not its to change.")
+        return principal
+
+
+def _actor(principal: Principal) -> dict[str, str]:
+    return {"principal": principal.name, "team": principal.team, "role": principal.role}
+
+
+def _function(request: Request) -> dict[str, str]:
+    return {"team": check_team(request.path_params["team"]), "name": check_name(request.path_params["name"])}
+
+
+def _digest(request: Request) -> str:
+    digest = str(request.path_params["digest"])
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise BadRequest("A bundle is addressed by its SHA-256, 64 hexadecimal digits.")
+    return digest
+
+
+async def _body(request: Request, limit: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(f"The body is over the limit of {limit:,} bytes.", limit=limit)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _json_body(request: Request) -> Mapping[str, Any]:
+    try:
+        value = msgspec.json.decode(await _body(request, MAX_REQUEST))
+    except msgspec.DecodeError as error:
+        raise MalformedBody(f"The body is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise MalformedBody("The body must be a JSON object.")
+    return value
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(encode(value), status, media_type=JSON)
+
+
+async def _event_lines(first: Any, events: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    yield encode(first) + b"\n"
+    try:
+        async for event in events:
+            yield encode(event) + b"\n"
+    except RayfaasError as error:
+        yield encode({"event": "error", "problem": to_problem(error)}) + b"\n"

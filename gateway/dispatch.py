@@ -1,0 +1,197 @@
+"""Dispatch: which executor answers a call, and what a call does while there is none.
+
+The least loaded executor of the version gets it. All full: a bounded queue per version, in which the callers' teams
+take turns, until the call's deadline. No executor at all: the same queue, and the controller is asked for one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, QueueFull, RayfaasError
+from rayfaas.gateway.executors import ExecutorConnection
+from rayfaas.gateway.pending import PendingCall
+
+Demand = Callable[[str], None]
+
+
+class Pool:
+    """One version on this gateway: the executors connected for it, the calls that wait for one."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.executors: list[ExecutorConnection] = []
+        self._waiting: dict[str, deque[PendingCall]] = {}  # by the caller's team, in the order of their turns
+        self.waiting_count = 0
+
+    def least_loaded(self) -> ExecutorConnection | None:
+        best: ExecutorConnection | None = None
+        for executor in self.executors:
+            if len(executor.calls) < executor.capacity and (best is None or executor.load < best.load):
+                best = executor
+        return best
+
+    def append(self, call: PendingCall) -> None:
+        self._waiting.setdefault(call.team, deque()).append(call)
+        self.waiting_count += 1
+
+    def append_first(self, call: PendingCall) -> None:
+        self._waiting.setdefault(call.team, deque()).appendleft(call)
+        self.waiting_count += 1
+
+    def next(self) -> PendingCall | None:
+        """The next team's first call; a team that was served goes to the end of the line."""
+        while self._waiting:
+            team = next(iter(self._waiting))
+            queue = self._waiting.pop(team)
+            call = queue.popleft()
+            self.waiting_count -= 1
+            if queue:
+                self._waiting[team] = queue
+            if not call.first.done():
+                return call
+        return None
+
+    def remove(self, call: PendingCall) -> None:
+        queue = self._waiting.get(call.team)
+        if queue is not None and call in queue:
+            queue.remove(call)
+            self.waiting_count -= 1
+            if not queue:
+                del self._waiting[call.team]
+
+    def oldest_ns(self) -> int | None:
+        """When the call that has waited longest was accepted."""
+        return min((queue[0].accepted_ns for queue in self._waiting.values() if queue), default=None)
+
+
+class Dispatcher:
+    """Brings calls and executors together. `demand(version_key)` is called when calls wait and no executor is there."""
+
+    def __init__(self, demand: Demand, max_queue: int) -> None:
+        self._demand, self._max_queue = demand, max_queue
+        self._pools: dict[str, Pool] = {}
+
+    def pool(self, key: str) -> Pool:
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = Pool(key)
+        return pool
+
+    def dispatch(self, call: PendingCall) -> None:
+        """Send it to an executor or queue it. Raises `QueueFull`."""
+        pool = self.pool(call.route.key)
+        executor = pool.least_loaded()
+        if executor is not None:
+            executor.submit(call)
+            return
+        if pool.waiting_count >= self._max_queue:
+            raise QueueFull(f"{pool.waiting_count} calls of {pool.key} are waiting already. Try again a little later.")
+        if not pool.executors:
+            call.cold = "no executor of this version was up"
+        pool.append(call)
+        self._demand_if_cold(pool)
+
+    def watch_deadline(self, call: PendingCall) -> None:
+        seconds = max(0.0, call.deadline - time.time())
+        call.timer = asyncio.get_running_loop().call_later(seconds, self._out_of_time, call)
+
+    def abandon(self, call: PendingCall, reason: str) -> None:
+        """Nobody waits for it any more."""
+        if call.executor is None:
+            self.pool(call.route.key).remove(call)
+        elif call.ended is None:
+            call.executor.cancel(call, reason)
+
+    def refuse_waiting(self, key: str, error: RayfaasError) -> None:
+        """No executor will come: answer those that wait with the reason."""
+        pool = self.pool(key)
+        while (call := pool.next()) is not None:
+            call.fail(error)
+
+    def demand_again(self) -> None:
+        """The controller is back: tell it again which versions calls wait for."""
+        for pool in self._pools.values():
+            self._demand_if_cold(pool)
+
+    def load(self) -> dict[str, list[float]]:
+        """By version: calls in flight, calls waiting, seconds that the longest wait has lasted."""
+        now = time.time_ns()
+        report: dict[str, list[float]] = {}
+        for pool in self._pools.values():
+            in_flight = sum(len(executor.calls) for executor in pool.executors)
+            if in_flight or pool.waiting_count:
+                report[pool.key] = [in_flight, pool.waiting_count, (now - (pool.oldest_ns() or now)) / 1e9]
+        return report
+
+    # Executors come and go (`executors.Listener`)
+
+    def executor_ready(self, executor: ExecutorConnection, key: str) -> None:
+        self.pool(key).executors.append(executor)
+        self.executor_has_room(executor, key)
+
+    def executor_has_room(self, executor: ExecutorConnection, key: str) -> None:
+        """Give it calls that wait, as many as it takes."""
+        pool = self._pools[key]
+        while pool.waiting_count and len(executor.calls) < executor.capacity and executor in pool.executors:
+            call = pool.next()
+            if call is not None:
+                executor.submit(call)
+
+    def executor_leaves(self, executor: ExecutorConnection, key: str) -> None:
+        """Dispatch no more to it."""
+        pool = self.pool(key)
+        if executor in pool.executors:
+            pool.executors.remove(executor)
+        self._demand_if_cold(pool)
+
+    def executor_gone(self, executor: ExecutorConnection, key: str) -> None:
+        """Its connection broke. Calls that it can't have begun go elsewhere; the others fail.
+
+        It begins calls in the order in which they were sent, at most `concurrency` at a time: those behind the first
+        `concurrency` unanswered ones never reached user code.
+        """
+        self.executor_leaves(executor, key)
+        calls, executor.calls = list(executor.calls.values()), {}
+        begun = executor.concurrency
+        for call in calls[:begun]:
+            call.fail(
+                ExecutorDied(
+                    f"The process that ran {key} ended before it answered. "
+                    "The call is not tried again by itself, because it may have had effects."
+                )
+            )
+        for call in reversed(calls[begun:]):
+            self._requeue(call)
+
+    # Inside
+
+    def _requeue(self, call: PendingCall) -> None:
+        call.executor = None
+        pool = self.pool(call.route.key)
+        executor = pool.least_loaded()
+        if executor is not None:
+            executor.submit(call)
+        elif not call.first.done():
+            pool.append_first(call)
+            self._demand_if_cold(pool)
+
+    def _demand_if_cold(self, pool: Pool) -> None:
+        if pool.waiting_count and not pool.executors:
+            self._demand(pool.key)
+
+    def _out_of_time(self, call: PendingCall) -> None:
+        waited_s = time.time() - call.accepted_ns / 1e9
+        key, was_sent = call.route.key, call.executor is not None
+        self.abandon(call, "timeout")
+        if was_sent:
+            call.fail(
+                CallTimeout(f"{key} did not answer within {waited_s:.1f} s, the timeout of the function or call.")
+            )
+        elif call.cold:
+            call.fail(NoCapacity(f"No executor of {key} came up within {waited_s:.1f} s, the timeout."))
+        else:
+            call.fail(CallTimeout(f"All executors of {key} were busy for {waited_s:.1f} s, the timeout."))

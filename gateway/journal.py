@@ -1,0 +1,100 @@
+"""The call journal: an append-only NDJSON file of this gateway, one `write` per record.
+
+What was written survives kill −9 of anything on this machine. The file is locked for as long as this process lives; a
+free lock tells the registry that no more records will come.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import logging
+import os
+import time
+from pathlib import Path
+
+from rayfaas.errors import Unavailable
+from rayfaas.records import CallEnded, CallStarted, LogLine, Record, encode_record
+
+_log = logging.getLogger("rayfaas.journal")
+
+# A segment that is full is followed by another, so that the registry can delete what it has loaded. A call may begin in
+# one and end in a later one.
+SEGMENT_BYTES = 64 << 20
+
+
+class Journal:
+    """Appends records. `directory` is shared with the registry, which reads and deletes segments."""
+
+    def __init__(self, directory: Path, gateway: str) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._numbers = itertools.count()
+        self.instance = f"{gateway}-{time.time_ns()}"  # this life of this gateway
+        self._fd = -1
+        self._size = 0
+        self._late: list[bytes] = []  # ends that could not be written yet
+        self._open()
+
+    def started(self, record: CallStarted) -> None:
+        """Raises `Unavailable` if it can't be written: a call that is not recorded is not run."""
+        try:
+            self._append(encode_record(record) + b"\n")
+        except OSError as error:
+            _log.error("the call journal can't be written: %s", error)
+            raise Unavailable(
+                f"Calls can't be recorded ({error.strerror}), so none is run. Free space in {self._directory}."
+            ) from error
+
+    def ended(self, record: CallEnded) -> None:
+        self._keep(record)
+
+    def log(self, record: LogLine) -> None:
+        self._keep(record)
+
+    def close(self) -> None:
+        self.flush_late()
+        os.close(self._fd)
+
+    def flush_late(self) -> bool:
+        """Write what a full disk held up; whether nothing is left."""
+        try:
+            while self._late:
+                self._append(self._late[0])
+                self._late.pop(0)
+        except OSError:
+            return False
+        return True
+
+    def _keep(self, record: Record) -> None:
+        """The call has run, so its end is kept until it can be written."""
+        line = encode_record(record) + b"\n"
+        if self._late and not self.flush_late():
+            self._late.append(line)
+            return
+        try:
+            self._append(line)
+        except OSError as error:
+            _log.error("the call journal can't be written, its records are held in memory: %s", error)
+            self._late.append(line)
+
+    def _append(self, line: bytes) -> None:
+        written = os.write(self._fd, line)
+        if written != len(line):
+            # A full disk takes a part of it: take that back, so that no half line stands before the next one.
+            os.ftruncate(self._fd, self._size)
+            raise OSError(28, "No space left on device")
+        self._size += written
+        if self._size >= SEGMENT_BYTES:
+            old = self._fd
+            self._open()
+            os.close(old)
+
+    def _open(self) -> None:
+        """Begin the next segment. It gets its name when it is locked: a segment without a lock is a dead gateway's."""
+        path = self._directory / f"{self.instance}.{next(self._numbers):06d}.ndjson"
+        unnamed = path.with_suffix(".new")
+        self._fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(unnamed, path)
+        self._size = 0

@@ -1,0 +1,131 @@
+"""A call between its acceptance and its answer, at the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from rayfaas.envelope import CallHeader, ErrorHeader, ReadyHeader, ResultHeader
+from rayfaas.errors import RayfaasError
+from rayfaas.frames import Kind, Message
+from rayfaas.gateway.routes import Route
+
+_encode = msgspec.msgpack.Encoder().encode
+
+OnLog = Callable[["PendingCall", Message], None]
+
+
+class Runner(Protocol):
+    """The executor that a call was sent to."""
+
+    ready_header: ReadyHeader | None
+
+    def grant(self, pending: PendingCall, items: int) -> None: ...
+
+    def cancel(self, pending: PendingCall, reason: str) -> None: ...
+
+
+class PendingCall:
+    """One call.
+
+    Its answer is `first`: a RESULT, an ERROR, or the first ITEM of a stream, whose others are read with `next_item`.
+    Where the caller wants logs, a LOG is a message like an ITEM.
+    """
+
+    __slots__ = (
+        "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "credit", "deadline", "dispatched_ns",
+        "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal", "root_id", "route",
+        "team", "timer", "wants_logs",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        route: Route,
+        call_id: str,
+        root_id: str,
+        parent_id: str | None,
+        principal: str,
+        team: str,
+        content_type: str,
+        body: bytes,
+        timeout_s: float,
+        on_log: OnLog,
+        wants_logs: bool = False,
+        credit: int = 64,
+    ) -> None:
+        self.route, self.call_id, self.root_id, self.parent_id = route, call_id, root_id, parent_id
+        self.principal, self.team, self.content_type, self.body = principal, team, content_type, body
+        self.accepted_ns = time.time_ns()
+        self.dispatched_ns = 0
+        self.deadline = self.accepted_ns / 1e9 + timeout_s
+        self.credit = credit
+        self.cold = ""
+        self.on_log, self.wants_logs = on_log, wants_logs
+        self.executor: Runner | None = None
+        self.number = 0
+        self.bytes_out = 0
+        self.ended: ResultHeader | ErrorHeader | None = None
+        self.first: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.items: deque[Message | RayfaasError] = deque()
+        self.more: asyncio.Event | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+    def header(self) -> bytes:
+        return _encode(
+            CallHeader(
+                self.call_id,
+                self.root_id,
+                self.parent_id,
+                self.content_type,
+                self.principal,
+                self.team,
+                self.deadline,
+                self.credit,
+            )
+        )
+
+    def hear(self, message: Message) -> None:
+        if message.kind == Kind.LOG:
+            self.on_log(self, message)
+            if not self.wants_logs:
+                return
+        if not self.first.done():
+            self.first.set_result(message)
+        else:
+            self._queue(message)
+
+    def fail(self, error: RayfaasError) -> None:
+        """End it with an error of ours; nothing happens if it has ended."""
+        if not self.first.done():
+            self.first.set_exception(error)
+        elif self.ended is None:
+            self._queue(error)
+
+    def next_ready(self) -> Message | None:
+        """The stream's next message if it is here already."""
+        if not self.items or isinstance(self.items[0], RayfaasError):
+            return None
+        item = self.items.popleft()
+        return item if isinstance(item, Message) else None
+
+    async def next_item(self) -> Message:
+        """The stream's next message: an ITEM, or the RESULT or ERROR that ends it. Raises the error that cut it off."""
+        if self.more is None:
+            self.more = asyncio.Event()
+        while not self.items:
+            self.more.clear()
+            await self.more.wait()
+        item = self.items.popleft()
+        if isinstance(item, RayfaasError):
+            raise item
+        return item
+
+    def _queue(self, item: Message | RayfaasError) -> None:
+        self.items.append(item)
+        if self.more is not None:
+            self.more.set()

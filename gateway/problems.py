@@ -1,0 +1,39 @@
+"""Errors on their way out: the one place where they become HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from rayfaas.errors import PROBLEM_JSON, RayfaasError, to_problem
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+async def send_error(send: Send, error: RayfaasError, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    await send_problem(send, to_problem(error), headers)
+
+
+async def send_problem(send: Send, problem: dict[str, Any], headers: list[tuple[bytes, bytes]] | None = None) -> None:
+    """Answer with an RFC 9457 problem document."""
+    body = encode(problem)
+    own = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *extra_headers(int(problem["status"])),
+    ]
+    await send({"type": "http.response.start", "status": problem["status"], "headers": own + (headers or [])})
+    await send({"type": "http.response.body", "body": body})
+
+
+def extra_headers(status: int) -> list[tuple[bytes, bytes]]:
+    """What the standards ask for beside the status."""
+    if status == 401:
+        return [(b"www-authenticate", b'Bearer realm="rayfaas"')]
+    if status in (429, 503):
+        return [(b"retry-after", b"1")]
+    return []

@@ -1,0 +1,159 @@
+"""What this gateway knows of functions, versions, aliases and tokens: the controller's snapshot, by revision."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import msgspec
+
+from rayfaas.errors import NotFound, Unauthenticated
+from rayfaas.names import LIVE, Target
+
+# Answers of `resolve` and `authenticate` are kept until the snapshot changes, at most so many.
+_MOST_CACHED = 50_000
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who calls. `expires_at` is Unix time in seconds."""
+
+    name: str
+    team: str
+    role: str
+    expires_at: float | None = None
+
+
+class VersionRoute(msgspec.Struct, frozen=True):
+    """What the controller says of one ACTIVE version."""
+
+    number: int
+    code_digest: str
+    syntax_digest: str
+    environment_digest: str
+    shape: str
+    gpus: float
+    timeout_s: float
+    concurrency: int
+
+
+class AliasRoute(msgspec.Struct, frozen=True):
+    version: int
+    revision: int
+
+
+class FunctionRoute(msgspec.Struct, frozen=True):
+    team: str
+    name: str
+    versions: list[VersionRoute]
+    aliases: dict[str, AliasRoute]
+
+
+class TokenRoute(msgspec.Struct, frozen=True):
+    """`digest` is the SHA-256 of the token, as hex: the token itself is nowhere kept."""
+
+    digest: str
+    principal: str
+    team: str
+    role: str
+    expires_at: float | None
+
+
+class Changes(msgspec.Struct):
+    """The answer of a long poll: what changed since the revision that the gateway had. None: unchanged."""
+
+    revision: int
+    functions: list[FunctionRoute]
+    tokens: list[TokenRoute] | None = None
+    sessions: dict[str, bytes] | None = None
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What a target means right now. `key` is `team/name:version`; a pinned version has no alias."""
+
+    key: str
+    function: str
+    owner: str
+    version: VersionRoute
+    alias: str | None = None
+    alias_revision: int | None = None
+
+
+class Routes:
+    """The tables, and the answers drawn from them."""
+
+    def __init__(self) -> None:
+        self.revision = 0
+        self.sessions: dict[str, bytes] = {}
+        self._functions: dict[tuple[str, str], FunctionRoute] = {}
+        self._tokens: dict[str, TokenRoute] = {}
+        self._resolved: dict[tuple[str, str], Route] = {}
+        self._principals: dict[bytes, Principal] = {}
+
+    def apply(self, changes: Changes) -> None:
+        for function in changes.functions:
+            self._functions[function.team, function.name] = function
+        if changes.tokens is not None:
+            self._tokens = {token.digest: token for token in changes.tokens}
+            self._principals.clear()
+        if changes.sessions is not None:
+            self.sessions = changes.sessions
+        self._resolved.clear()
+        self.revision = changes.revision
+
+    def authenticate(self, authorization: bytes | None) -> Principal:
+        """The principal of an Authorization header. Raises `Unauthenticated`."""
+        principal = self._principals.get(authorization or b"")
+        if principal is None:
+            principal = self._check(authorization)
+        if principal.expires_at is not None and principal.expires_at < time.time():
+            raise Unauthenticated("The token has expired. Ask an admin for another: rayfaas token create …")
+        return principal
+
+    def _check(self, authorization: bytes | None) -> Principal:
+        if not authorization:
+            raise Unauthenticated("Send the header `Authorization: Bearer <token>`.")
+        scheme, _, secret = authorization.partition(b" ")
+        # The digest is looked up, never compared byte by byte, so time tells nothing about the token.
+        token = self._tokens.get(hashlib.sha256(secret.strip()).hexdigest()) if scheme.lower() == b"bearer" else None
+        if token is None:
+            raise Unauthenticated("The token is not known here. Is it of another server, or revoked?")
+        principal = Principal(token.principal, token.team, token.role, token.expires_at)
+        _remember(self._principals, authorization, principal)
+        return principal
+
+    def resolve(self, text: str, team: str) -> Route:
+        """What a target means for a caller of `team`. Raises `BadRequest` or `NotFound`."""
+        route = self._resolved.get((text, team))
+        if route is None:
+            route = self._resolve(Target.parse(text), team)
+            _remember(self._resolved, (text, team), route)
+        return route
+
+    def _resolve(self, target: Target, team: str) -> Route:
+        owner = target.team or team
+        function = self._functions.get((owner, target.name))
+        if function is None:
+            raise NotFound(f"There is no function {owner}/{target.name}. `rayfaas functions` lists those that exist.")
+        if target.version is not None:
+            return _route(function, target.version)
+        name = target.alias or LIVE
+        alias = function.aliases.get(name)
+        if alias is None:
+            known = ", ".join(sorted(function.aliases)) or "none yet"
+            raise NotFound(f"{owner}/{target.name} has no alias {name!r}. Its aliases: {known}.")
+        return _route(function, alias.version, name, alias.revision)
+
+
+def _route(function: FunctionRoute, number: int, alias: str | None = None, revision: int | None = None) -> Route:
+    name = f"{function.team}/{function.name}"
+    for version in function.versions:
+        if version.number == number:
+            return Route(f"{name}:{number}", name, function.team, version, alias, revision)
+    raise NotFound(f"{name} has no version {number} that can be called.")
+
+
+def _remember(cache: dict[Any, Any], key: Any, value: Any) -> None:
+    if len(cache) >= _MOST_CACHED:
+        cache.clear()
+    cache[key] = value

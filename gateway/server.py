@@ -1,0 +1,119 @@
+"""One gateway process: its parts put together, its sockets, its life: open, serve, drain, close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import uvicorn
+
+from rayfaas.config import Limits
+from rayfaas.gateway.app import App
+from rayfaas.gateway.control import Control
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.executors import ExecutorConnection, executor_key
+from rayfaas.gateway.invoke import Invoke
+from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.routes import Routes
+from rayfaas.link import keep_link
+
+_log = logging.getLogger("rayfaas.gateway")
+
+DRAIN_S = 30
+
+
+@dataclass(frozen=True)
+class GatewayConfig:
+    """`slot` numbers the gateways of one home; `key` is the home's, with which the controller knows this process."""
+
+    slot: int
+    host: str
+    port: int
+    executor_socket: Path
+    controller_socket: Path
+    journal: Path
+    key: bytes
+    limits: Limits
+
+    @property
+    def name(self) -> str:
+        return f"gateway-{self.slot}"
+
+    @property
+    def executor_address(self) -> str:
+        """Where executors dial this gateway."""
+        return f"unix:{self.executor_socket}"
+
+
+class Gateway:
+    """Built once per process; `serve` returns when the process was told to end (SIGTERM, SIGINT)."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._config = config
+        self._routes = Routes()
+        self._controller = ControllerLink(self._routes)
+        self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue)
+        self._controller.serve(self._dispatcher)
+        self._journal = Journal(config.journal, config.name)
+        invoke = Invoke(self._routes, self._dispatcher, self._journal, config.limits)
+        self._app = App(invoke, Control(self._routes, self._controller), self._controller)
+
+    async def serve(self) -> None:
+        executors = await self._listen_for_executors()
+        identity = {
+            "role": "gateway",
+            "name": self._config.name,
+            "pid": os.getpid(),
+            "executor_address": self._config.executor_address,
+        }
+        address = f"unix:{self._config.controller_socket}"
+        link = asyncio.ensure_future(keep_link(address, identity, self._config.key, self._controller, 0.05, 0.5))
+        try:
+            await self._controller.has_routes.wait()
+            await self._serve_http()
+        finally:
+            link.cancel()
+            executors.close()
+            self._journal.close()
+
+    async def _serve_http(self) -> None:
+        config = uvicorn.Config(
+            cast(Any, self._app),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_S,
+        )
+        await uvicorn.Server(config).serve(sockets=[listening_socket(self._config.host, self._config.port)])
+
+    async def _listen_for_executors(self) -> asyncio.Server:
+        path = self._config.executor_socket
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()  # of a gateway before us in this slot, which is gone
+        server = await asyncio.get_running_loop().create_unix_server(
+            lambda: ExecutorConnection(self._dispatcher, lambda who: executor_key(self._routes.sessions, who)),
+            str(path),
+        )
+        path.chmod(0o600)
+        return server
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that several gateways may share: the kernel spreads the connections (SO_REUSEPORT)."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.bind((host, port))
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,214 @@
+"""Answers that come in pieces: a generator's items, and logs if asked for, as SSE, NDJSON or one JSON array.
+
+A stream ends with `done` or with `error`, never by silence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from rayfaas.envelope import ErrorHeader, LogHeader
+from rayfaas.errors import NotAcceptable, RayfaasError, to_problem
+from rayfaas.frames import Kind, Message
+from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.problems import Send, encode
+from rayfaas.wire import JSON, NDJSON, SSE
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+# How many items the executor may send before the client has taken some; half of it is granted at a time.
+CREDIT = 64
+_decode_log = msgspec.msgpack.Decoder(LogHeader).decode
+
+
+class NdjsonFormat:
+    """One JSON object a line: `{"item": …}`, `{"log": …}`, at last `{"done": …}` or `{"error": …}`."""
+
+    content_type: ClassVar[str] = NDJSON
+    is_stream: ClassVar[bool] = True  # even where the function returns one result
+    carries_logs: ClassVar[bool] = True
+
+    def start(self) -> bytes:
+        return b""
+
+    def item(self, body: bytes, first: bool) -> bytes:
+        return b'{"item":%b}\n' % body
+
+    def log(self, entry: dict[str, Any]) -> bytes:
+        return b'{"log":%b}\n' % encode(entry)
+
+    def done(self, summary: dict[str, Any]) -> bytes:
+        return b'{"done":%b}\n' % encode(summary)
+
+    def error(self, problem: dict[str, Any]) -> bytes:
+        return b'{"error":%b}\n' % encode(problem)
+
+
+class SseFormat(NdjsonFormat):
+    """Server-sent events: items without a name, and the events `log`, `done` and `error`."""
+
+    content_type = SSE
+
+    def item(self, body: bytes, first: bool) -> bytes:
+        return b"data: %b\n\n" % body
+
+    def log(self, entry: dict[str, Any]) -> bytes:
+        return b"event: log\ndata: %b\n\n" % encode(entry)
+
+    def done(self, summary: dict[str, Any]) -> bytes:
+        return b"event: done\ndata: %b\n\n" % encode(summary)
+
+    def error(self, problem: dict[str, Any]) -> bytes:
+        return b"event: error\ndata: %b\n\n" % encode(problem)
+
+
+class JsonFormat(NdjsonFormat):
+    """One array of all items, without logs. An error cuts it off, so that no client takes it for whole."""
+
+    content_type = JSON
+    is_stream = False
+    carries_logs = False
+
+    def start(self) -> bytes:
+        return b"["
+
+    def item(self, body: bytes, first: bool) -> bytes:
+        return body if first else b"," + body
+
+    def log(self, entry: dict[str, Any]) -> bytes:
+        return b""
+
+    def done(self, summary: dict[str, Any]) -> bytes:
+        return b"]"
+
+    def error(self, problem: dict[str, Any]) -> bytes:
+        return b""
+
+
+class AnyFormat(NdjsonFormat):
+    """The caller takes anything: plain JSON for a result, NDJSON for a generator."""
+
+    is_stream = False
+
+
+_FORMATS = {NDJSON: NdjsonFormat(), "application/jsonl": NdjsonFormat(), SSE: SseFormat(), JSON: JsonFormat()}
+_ANY = AnyFormat()
+
+
+def format_for(headers: dict[bytes, bytes]) -> NdjsonFormat:
+    """By the Accept header. Raises `NotAcceptable`."""
+    accept = headers.get(b"accept")
+    if accept is None or accept == b"*/*":
+        return _ANY
+    for part in accept.decode("latin-1").lower().split(","):
+        media = part.partition(";")[0].strip()
+        if media in _FORMATS:
+            return _FORMATS[media]
+        if media in ("*/*", "application/*"):
+            return _ANY
+    raise NotAcceptable(f"Accept {accept.decode('latin-1')!r}: this can answer {JSON}, {NDJSON} and {SSE}.")
+
+
+class Stream:
+    """Sends one call's answer in pieces. `end(code)` records the call's end."""
+
+    def __init__(
+        self,
+        call: PendingCall,
+        format: NdjsonFormat,
+        headers: list[tuple[bytes, bytes]],
+        end: Callable[[str | None], None],
+    ) -> None:
+        self._call, self._format, self._headers, self._end = call, format, headers, end
+        self._sent = self._since_grant = 0
+
+    async def send(self, first: Message, receive: Receive, send: Send) -> None:
+        """Returns when the last byte is sent, or when the client is gone (the call has no recorded end then)."""
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await self._start(send)
+            await self._write(send, self._format.start())
+            message: Message | None = first
+            while message is not None and not gone.done():
+                message = await self._step(message, send, gone)
+        finally:
+            gone.cancel()
+
+    async def _step(self, message: Message, send: Send, gone: asyncio.Future[None]) -> Message | None:
+        """Send this message and return the next; None after the last."""
+        kind = message.kind
+        if kind == Kind.RESULT or kind == Kind.ERROR:
+            await self._finish(message, send)
+            return None
+        if kind == Kind.LOG:
+            await self._write(send, self._format.log(_log_entry(message)))
+        else:
+            await self._write(send, self._item(message.body))
+            self._grant()
+        return await self._next(send, gone)
+
+    async def _next(self, send: Send, gone: asyncio.Future[None]) -> Message | None:
+        if (ready := self._call.next_ready()) is not None:
+            return ready
+        following = asyncio.ensure_future(self._call.next_item())
+        try:
+            waiting: list[asyncio.Future[Any]] = [following, gone]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return following.result() if following.done() else None
+        except RayfaasError as error:
+            self._end(error.code)
+            await self._write(send, self._format.error(to_problem(error)), last=True)
+            return None
+        finally:
+            following.cancel()
+
+    async def _finish(self, message: Message, send: Send) -> None:
+        ended = self._call.ended
+        if isinstance(ended, ErrorHeader):
+            self._end(str(ended.problem["code"]))
+            await self._write(send, self._format.error({**ended.problem, "call": self._call.call_id}), last=True)
+            return
+        text = b"" if self._sent or not message.body else self._item(message.body)
+        text += self._format.done({"call": self._call.call_id, "items": self._sent})
+        self._call.bytes_out += len(text)
+        self._end(None)
+        await self._write(send, text, last=True)
+
+    def _item(self, body: bytes) -> bytes:
+        self._sent += 1
+        text = self._format.item(body, self._sent == 1)
+        self._call.bytes_out += len(text)
+        return text
+
+    def _grant(self) -> None:
+        self._since_grant += 1
+        if self._since_grant >= CREDIT // 2 and self._call.executor is not None:
+            self._call.executor.grant(self._call, self._since_grant)
+            self._since_grant = 0
+
+    async def _start(self, send: Send) -> None:
+        head = [(b"content-type", self._format.content_type.encode()), (b"cache-control", b"no-store"), *self._headers]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+
+    async def _write(self, send: Send, text: bytes, last: bool = False) -> None:
+        if text or last:
+            await send({"type": "http.response.body", "body": text, "more_body": not last})
+
+
+def _log_entry(message: Message) -> dict[str, Any]:
+    header = _decode_log(message.header)
+    return {
+        "at_us": header.at_us,
+        "stream": header.stream,
+        "level": header.level,
+        "text": message.body.decode("utf-8", "replace"),
+    }
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

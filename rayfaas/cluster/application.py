@@ -1,0 +1,72 @@
+"""Makes a Ray cluster one of ours: joins the controller and runs the persistent Serve application `rayfaas`.
+
+    RAYFAAS_JOIN=ID:SECRET python -m rayfaas.cluster.application --address HOST:PORT --controller unix:PATH --cache DIR
+
+The join token works once. It ends when Ray Serve has taken the application; the cluster then keeps it running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+import click
+import ray
+from ray import serve
+
+from rayfaas.cluster.agent import Agent
+from rayfaas.cluster.hosting import HostConfig
+from rayfaas.cluster.replica import deployment
+from rayfaas.errors import RayfaasError
+from rayfaas.link import Service, dial_link
+
+APPLICATION = "rayfaas"
+WARM = "warm"
+
+
+async def join(controller: str, join_id: str, secret: bytes) -> tuple[str, bytes]:
+    """Trade a join token for the cluster's name and session key."""
+    link = await dial_link(controller, {"role": "join", "join": join_id}, secret, Service({}))
+    try:
+        granted = await link.request("join", timeout_s=30.0)
+    finally:
+        link.close()
+    return granted["cluster"], granted["session_key"]
+
+
+def run_application(config: HostConfig) -> None:
+    """Have Serve run the agent and a warm supervisor; both cost no CPU of Ray's count, so that functions get it all."""
+    no_cpu = {"num_cpus": 0}
+    warm = deployment("Warm", num_replicas=1, ray_actor_options=no_cpu).bind(config)
+    agent = serve.deployment(Agent, name="Agent").options(
+        num_replicas=1, ray_actor_options=no_cpu, health_check_period_s=5, max_ongoing_requests=1000
+    )
+    serve.start(proxy_location="Disabled")
+    serve.run_many(
+        [serve.RunTarget(agent.bind(config, warm), name=APPLICATION, route_prefix=None)],
+        wait_for_ingress_deployment_creation=False,
+        wait_for_applications_running=False,
+    )
+
+
+@click.command()
+@click.option("--address", required=True, help="Address of the Ray cluster's head.")
+@click.option("--controller", required=True, help="Where the controller listens: unix:PATH or tcp:HOST:PORT.")
+@click.option("--cache", required=True, help="Directory on each node for unpacked bundles.")
+def main(address: str, controller: str, cache: str) -> None:
+    logging.basicConfig(level=logging.INFO)
+    join_id, _, secret = os.environ.pop("RAYFAAS_JOIN", "").partition(":")
+    if not secret:
+        raise click.UsageError("RAYFAAS_JOIN must hold the join token.")
+    try:
+        cluster, session_key = asyncio.run(join(controller, join_id, bytes.fromhex(secret)))
+    except (OSError, RayfaasError) as error:
+        raise click.ClickException(f"The controller at {controller} did not let this cluster join: {error}") from None
+    config = HostConfig(controller, cluster, session_key, WARM, cache)
+    ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.WARNING)
+    run_application(config)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Bundles on a node: fetched once, checked against their digest, unpacked beside each other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from rayfaas.errors import DeployError
+
+Fetch = Callable[[str], Awaitable[bytes]]
+
+
+class BundleCache:
+    """Unpacked bundles below `directory`, which several supervisors of one node may share."""
+
+    def __init__(self, directory: Path, fetch: Fetch) -> None:
+        self._directory, self._fetch = directory, fetch
+        self._under_way: dict[str, asyncio.Task[Path]] = {}
+
+    async def path(self, digest: str) -> Path:
+        """Where the bundle lies unpacked. Raises `DeployError` if it can't be had or is not what its digest says."""
+        path = self._directory / digest
+        if path.is_dir():
+            return path
+        task = self._under_way.get(digest)
+        if task is None:
+            task = self._under_way[digest] = asyncio.get_running_loop().create_task(self._get(digest, path))
+            task.add_done_callback(lambda _: self._under_way.pop(digest, None))
+        return await asyncio.shield(task)
+
+    async def _get(self, digest: str, path: Path) -> Path:
+        archive = await self._fetch(digest)
+        if hashlib.sha256(archive).hexdigest() != digest:
+            raise DeployError(f"bundle {digest[:12]} arrived damaged")
+        await asyncio.to_thread(unpack, archive, path)
+        return path
+
+
+def unpack(archive: bytes, path: Path) -> None:
+    """Unpack into `path`, which appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=path.parent))
+    try:
+        with zipfile.ZipFile(io.BytesIO(archive)) as bundle:
+            _check_names(bundle)
+            bundle.extractall(scratch)
+        try:
+            os.rename(scratch, path)
+        except OSError:
+            if not path.is_dir():  # another supervisor of this node was faster, which is as good
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_names(bundle: zipfile.ZipFile) -> None:
+    for name in bundle.namelist():
+        if name.startswith("/") or ".." in name.split("/") or "\\" in name:
+            raise DeployError(f"the bundle holds {name!r}, a path that leaves it")

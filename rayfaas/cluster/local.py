@@ -1,0 +1,221 @@
+"""The cluster `local`: a Ray head as subprocesses of this machine, or a Ray cluster that exists already, made ours.
+
+    python -m rayfaas.cluster.local --home DIR [--ray-address HOST:PORT] [--gpus N]
+
+It holds the head for as long as it lives, joins it to the controller, and starts both again when the head dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import logging
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from rayfaas.config import Home
+from rayfaas.errors import RayfaasError, Unavailable
+from rayfaas.link import Service, dial_link
+
+_log = logging.getLogger("rayfaas.cluster")
+
+NAME = "local"
+HEAD_UP_S = 90.0
+JOIN_S = 120.0
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What the machine offers to Ray; None lets Ray count."""
+
+    cpus: float | None = None
+    gpus: float | None = None
+
+
+class RayHead:
+    """`ray start --head --block` in its own session, on free loopback ports, with its own temporary directory."""
+
+    def __init__(self, directory: Path, options: HeadOptions) -> None:
+        self._directory, self._options = directory, options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.dashboard_port = 0
+        self.address = ""
+
+    def start(self) -> None:
+        """Returns when the head answers. Raises `Unavailable` with the place of its log."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._directory.mkdir(parents=True)
+        port, self.dashboard_port, client_port, agent_port = free_ports(4)
+        log = self._directory / "head.log"
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                self._command(port, client_port, agent_port),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=head_environment(),
+                start_new_session=True,
+                preexec_fn=_terminate_with_parent,  # this process has one thread when it starts a head
+            )
+        self.address = f"127.0.0.1:{port}"
+        self._wait(log)
+
+    def poll(self) -> int | None:
+        return self._process.poll() if self._process else 0
+
+    def stop(self) -> None:
+        """SIGTERM lets `ray start --block` end its processes itself; what is left of its session is killed."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _command(self, port: int, client_port: int, agent_port: int) -> list[str]:
+        ray = Path(sys.executable).with_name("ray")
+        command = [
+            *(str(ray), "start", "--head", "--block", "--disable-usage-stats"),
+            *("--node-ip-address", "127.0.0.1", "--port", str(port), "--temp-dir", str(self._directory)),
+            *("--include-dashboard", "true", "--dashboard-host", "127.0.0.1"),
+            *("--dashboard-port", str(self.dashboard_port), "--dashboard-agent-listen-port", str(agent_port)),
+            *("--ray-client-server-port", str(client_port), "--include-log-monitor", "false"),
+        ]
+        if self._options.cpus is not None:
+            command += ["--num-cpus", f"{self._options.cpus:g}"]
+        if self._options.gpus is not None:
+            command += ["--num-gpus", f"{self._options.gpus:g}"]
+        return command
+
+    def _wait(self, log: Path) -> None:
+        deadline = time.monotonic() + HEAD_UP_S
+        while b"Ray runtime started" not in log.read_bytes():
+            if self.poll() is not None or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace")[-2000:]
+                self.stop()
+                raise Unavailable(f"The Ray head did not start:\n{tail}")
+            time.sleep(0.1)
+
+
+class LocalCluster:
+    """Keeps the cluster up and joined until `stop`."""
+
+    def __init__(self, home: Home, head: RayHead | None, address: str) -> None:
+        self._home, self._head, self._address = home, head, address
+        self._stopping = False
+
+    def run(self) -> None:
+        """Start, join, watch; again when the head dies. A cluster that exists already is joined and left alone."""
+        pause_s = 1.0
+        while not self._stopping:
+            try:
+                self._bring_up()
+                pause_s = 1.0
+                self._watch()
+            except (Unavailable, subprocess.SubprocessError) as error:
+                _log.error("the cluster did not come up, next try in %.0f s: %s", pause_s, error)
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, 60.0)
+
+    def stop(self) -> None:
+        self._stopping = True
+        if self._head is not None:
+            self._head.stop()
+
+    def _bring_up(self) -> None:
+        if self._head is not None:
+            self._head.start()
+            self._address = self._head.address
+        self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
+        token = asyncio.run(self._join_token())
+        command = [sys.executable, "-m", "rayfaas.cluster.application", "--address", self._address]
+        command += ["--controller", self._home.controller_address, "--cache", str(self._home.cache)]
+        started = subprocess.run(
+            command,
+            env={**head_environment(), "RAYFAAS_JOIN": token},
+            timeout=JOIN_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if started.returncode != 0:
+            raise Unavailable(f"the application could not be started (exit code {started.returncode})")
+
+    async def _join_token(self) -> str:
+        """The right to join, asked of the controller with the home's key; waits until the controller is up."""
+        identity = {"role": "home"}
+        while True:
+            try:
+                link = await dial_link(
+                    self._home.controller_address, identity, self._home.key_file.read_bytes(), Service({})
+                )
+                break
+            except (OSError, RayfaasError):
+                await asyncio.sleep(0.1)
+        granted = await link.request("join_token", cluster=NAME)
+        link.close()
+        return f"{granted['id']}:{granted['secret'].hex()}"
+
+    def _watch(self) -> None:
+        while not self._stopping and (self._head is None or self._head.poll() is None):
+            time.sleep(0.2)
+        if not self._stopping:
+            _log.error("the Ray head ended; starting it again")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody has at this moment."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind(("127.0.0.1", 0))
+        return [sock.getsockname()[1] for sock in sockets]
+
+
+def head_environment() -> dict[str, str]:
+    """This process's, without what would lead Ray to another cluster."""
+    environ = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_TMPDIR")}
+    return {**environ, "RAY_USAGE_STATS_ENABLED": "0"}
+
+
+def _terminate_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+@click.command()
+@click.option("--home", required=True, type=click.Path(path_type=Path))
+@click.option("--ray-address", default="", help="Join this Ray cluster and start none.")
+@click.option("--cpus", type=float)
+@click.option("--gpus", type=float)
+def main(home: Path, ray_address: str, cpus: float | None, gpus: float | None) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    place = Home(home)
+    head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus))
+    cluster = LocalCluster(place, head, ray_address)
+
+    def stop(*_: object) -> None:
+        cluster.stop()
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    cluster.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""The supervisor as a Ray Serve replica: what Serve places, counts, checks and restarts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from typing import Any
+
+import ray
+from ray import serve
+
+from rayfaas.cluster.hosting import Host, HostConfig
+from rayfaas.cluster.scaling import CALLS
+from rayfaas.cluster.supervisor import Site
+
+# How long calls may go on when their replica is to end.
+DRAIN_S = 600.0
+
+
+class Replica:
+    """One replica of `Warm` or of a function's deployment."""
+
+    async def __init__(self, config: HostConfig) -> None:
+        logging.getLogger("rayfaas").setLevel(logging.INFO)
+        self._host = Host(config, here(config.cluster))
+        await self._host.start()
+
+    def record_autoscaling_stats(self) -> dict[str, float]:
+        return {CALLS: self._host.calls}
+
+    async def wake(self) -> bool:
+        """Answered by the first replica that is up: who waits for it keeps demand alive while there is none."""
+        return True
+
+    async def __del__(self) -> None:
+        """Serve calls and awaits this before it ends the replica."""
+        await self._host.stop(DRAIN_S)
+
+
+def here(cluster: str) -> Site:
+    """Where this replica is."""
+    context = ray.get_runtime_context()
+    return Site(
+        cluster=cluster,
+        node=context.get_node_id(),
+        replica=serve.get_replica_context().replica_id.unique_id,
+        hardware=hardware(),
+    )
+
+
+def hardware() -> str:
+    """What the machine is, in a line: architecture, cores, GPU of this replica."""
+    gpus = ",".join(str(g) for g in ray.get_gpu_ids())
+    accelerators = ray.get_runtime_context().get_accelerator_ids() if gpus else {}
+    kinds = "+".join(kind for kind, ids in accelerators.items() if ids)
+    return f"{platform.machine()}/{os.cpu_count()}cpu" + (f"/{kinds}" if kinds else "")
+
+
+def deployment(name: str, **options: Any) -> Any:
+    """A Ray Serve deployment of replicas, to be bound to its `HostConfig`."""
+    return serve.deployment(Replica, name=name).options(
+        # Calls go past Serve; only `wake` comes through its handles.
+        max_ongoing_requests=1000,
+        graceful_shutdown_timeout_s=DRAIN_S + 10,
+        graceful_shutdown_wait_loop_s=0.1,
+        health_check_period_s=5,
+        health_check_timeout_s=30,
+        **options,
+    )

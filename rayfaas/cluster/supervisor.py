@@ -1,0 +1,337 @@
+"""A supervisor: hosts the executors of one replica. It holds no user code; it forks, watches, drains and buries.
+
+Plain asyncio: the Ray Serve replica around it is in `replica.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from rayfaas import frames
+from rayfaas.cluster.bundles import BundleCache
+from rayfaas.cluster.zygotes import Zygote, kill_group
+from rayfaas.errors import ImportFailed, RayfaasError, Unavailable, from_problem
+from rayfaas.frames import Decoder, Kind, Message, header_of
+from rayfaas.handshake import derive
+from rayfaas.names import new_id
+from rayfaas.orders import Imported, Order
+
+_log = logging.getLogger("rayfaas.supervisor")
+
+# The end of an executor's own output, in bytes, that is kept to explain its death.
+TAIL = 4096
+_decode_imported = msgspec.msgpack.Decoder(Imported).decode
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a supervisor is: recorded with every call that it hosts."""
+
+    cluster: str
+    node: str
+    replica: str
+    hardware: str
+
+
+class VersionOrder(msgspec.Struct):
+    """What the controller says of a version that is to be run."""
+
+    function: str
+    version: int
+    bundle: str
+    entry_kind: str
+    entry_module: str
+    entry_name: str
+    concurrency: int
+    env: dict[str, str]
+    preload: list[str]
+
+    @property
+    def key(self) -> str:
+        return f"{self.function}:{self.version}"
+
+
+class HostedExecutor(asyncio.Protocol):
+    """One executor, seen from its supervisor: its control channel, its output, its end."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self.imported: asyncio.Future[Imported] = asyncio.get_running_loop().create_future()
+        self.zygote: Zygote | None = None
+        self.draining = False
+        self._decoder = Decoder()
+        self._transport: asyncio.BaseTransport | None = None
+        self._tail = b""
+
+    @property
+    def pid(self) -> int | None:
+        return self.zygote.pid_of(self.order.executor) if self.zygote else None
+
+    def kill(self) -> None:
+        self.draining = True
+        if (pid := self.pid) is not None:
+            kill_group(pid)
+
+    def add_output(self, data: bytes) -> None:
+        _log.info(
+            "%s %s: %s", self.order.version_key, self.order.executor[:8], data.decode("utf-8", "replace").rstrip()
+        )
+        self._tail = (self._tail + data)[-TAIL:]
+
+    def tell(self, kind: Kind, header: bytes = b"") -> None:
+        if isinstance(self._transport, asyncio.Transport) and not self._transport.is_closing():
+            self._transport.write(frames.encode(kind, 0, header))
+
+    def drain(self) -> None:
+        self.draining = True
+        self.tell(Kind.DRAIN)
+
+    def ended(self, status: int) -> str:
+        """It ended with this `waitpid` status; returns how, in words."""
+        if self._transport is not None:
+            self._transport.close()
+        how = describe_status(status)
+        if not self.imported.done():
+            tail = self._tail.decode("utf-8", "replace").strip()
+            detail = f"The process {how} while it imported {self.order.entry_module}."
+            self.imported.set_exception(ImportFailed(f"{detail} Its last output:\n{tail}" if tail else detail))
+            self.imported.exception()
+        return how
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        for message in self._decoder.feed(data):
+            self._hear(message)
+
+    def _hear(self, message: Message) -> None:
+        if self.imported.done():
+            return
+        if message.kind == Kind.READY:
+            self.imported.set_result(_decode_imported(message.body))
+        elif message.kind == Kind.ERROR:
+            self.imported.set_exception(from_problem(header_of(message)))
+            self.imported.exception()
+
+
+class _Output(asyncio.Protocol):
+    def __init__(self, executor: HostedExecutor) -> None:
+        self._executor = executor
+
+    def data_received(self, data: bytes) -> None:
+        self._executor.add_output(data)
+
+
+class Supervisor:
+    """Hosts executors of any number of versions, forked from the newest zygote.
+
+    `on_exit(order, how, expected)` is told of each executor that ended.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        session_key: bytes,
+        bundles: BundleCache,
+        on_exit: Callable[[Order, str, bool], None],
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self.site = site
+        self._key, self._bundles, self._on_exit = session_key, bundles, on_exit
+        self._environ = os.environ if environ is None else environ
+        self._executors: dict[str, HostedExecutor] = {}
+        self._gateways: list[str] = []
+        self._zygote: Zygote | None = None
+        self._starting = asyncio.Lock()
+        self._wanted: dict[str, None] = {}  # modules to preload, in the order of their import
+        self._refused: dict[str, str] = {}
+        self._learning: asyncio.Task[None] | None = None
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closed = False
+
+    async def start(self) -> None:
+        await self._living_zygote()
+
+    def set_gateways(self, addresses: list[str]) -> None:
+        self._gateways = addresses
+        header = frames.encode_header({"gateways": addresses})
+        for executor in self._executors.values():
+            executor.tell(Kind.CALL, header)
+
+    async def spawn(self, version: VersionOrder, deadline_s: float) -> tuple[str, Imported]:
+        """Fork an executor of it; returns its id when its code is imported and the gateways are dialled.
+
+        Raises `ImportFailed` with the user's traceback, or `Unavailable`.
+        """
+        path = await self._bundles.path(version.bundle)
+        executor = HostedExecutor(self._order(version, str(path)))
+        await self._fork(executor)
+        try:
+            imported = await asyncio.wait_for(asyncio.shield(executor.imported), deadline_s)
+        except asyncio.TimeoutError:
+            executor.kill()
+            raise ImportFailed(f"{version.entry_module} was still importing after {deadline_s:.0f} s.") from None
+        except asyncio.CancelledError:
+            executor.kill()
+            raise
+        self._learn([*version.preload, *imported.modules])
+        return executor.order.executor, imported
+
+    def drain(self, version_key: str) -> int:
+        """Have the executors of a version finish their calls and end; returns how many there are."""
+        found = [e for e in self._executors.values() if e.order.version_key == version_key and not e.draining]
+        for executor in found:
+            executor.drain()
+        return len(found)
+
+    def hosted(self) -> list[dict[str, Any]]:
+        """The executors that are ready: id, version, pid."""
+        return [
+            {"executor": e.order.executor, "version_key": e.order.version_key, "pid": e.pid}
+            for e in self._executors.values()
+            if e.imported.done() and not e.imported.exception() and not e.draining
+        ]
+
+    def preloaded(self) -> dict[str, Any]:
+        """What the zygote has loaded, and what it refused and why."""
+        modules = self._zygote.preloaded.modules if self._zygote else []
+        return {"modules": modules, "refused": self._refused, "pid": self._zygote.pid if self._zygote else None}
+
+    async def stop(self, timeout_s: float) -> None:
+        """Drain everything, wait for it at most so long, then end what is left."""
+        self._closed = True
+        for executor in self._executors.values():
+            executor.drain()
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except asyncio.TimeoutError:
+            _log.warning("%d executors did not finish in %.0f s; they are killed", len(self._executors), timeout_s)
+        if self._learning is not None:
+            self._learning.cancel()
+        if self._zygote is not None:
+            for executor in list(self._executors.values()):
+                executor.kill()
+            self._zygote.retire()
+            await self._zygote.ended.wait()
+
+    # Forking
+
+    def _order(self, version: VersionOrder, bundle_path: str) -> Order:
+        executor = new_id()
+        return Order(
+            executor=executor,
+            function=version.function,
+            version=version.version,
+            bundle_path=bundle_path,
+            entry_kind=version.entry_kind,
+            entry_module=version.entry_module,
+            entry_name=version.entry_name,
+            concurrency=version.concurrency,
+            gateways=self._gateways,
+            key=derive(self._key, "executor", self.site.cluster, version.function, version.version, executor),
+            cluster=self.site.cluster,
+            node=self.site.node,
+            replica=self.site.replica,
+            hardware=self.site.hardware,
+            env=version.env,
+        )
+
+    async def _fork(self, executor: HostedExecutor) -> None:
+        loop = asyncio.get_running_loop()
+        zygote = await self._living_zygote()
+        ours, theirs = socket.socketpair()
+        output_in, output_out = os.pipe()
+        name = executor.order.executor
+        self._executors[name] = executor
+        self._idle.clear()
+        try:
+            await loop.connect_accepted_socket(lambda: executor, ours)
+            await loop.connect_read_pipe(lambda: _Output(executor), os.fdopen(output_in, "rb", 0))
+            executor.zygote = zygote
+            zygote.fork(executor.order, theirs.fileno(), output_out)
+        except BaseException:
+            self._forget(name)
+            raise
+        finally:
+            theirs.close()
+            os.close(output_out)
+
+    async def _living_zygote(self) -> Zygote:
+        async with self._starting:
+            if self._closed:
+                raise Unavailable("this replica is shutting down")
+            if self._zygote is None or not self._zygote.is_up:
+                zygote = Zygote(self._exited)
+                await zygote.start(list(self._wanted), self._environ)
+                self._zygote = zygote
+            return self._zygote
+
+    # Learning
+
+    def _learn(self, modules: list[str]) -> None:
+        """Have the next generation of the zygote load what this import had to."""
+        new = [m for m in modules if m not in self._wanted and m not in self._refused]
+        if new and not self._closed:
+            self._wanted.update(dict.fromkeys(new))
+            if self._learning is None or self._learning.done():
+                self._learning = asyncio.get_running_loop().create_task(self._renew())
+
+    async def _renew(self) -> None:
+        loaded: list[str] = []
+        while loaded != list(self._wanted) and not self._closed:
+            loaded = list(self._wanted)
+            zygote = Zygote(self._exited)
+            try:
+                report = await zygote.start(loaded, self._environ)
+            except RayfaasError as error:
+                self._refuse(dict.fromkeys(loaded, error.detail))
+                return
+            self._refuse(report.refused)
+            loaded = [m for m in loaded if m not in report.refused]
+            if not report.modules:
+                return
+            old, self._zygote = self._zygote, zygote
+            if old is not None:
+                old.retire()
+            _log.info("zygote %s has %d modules loaded in %.0f ms", zygote.pid, len(report.modules), report.took_ms)
+
+    def _refuse(self, refused: dict[str, str]) -> None:
+        self._refused.update(refused)
+        for module in refused:
+            self._wanted.pop(module, None)
+
+    # Ends
+
+    def _exited(self, name: str, status: int) -> None:
+        executor = self._executors.get(name)
+        if executor is not None:
+            how = executor.ended(status)
+            self._forget(name)
+            self._on_exit(executor.order, how, executor.draining)
+
+    def _forget(self, name: str) -> None:
+        self._executors.pop(name, None)
+        if not self._executors:
+            self._idle.set()
+
+
+def describe_status(status: int) -> str:
+    """A `waitpid` status in words.
+
+    >>> describe_status(9)
+    'was killed by SIGKILL'
+    """
+    if os.WIFSIGNALED(status):
+        return f"was killed by {signal.Signals(os.WTERMSIG(status)).name}"
+    return f"exited with code {os.WEXITSTATUS(status)}"

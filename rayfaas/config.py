@@ -1,0 +1,130 @@
+"""Where things are and what limits hold. The only place that reads the environment, which it takes as an argument."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_PORT = 8700
+
+# A UNIX socket's path holds 107 bytes on Linux; the longest name we put behind a run directory is 40.
+_LONGEST_RUN_DIR = 60
+
+
+@dataclass(frozen=True)
+class Home:
+    """The directory that holds all state of one home server."""
+
+    path: Path
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Home:
+        given = environ.get("RAYFAAS_HOME")
+        return cls(Path(given).expanduser().absolute() if given else Path.home() / ".rayfaas")
+
+    @property
+    def run(self) -> Path:
+        """Sockets and Ray's session: short, because a UNIX socket's path must be."""
+        run = self.path / "run"
+        if len(bytes(run)) <= _LONGEST_RUN_DIR:
+            return run
+        return Path(tempfile.gettempdir()) / f"rayfaas-{hashlib.sha256(bytes(self.path)).hexdigest()[:12]}"
+
+    @property
+    def server_file(self) -> Path:
+        """`{"url": …, "pid": …}` of the running server."""
+        return self.path / "server.json"
+
+    @property
+    def token_file(self) -> Path:
+        """The admin's token, mode 0600: CLI and SDK of the same user find it here."""
+        return self.path / "token"
+
+    @property
+    def key_file(self) -> Path:
+        """The key with which gateways and the controller know each other, mode 0600."""
+        return self.path / "home.key"
+
+    @property
+    def database(self) -> Path:
+        return self.path / "registry.duckdb"
+
+    @property
+    def bundles(self) -> Path:
+        return self.path / "bundles"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def controller_socket(self) -> Path:
+        return self.run / "controller.sock"
+
+    @property
+    def controller_address(self) -> str:
+        return f"unix:{self.controller_socket}"
+
+    @property
+    def cache(self) -> Path:
+        """Unpacked bundles of the cluster on this machine."""
+        return self.path / "cache"
+
+    @property
+    def cluster_file(self) -> Path:
+        """`{"name": …, "address": …, "dashboard": …}` of the cluster that this home started or joined."""
+        return self.path / "cluster.json"
+
+    def write_cluster(self, name: str, address: str, dashboard_port: int | None) -> None:
+        dashboard = f"http://127.0.0.1:{dashboard_port}" if dashboard_port else None
+        self.cluster_file.write_text(json.dumps({"name": name, "address": address, "dashboard": dashboard}))
+
+    def gateway_socket(self, slot: int) -> Path:
+        """Where executors dial gateway number `slot`."""
+        return self.run / f"gateway-{slot}.sock"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the gateway refuses. Sizes are in bytes."""
+
+    max_body: int = 64 << 20
+    max_queue: int = 1_000  # calls waiting for one version on one gateway
+
+
+@dataclass(frozen=True)
+class ClientConfig:
+    """Which server the SDK and the CLI speak to, and as whom.
+
+    RAYFAAS_URL and RAYFAAS_TOKEN say so; without them it is the server of this user's home, with its admin token.
+    """
+
+    url: str
+    token: str | None
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> ClientConfig:
+        home = Home.from_env(environ)
+        url = environ.get("RAYFAAS_URL") or _local_url(home)
+        token = environ.get("RAYFAAS_TOKEN") or (None if environ.get("RAYFAAS_URL") else _read(home.token_file))
+        return cls(url.rstrip("/"), token)
+
+
+def _local_url(home: Home) -> str:
+    text = _read(home.server_file)
+    return str(json.loads(text)["url"]) if text else f"http://127.0.0.1:{DEFAULT_PORT}"
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text().strip() or None
+    except FileNotFoundError:
+        return None

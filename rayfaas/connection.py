@@ -1,0 +1,176 @@
+"""A connection of frames on an asyncio loop: handshake, whole messages in, messages out, in order.
+
+Small messages are written at once; the chunks of large ones take turns, so that no payload delays another message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, cast
+
+from rayfaas import frames
+from rayfaas.errors import ProtocolError, RayfaasError
+from rayfaas.frames import CHUNK, Decoder, Message
+from rayfaas.handshake import ClientSide, Identity, ServerSide, refusal
+
+_log = logging.getLogger("rayfaas.connection")
+
+HANDSHAKE_S = 10.0
+
+
+class Connection(asyncio.Protocol):
+    """Base of all ends. Subclasses say what happens on `opened`, `on_message` and `on_closed`.
+
+    `peer` is the identity that the other side proved (accepting end) or None (dialling end).
+    """
+
+    def __init__(self, handshake: ServerSide | ClientSide) -> None:
+        self._handshake: ServerSide | ClientSide | None = handshake
+        self._decoder = Decoder()
+        self._large: deque[Iterator[bytes]] = deque()
+        self._pump: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.peer: Identity | None = None
+        self.is_open = False
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    # What subclasses say
+
+    def opened(self) -> None:
+        """The handshake is done."""
+
+    def on_message(self, message: Message) -> None:
+        """A whole message came."""
+
+    def on_closed(self) -> None:
+        """The connection ended; called once, only after `opened`."""
+
+    # What they use
+
+    def send(self, kind: int, call: int, header: bytes = b"", body: bytes = b"") -> None:
+        """Write a message; nothing happens on a connection that ended (its end was told by `on_closed`)."""
+        if not self.is_open:
+            return
+        if len(body) <= CHUNK:
+            self._write(frames.encode(kind, call, header, body))
+            return
+        self._large.append(frames.split(kind, call, header, body))
+        if self._pump is None or self._pump.done():
+            self._pump = asyncio.get_running_loop().create_task(self._pump_large())
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._too_slow)
+        if isinstance(self._handshake, ServerSide):
+            self._write(self._handshake.first())
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._decoder.feed(data):
+                if self._handshake is None:
+                    self.on_message(message)
+                else:
+                    self._shake(self._handshake, message)
+        except RayfaasError as error:
+            self._fail(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        was_open, self.is_open = self.is_open, False
+        self._writable.set()
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self.ready.done():
+            self.ready.set_exception(exc or ConnectionResetError("the peer closed the connection during the handshake"))
+            self.ready.exception()  # whoever awaits it sees it; nobody has to
+        if not self.closed.done():
+            self.closed.set_result(None)
+        if was_open:
+            self.on_closed()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    # Inside
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    async def _pump_large(self) -> None:
+        while self._large and self.is_open:
+            await self._writable.wait()
+            message = self._large.popleft()
+            chunk = next(message, None)
+            if chunk is not None and self.is_open:
+                self._write(chunk)
+                self._large.append(message)
+
+    def _shake(self, handshake: ServerSide | ClientSide, message: Message) -> None:
+        answer = handshake.receive(message)
+        if answer is not None:
+            self._write(answer)
+        if isinstance(handshake, ServerSide):
+            self.peer = handshake.identity
+            self._finish()
+        elif handshake.done:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._handshake, self.is_open = None, True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.opened()
+        if not self.ready.done():
+            self.ready.set_result(None)
+
+    def _fail(self, error: RayfaasError) -> None:
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        _log.warning("connection %s refused: %s", self.peer or peer or "", error.detail)
+        if isinstance(self._handshake, ServerSide):
+            self._write(refusal(error.detail))
+        if not self.ready.done():
+            self.ready.set_exception(error)
+            self.ready.exception()
+        self.close()
+
+    def _too_slow(self) -> None:
+        self._fail(ProtocolError("the handshake took too long"))
+
+
+async def dial(address: str, protocol: Any) -> Any:
+    """Connect to `unix:PATH` or `tcp:HOST:PORT`, shake hands, and return the Connection that `protocol` makes."""
+    loop = asyncio.get_running_loop()
+    scheme, _, rest = address.partition(":")
+    if scheme == "unix":
+        _, connection = await loop.create_unix_connection(protocol, rest)
+    elif scheme == "tcp":
+        host, _, port = rest.rpartition(":")
+        _, connection = await loop.create_connection(protocol, host, int(port))
+    else:
+        raise ProtocolError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
+    try:
+        await connection.ready
+    except BaseException:
+        connection.abort()
+        raise
+    return connection

@@ -1,0 +1,46 @@
+"""The call that the current code runs in: its id, parent, deadline and caller. Each call has its own."""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """What a function may know of the call that it answers.
+
+    `call_id` and `root_id` are UUIDv7 texts; `deadline` is Unix time in seconds; `principal` and `team` are of the
+    caller.
+    """
+
+    call_id: str
+    root_id: str
+    parent_id: str | None
+    function: str
+    version: int
+    principal: str
+    team: str
+    deadline: float
+
+    def remaining_s(self) -> float:
+        """Seconds until the deadline; never negative."""
+        return max(0.0, self.deadline - time.time())
+
+
+_current: ContextVar[CallContext | None] = ContextVar("rayfaas_call", default=None)
+
+
+def current_call() -> CallContext | None:
+    """The call that this code answers, or None outside a call.
+
+    >>> current_call() is None
+    True
+    """
+    return _current.get()
+
+
+def enter_call(call: CallContext | None) -> None:
+    """Make `call` the current one in this context; the executor does so before user code runs."""
+    _current.set(call)

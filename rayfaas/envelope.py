@@ -1,0 +1,74 @@
+"""The headers of the data path's frames: what gateway and executor say about a call besides its body."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+class ReadyHeader(msgspec.Struct, array_like=True):
+    """READY: dispatch calls of this version to me. `version_key` is `team/name:version`."""
+
+    version_key: str
+    executor: str
+    concurrency: int
+    pid: int
+    replica: str
+    node: str
+    cluster: str
+    hardware: str
+
+
+class CallHeader(msgspec.Struct, array_like=True):
+    """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may be sent before more is granted."""
+
+    call_id: str
+    root_id: str
+    parent_id: str | None
+    content_type: str
+    principal: str
+    team: str
+    deadline: float
+    credit: int
+
+
+class ResultHeader(msgspec.Struct, array_like=True):
+    """RESULT: it returned, or its stream ended after `items`. Times are in microseconds; `load` is the executor's."""
+
+    content_type: str
+    started_us: int
+    run_us: int
+    cpu_us: int
+    load: int
+    items: int | None = None
+
+
+class ErrorHeader(msgspec.Struct, array_like=True):
+    """ERROR: it ended badly. `problem` is a problem document; times are 0 where user code was not reached."""
+
+    problem: dict[str, Any]
+    started_us: int
+    run_us: int
+    cpu_us: int
+    load: int
+
+
+class LogHeader(msgspec.Struct, array_like=True):
+    """LOG: output of a call; the text is the body. `stream` is stdout, stderr or log, `level` only for log."""
+
+    at_us: int
+    stream: str
+    level: str | None = None
+
+
+class CreditHeader(msgspec.Struct, array_like=True):
+    """CREDIT: so many more items may come."""
+
+    items: int
+
+
+class CancelHeader(msgspec.Struct, array_like=True):
+    """CANCEL: nobody waits for it any more. `reason` is timeout or cancelled."""
+
+    reason: str

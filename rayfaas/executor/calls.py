@@ -1,0 +1,74 @@
+"""What running a call takes, however the function runs: its arguments before, its answer after.
+
+`SyncCalls` and `AsyncCalls` say on which thread and when.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from rayfaas.context import enter_call
+from rayfaas.errors import RayfaasError
+from rayfaas.executor import running
+from rayfaas.executor.running import RunningCall
+from rayfaas.executor.signature import Signature
+from rayfaas.wire import JSON, decode_arguments, encode_json
+
+Done = Callable[[RunningCall], None]
+
+
+class Calls(ABC):
+    """The calls of one version in one executor. `done` hears of each call that ended, before its answer is sent."""
+
+    def __init__(self, function: Callable[..., Any], version: tuple[str, int], concurrency: int, done: Done) -> None:
+        self.function, self.concurrency = function, concurrency
+        self._version, self._done = version, done
+        self._signature = Signature(function)
+
+    @abstractmethod
+    def submit(self, call: RunningCall) -> None:
+        """Run it when its turn comes; called on a reading thread."""
+
+    @abstractmethod
+    def serve(self) -> None:
+        """Run calls, on this thread (the main one), until `stop`."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Return from `serve` after the calls that were submitted before."""
+
+    # The steps of a call
+
+    def enter(self, call: RunningCall) -> None:
+        """Make it the current one, for user code and for what it prints."""
+        enter_call(call.context(*self._version))
+        running.current.set(call)
+
+    def bind(self, call: RunningCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        """Its arguments; None when they don't fit, which the caller has been told."""
+        try:
+            return self._signature.bind(decode_arguments(call.header.content_type, call.body))
+        except RayfaasError as error:
+            self._done(call)
+            call.error(error)
+            return None
+
+    def returned(self, call: RunningCall, value: Any) -> None:
+        self._done(call)
+        try:
+            body = encode_json(value)
+        except RayfaasError as error:
+            call.error(error)
+        else:
+            call.result(JSON, body)
+
+    def streamed(self, call: RunningCall, items: int) -> None:
+        self._done(call)
+        call.result("", b"", items)
+
+    def raised(self, call: RunningCall, error: BaseException) -> None:
+        self._done(call)
+        # An item that can't be encoded ends its stream with an error of ours.
+        call.error(error if isinstance(error, RayfaasError) else running.describe_exception(error))

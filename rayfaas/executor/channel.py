@@ -1,0 +1,91 @@
+"""A blocking connection of frames, for the executor: one thread reads, any thread sends."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+from rayfaas import frames
+from rayfaas.errors import ProtocolError
+from rayfaas.frames import CHUNK, Decoder, Message
+from rayfaas.handshake import ClientSide, Identity
+
+_RECEIVE = 256 << 10
+DIAL_S = 5.0
+
+
+class Channel:
+    """Sends messages whole and in the order given; the chunks of a large one let others pass between them."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._lock = threading.Lock()
+        self._decoder = Decoder()
+
+    def send(self, kind: int, call: int, header: bytes = b"", body: bytes = b"") -> None:
+        """Raises OSError when the connection is gone."""
+        if len(body) <= CHUNK:
+            frame = frames.encode(kind, call, header, body)
+            with self._lock:
+                self._sock.sendall(frame)
+            return
+        for frame in frames.split(kind, call, header, body):
+            with self._lock:
+                self._sock.sendall(frame)
+
+    def messages(self) -> Iterator[list[Message]]:
+        """The messages as they come, in batches, until the peer closes."""
+        while True:
+            data = self._receive()
+            if not data:
+                return
+            yield self._decoder.feed(data)
+
+    def _receive(self) -> bytes:
+        try:
+            return self._sock.recv(_RECEIVE)
+        except (ConnectionResetError, OSError):
+            return b""
+
+    def shake_hands(self, identity: Identity, key: bytes) -> None:
+        handshake = ClientSide(identity, key)
+        while not handshake.done:
+            data = self._sock.recv(_RECEIVE)
+            if not data:
+                raise ProtocolError("the peer closed the connection during the handshake")
+            for message in self._decoder.feed(data):
+                answer = handshake.receive(message)
+                if answer is not None:
+                    self._sock.sendall(answer)
+
+    def close(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was faster
+        self._sock.close()
+
+
+def dial(address: str, identity: Identity, key: bytes) -> Channel:
+    """Connect to `unix:PATH` or `tcp:HOST:PORT` and shake hands. Raises OSError or a `RayfaasError`."""
+    scheme, _, rest = address.partition(":")
+    if scheme == "unix":
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        target: str | tuple[str, int] = rest
+    elif scheme == "tcp":
+        host, _, port = rest.rpartition(":")
+        sock, target = socket.socket(socket.AF_INET, socket.SOCK_STREAM), (host, int(port))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    else:
+        raise ProtocolError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
+    try:
+        sock.settimeout(DIAL_S)
+        sock.connect(target)
+        channel = Channel(sock)
+        channel.shake_hands(identity, key)
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
+    return channel

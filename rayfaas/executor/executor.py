@@ -1,0 +1,244 @@
+"""An executor: the process that runs one version's code. Forked from a zygote, it imports the code, dials the gateways
+and answers calls until it is drained or its supervisor is gone.
+
+Threads: the main one belongs to user code; one reads the control channel and one each gateway's connection.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import msgspec
+
+from rayfaas.envelope import CallHeader, CancelHeader, CreditHeader, ReadyHeader
+from rayfaas.errors import DeployError, ImportFailed, RayfaasError, to_problem
+from rayfaas.executor.async_calls import AsyncCalls
+from rayfaas.executor.calls import Calls
+from rayfaas.executor.channel import Channel, dial
+from rayfaas.executor.import_times import ImportTimes
+from rayfaas.executor.loading import load
+from rayfaas.executor.output import Capture
+from rayfaas.executor.running import RunningCall
+from rayfaas.executor.signature import describe, kind_of
+from rayfaas.executor.sync_calls import SyncCalls
+from rayfaas.frames import Kind, Message, encode_header, header_of
+from rayfaas.orders import Imported, Order
+
+# How long interrupted user code may go on before its process is killed.
+GRACE_S = 1.0
+FIRST_DIAL_S = 2.0
+_RETRY_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+_decode_call = msgspec.msgpack.Decoder(CallHeader).decode
+_decode_credit = msgspec.msgpack.Decoder(CreditHeader).decode
+_decode_cancel = msgspec.msgpack.Decoder(CancelHeader).decode
+
+
+def run(order: Order, control: Channel) -> None:
+    """Import, report, serve; returns when the executor is drained."""
+    running: dict[tuple[int, int], RunningCall] = {}
+    capture = Capture(lambda: _only_started(running))
+    os.environ.update(order.env)
+    os.chdir(order.bundle_path)
+    started = time.perf_counter()
+    try:
+        with ImportTimes() as times:
+            function = load(order)
+            interface = describe(function)
+    except ImportFailed as error:
+        control.send(Kind.ERROR, 0, encode_header(to_problem(error)))
+        return
+    import_ms = (time.perf_counter() - started) * 1000
+    executor = Executor(order, control, function, running, capture)
+    executor.dial_gateways()
+    imported = Imported(interface, round(import_ms, 2), times.heavy(), times.modules())
+    control.send(Kind.READY, 0, b"", _encode(imported))
+    executor.serve()
+
+
+def report_failure(control: Channel, error: BaseException) -> None:
+    """Something of ours broke before the version was ready."""
+    problem = to_problem(DeployError(f"The executor could not start: {type(error).__name__}: {error}"))
+    control.send(Kind.ERROR, 0, encode_header(problem))
+
+
+def _only_started(running: dict[tuple[int, int], RunningCall]) -> RunningCall | None:
+    started = [call for call in list(running.values()) if call.is_in_user_code]
+    return started[0] if len(started) == 1 else None
+
+
+class Executor:
+    """One version, ready to run."""
+
+    def __init__(
+        self,
+        order: Order,
+        control: Channel,
+        function: Any,
+        running: dict[tuple[int, int], RunningCall],
+        capture: Capture,
+    ) -> None:
+        self._order, self._control, self._running, self._capture = order, control, running, capture
+        kind = AsyncCalls if kind_of(function).startswith("async") else SyncCalls
+        version = (order.function, order.version)
+        self._calls: Calls = kind(function, version, order.concurrency, self._done)
+        self._draining = threading.Event()
+        self._gateways: dict[str, GatewayConnection] = {}
+
+    def dial_gateways(self) -> None:
+        """Be routable at every gateway that is up, so that what follows READY finds this executor."""
+        self._set_gateways(self._order.gateways)
+        deadline = time.monotonic() + FIRST_DIAL_S
+        for gateway in self._gateways.values():
+            gateway.tried.wait(max(0.0, deadline - time.monotonic()))
+
+    def serve(self) -> None:
+        threading.Thread(target=self._obey, name="control", daemon=True).start()
+        self._calls.serve()
+
+    # Calls
+
+    def accept(self, channel: Channel, message: Message) -> None:
+        """A message of a gateway about a call; on that gateway's reading thread."""
+        key = (id(channel), message.call)
+        if message.kind == Kind.CALL:
+            call = RunningCall(channel, message.call, _decode_call(message.header), message.body, self._load)
+            self._running[key] = call
+            self._calls.submit(call)
+        elif running := self._running.get(key):
+            if message.kind == Kind.CREDIT:
+                running.grant(_decode_credit(message.header).items)
+            elif message.kind == Kind.CANCEL:
+                self._cancel(key, running, _decode_cancel(message.header).reason)
+
+    def gateway_gone(self, channel: Channel) -> None:
+        for key, call in list(self._running.items()):
+            if key[0] == id(channel):
+                self._cancel(key, call, "cancelled")
+
+    def _load(self) -> int:
+        return len(self._running)
+
+    def _done(self, call: RunningCall) -> None:
+        self._capture.finish(call)
+        self._running.pop((id(call.channel), call.number), None)
+
+    def _cancel(self, key: tuple[int, int], call: RunningCall, reason: str) -> None:
+        call.cancel(reason)
+        timer = threading.Timer(GRACE_S, self._kill_if_running, (key, call))
+        timer.daemon = True
+        timer.start()
+
+    def _kill_if_running(self, key: tuple[int, int], call: RunningCall) -> None:
+        # A call that is still waiting for its turn ends by itself when that comes.
+        if self._running.get(key) is call and call.is_in_user_code:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    # The supervisor's orders
+
+    def _obey(self) -> None:
+        for batch in self._control.messages():
+            for message in batch:
+                if message.kind == Kind.DRAIN:
+                    self._drain()
+                elif message.kind == Kind.CALL:
+                    self._set_gateways(header_of(message)["gateways"])
+        os.kill(os.getpid(), signal.SIGKILL)  # the supervisor is gone: an executor without one is an orphan
+
+    def _set_gateways(self, addresses: list[str]) -> None:
+        for address in addresses:
+            if address not in self._gateways:
+                self._gateways[address] = GatewayConnection(address, self._order, self)
+        for address in set(self._gateways) - set(addresses):
+            self._gateways.pop(address).leave()
+
+    def _drain(self) -> None:
+        """Take no more calls, finish those that were sent, end."""
+        if self._draining.is_set():
+            return
+        self._draining.set()
+        threading.Thread(target=self._leave_gateways, daemon=True).start()
+
+    def _leave_gateways(self) -> None:
+        for gateway in list(self._gateways.values()):
+            gateway.leave()
+        for gateway in list(self._gateways.values()):
+            gateway.left.wait()
+        self._calls.stop()
+
+
+class GatewayConnection:
+    """Keeps one gateway dialled, on a thread of its own."""
+
+    def __init__(self, address: str, order: Order, executor: Executor) -> None:
+        self._address, self._order, self._executor = address, order, executor
+        self._channel: Channel | None = None
+        self._leaving = False
+        self.tried = threading.Event()  # connected, or at least one attempt failed
+        self.left = threading.Event()  # no call will come from it any more
+        threading.Thread(target=self._keep, name=f"gateway {address}", daemon=True).start()
+
+    def leave(self) -> None:
+        """Ask for no more calls; `left` is set when the gateway has agreed or is gone."""
+        self._leaving = True
+        channel = self._channel
+        try:
+            if channel is not None:
+                channel.send(Kind.DRAIN, 0)
+            else:
+                self.left.set()
+        except OSError:
+            self.left.set()
+
+    def _keep(self) -> None:
+        attempt = 0
+        while not self._leaving:
+            try:
+                self._channel = dial(self._address, self._identity(), self._order.key)
+            except (OSError, RayfaasError):
+                self.tried.set()
+                time.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
+                attempt += 1
+                continue
+            attempt = 0
+            self._serve(self._channel)
+        self.left.set()
+
+    def _serve(self, channel: Channel) -> None:
+        try:
+            channel.send(Kind.READY, 0, self._ready())
+            self.tried.set()
+            if self._leaving:
+                channel.send(Kind.DRAIN, 0)
+            for batch in channel.messages():
+                for message in batch:
+                    if message.kind == Kind.DRAIN:
+                        self.left.set()
+                    else:
+                        self._executor.accept(channel, message)
+        except OSError:
+            pass  # it went while we wrote
+        self._channel = None
+        channel.close()
+        self._executor.gateway_gone(channel)
+
+    def _identity(self) -> dict[str, Any]:
+        o = self._order
+        return {
+            "role": "executor",
+            "cluster": o.cluster,
+            "function": o.function,
+            "version": o.version,
+            "executor": o.executor,
+        }
+
+    def _ready(self) -> bytes:
+        o = self._order
+        return _encode(
+            ReadyHeader(o.version_key, o.executor, o.concurrency, os.getpid(), o.replica, o.node, o.cluster, o.hardware)
+        )

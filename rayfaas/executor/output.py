@@ -1,0 +1,103 @@
+"""stdout, stderr and logging of user code, told apart by call.
+
+Text that is written while a call runs goes to its caller and its log, a line at a time; text written outside any call
+goes where the process's own output goes, which the supervisor reads.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from rayfaas.executor.running import RunningCall, current
+
+# The call that a thread without context (one that user code started) belongs to, where only one call is running.
+OnlyCall = Callable[[], RunningCall | None]
+
+
+class CallOutput(io.TextIOBase):
+    """Stands in for sys.stdout or sys.stderr."""
+
+    def __init__(self, stream: str, original: TextIO, only_call: OnlyCall) -> None:
+        self._stream, self._original, self._only_call = stream, original, only_call
+        self._lines: dict[int, tuple[RunningCall, str]] = {}
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def buffer(self) -> object:
+        return self._original.buffer
+
+    def fileno(self) -> int:
+        return self._original.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def write(self, text: str) -> int:
+        call = current.get() or self._only_call()
+        if call is None:
+            self._original.write(text)
+            self._original.flush()
+            return len(text)
+        _, line = self._lines.pop(id(call), (call, ""))
+        whole, newline, rest = (line + text).rpartition("\n")
+        if newline:
+            call.log(self._stream, whole + newline)
+        if rest:
+            self._lines[id(call)] = (call, rest)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what stands in an unfinished line, so that progress bars and prompts are seen."""
+        call = current.get() or self._only_call()
+        if call is not None:
+            self.finish(call)
+
+    def finish(self, call: RunningCall) -> None:
+        _, line = self._lines.pop(id(call), (call, ""))
+        if line:
+            call.log(self._stream, line)
+
+
+class CallHandler(logging.Handler):
+    """Sends log records to the call that made them, with their level."""
+
+    def __init__(self, only_call: OnlyCall, fallback: TextIO) -> None:
+        super().__init__()
+        self._only_call, self._fallback = only_call, fallback
+        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        call = current.get() or self._only_call()
+        text = self.format(record) + "\n"
+        if call is not None:
+            call.log("log", text, record.levelname)
+        else:
+            self._fallback.write(f"{record.levelname} {text}")
+            self._fallback.flush()
+
+
+class Capture:
+    """Puts the stand-ins in place for this process."""
+
+    def __init__(self, only_call: OnlyCall) -> None:
+        self._stdout = CallOutput("stdout", sys.stdout, only_call)
+        self._stderr = CallOutput("stderr", sys.stderr, only_call)
+        root = logging.getLogger()
+        root.addHandler(CallHandler(only_call, sys.stderr))
+        root.setLevel(logging.INFO)
+        sys.stdout, sys.stderr = self._stdout, self._stderr
+
+    def finish(self, call: RunningCall) -> None:
+        """The call ends: send the lines that it did not finish."""
+        self._stdout.finish(call)
+        self._stderr.finish(call)

@@ -1,0 +1,193 @@
+"""A call while it runs in an executor: its answer, its output, its credit, and whether anybody still waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import TracebackType
+
+import msgspec
+
+from rayfaas.context import CallContext
+from rayfaas.envelope import CallHeader, ErrorHeader, LogHeader, ResultHeader
+from rayfaas.errors import FunctionError, RayfaasError, to_problem
+from rayfaas.executor.channel import Channel
+from rayfaas.frames import Kind
+
+_encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+
+# Output beyond this, in characters, is dropped: a print in a hot loop must not fill the disk of the home server.
+MAX_OUTPUT = 1 << 20
+
+current: ContextVar[RunningCall | None] = ContextVar("rayfaas_running_call", default=None)
+
+
+class CallInterrupted(BaseException):
+    """Raised inside user code when nobody waits for its call any more. Not an Exception, so that `except Exception`
+    does not swallow it."""
+
+
+class RunningCall:
+    """One call, from its CALL frame to its RESULT or ERROR."""
+
+    def __init__(self, channel: Channel, number: int, header: CallHeader, body: bytes, load: Callable[[], int]) -> None:
+        self.channel, self.number, self.header, self.body = channel, number, header, body
+        self._load = load
+        self._credit = header.credit
+        self._granted = threading.Condition()
+        self._thread: int | None = None
+        self._interrupt_lock = threading.Lock()
+        self._listener: Callable[[], object] | None = None
+        self.changed = asyncio.Event()
+        self.cancelled: str | None = None
+        self._output = 0
+        self._started_us = self._started_ns = 0
+        self._cpu_ns: int | None = None
+
+    def context(self, function: str, version: int) -> CallContext:
+        h = self.header
+        return CallContext(h.call_id, h.root_id, h.parent_id, function, version, h.principal, h.team, h.deadline)
+
+    # Time
+
+    def start(self, measure_cpu: bool = True) -> None:
+        """User code is about to run. A thread that tasks share can't tell whose processor time it is."""
+        self._started_us = time.time_ns() // 1000
+        self._started_ns, self._cpu_ns = time.perf_counter_ns(), time.thread_time_ns() if measure_cpu else None
+
+    @property
+    def is_in_user_code(self) -> bool:
+        """Whether the function was entered. It stays so when the function has returned."""
+        return self._started_ns != 0
+
+    def _spent(self) -> tuple[int, int, int]:
+        if not self._started_ns:
+            return 0, 0, 0
+        run_us = (time.perf_counter_ns() - self._started_ns) // 1000
+        cpu_us = 0 if self._cpu_ns is None else (time.thread_time_ns() - self._cpu_ns) // 1000
+        return self._started_us, run_us, cpu_us
+
+    # Answers
+
+    def result(self, content_type: str, body: bytes, items: int | None = None) -> None:
+        header = ResultHeader(content_type, *self._spent(), self._load(), items)
+        self._send(Kind.RESULT, _encode(header), body)
+
+    def item(self, body: bytes) -> None:
+        self._send(Kind.ITEM, b"", body)
+
+    def error(self, error: RayfaasError) -> None:
+        self._send(Kind.ERROR, _encode(ErrorHeader(to_problem(error), *self._spent(), self._load())))
+
+    def log(self, stream: str, text: str, level: str | None = None) -> None:
+        if self._output > MAX_OUTPUT:
+            return
+        self._output += len(text)
+        if self._output > MAX_OUTPUT:
+            text += f"\n[rayfaas: this call wrote over {MAX_OUTPUT} characters; the rest is dropped]\n"
+        header = _encode(LogHeader(time.time_ns() // 1000, stream, level))
+        self._send(Kind.LOG, header, text.encode("utf-8", "replace"))
+
+    def _send(self, kind: Kind, header: bytes, body: bytes = b"") -> None:
+        try:
+            self.channel.send(kind, self.number, header, body)
+        except OSError:
+            # The gateway is gone, and with it the client; it records the call as interrupted when it is back.
+            self.cancelled = self.cancelled or "cancelled"
+
+    # Credit
+
+    def take_credit(self) -> bool:
+        """Wait until one more item may be sent; False when nobody waits for it any more."""
+        with self._granted:
+            while self._credit <= 0 and self.cancelled is None:
+                self._granted.wait()
+            self._credit -= 1
+            return self.cancelled is None
+
+    def try_credit(self) -> bool:
+        """Like `take_credit` for the event loop: False at once when there is none."""
+        with self._granted:
+            if self._credit <= 0:
+                return False
+            self._credit -= 1
+            return True
+
+    def grant(self, items: int) -> None:
+        with self._granted:
+            self._credit += items
+            self._granted.notify_all()
+        self._tell()
+
+    def listen(self, listener: Callable[[], object]) -> None:
+        """Have `listener` called, on whatever thread, when credit is granted or the call cancelled."""
+        self._listener = listener
+
+    def _tell(self) -> None:
+        if self._listener is not None:
+            self._listener()
+
+    # Cancelling
+
+    def cancel(self, reason: str) -> None:
+        """Interrupt the code that runs this call, if it runs on a thread."""
+        with self._interrupt_lock:
+            self.cancelled = reason
+            if self._thread is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                    ctypes.c_ulong(self._thread), ctypes.py_object(CallInterrupted)
+                )
+        with self._granted:
+            self._granted.notify_all()
+        self._tell()
+
+    def __enter__(self) -> RunningCall:
+        with self._interrupt_lock:
+            if self.cancelled is not None:
+                raise CallInterrupted(self.cancelled)
+            self._thread = threading.get_ident()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        with self._interrupt_lock:
+            thread, self._thread = self._thread, None
+            if self.cancelled is not None and thread is not None:
+                # An interrupt that was not delivered yet must not hit the next call.
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+
+
+def describe_exception(error: BaseException) -> RayfaasError:
+    """What the caller hears of the user's exception: type, message, and the traceback without our frames."""
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 the user's own __str__ raised
+        message = f"<str() of it raised {type(broken).__name__}>"
+    return FunctionError(
+        f"{name}: {message}" if message else name,
+        exception=name,
+        message=message,
+        traceback=format_traceback(error),
+    )
+
+
+def format_traceback(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, _user_frames(error.__traceback__)))
+
+
+def _user_frames(tb: TracebackType | None) -> TracebackType | None:
+    first = tb
+    while first is not None and _is_ours(first.tb_frame.f_code.co_filename):
+        first = first.tb_next
+    return first or tb
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith((sys.modules["rayfaas.executor"].__path__[0], "<frozen importlib"))

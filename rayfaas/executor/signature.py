@@ -1,0 +1,150 @@
+"""A function's arguments: bound to its signature, validated and coerced by its type hints, described as JSON schema."""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+
+from rayfaas.errors import InvalidArguments
+from rayfaas.wire import Arguments
+
+_STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
+
+
+class Signature:
+    """Binds and validates the arguments of one function.
+
+    >>> def area(width: float, height: float = 1.0) -> float: ...
+    >>> Signature(area).bind(Arguments(("2",), {}))
+    ((2.0,), {})
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._signature = inspect.signature(function)
+        self._hints = _type_hints(function)
+        self._adapters = {
+            name: adapter
+            for name, parameter in self._signature.parameters.items()
+            if (adapter := _adapter(self._hints.get(name), parameter)) is not None
+        }
+        self._takes_nothing = not self._signature.parameters
+
+    def bind(self, arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments to call with. Raises `InvalidArguments` with the place of each fault."""
+        if self._takes_nothing and not arguments.args and not arguments.kwargs:
+            return (), {}
+        try:
+            bound = self._signature.bind(*arguments.args, **arguments.kwargs)
+        except TypeError as error:
+            raise self._misfit(str(error)) from None
+        faults: list[dict[str, Any]] = []
+        for name, adapter in self._adapters.items():
+            if name in bound.arguments:
+                bound.arguments[name] = self._validate(name, adapter, bound.arguments[name], faults)
+        if faults:
+            text = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
+            raise InvalidArguments(f"The arguments do not fit {self}: {text}", errors=faults)
+        return bound.args, bound.kwargs
+
+    def _validate(self, name: str, adapter: TypeAdapter[Any], value: Any, faults: list[dict[str, Any]]) -> Any:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            faults += [{"loc": [name, *e["loc"]], "msg": e["msg"], "type": e["type"]} for e in error.errors()]
+            return None
+
+    def _misfit(self, message: str) -> InvalidArguments:
+        fault = {"loc": [], "msg": message, "type": "signature"}
+        return InvalidArguments(f"The arguments do not fit {self}: {message}", errors=[fault])
+
+    def __str__(self) -> str:
+        return str(self._signature)
+
+    def arguments_schema(self) -> dict[str, Any]:
+        """JSON schema of the object of keyword arguments."""
+        properties, required, closed = {}, [], True
+        for name, parameter in self._signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                closed = False
+            elif parameter.kind is not parameter.VAR_POSITIONAL:
+                properties[name] = _schema(self._adapters.get(name), parameter.default)
+                if parameter.default is parameter.empty:
+                    required.append(name)
+        schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": not closed}
+        return {**schema, "required": required} if required else schema
+
+    def result_schema(self) -> dict[str, Any]:
+        """JSON schema of the result, or of one item of the stream."""
+        hint = self._hints.get("return")
+        if _is_stream(hint):
+            hint = (typing.get_args(hint) or (Any,))[0]
+        return _schema(_make_adapter(hint), inspect.Parameter.empty, mode="serialization")
+
+
+def kind_of(function: Callable[..., Any]) -> str:
+    """`sync`, `async`, `generator` or `async_generator`."""
+    if inspect.isasyncgenfunction(function):
+        return "async_generator"
+    if inspect.iscoroutinefunction(function):
+        return "async"
+    return "generator" if inspect.isgeneratorfunction(function) else "sync"
+
+
+def describe(function: Callable[..., Any]) -> dict[str, object]:
+    """The interface that the registry keeps: kind, signature, JSON schemas, docstring."""
+    signature = Signature(function)
+    return {
+        "kind": kind_of(function),
+        "signature": str(signature),
+        "arguments": signature.arguments_schema(),
+        "result": signature.result_schema(),
+        "doc": inspect.getdoc(function) or "",
+    }
+
+
+def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, include_extras=True)
+    except (NameError, TypeError, AttributeError):
+        # A hint that only type checkers can resolve (TYPE_CHECKING imports) is no reason to refuse the function.
+        return {n: h for n, h in getattr(function, "__annotations__", {}).items() if not isinstance(h, str)}
+
+
+def _adapter(hint: Any, parameter: inspect.Parameter) -> TypeAdapter[Any] | None:
+    if hint is None and parameter.annotation is not None:
+        return None
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        hint = tuple[hint, ...]
+    elif parameter.kind is parameter.VAR_KEYWORD:
+        hint = dict[str, hint]
+    return _make_adapter(hint)
+
+
+def _make_adapter(hint: Any) -> TypeAdapter[Any] | None:
+    """None for a type that pydantic has no schema for (a numpy array, say): such a value is passed as it came."""
+    if hint is None or hint is Any or hint is inspect.Parameter.empty:
+        return None
+    try:
+        return TypeAdapter(hint)
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError):
+        return None
+
+
+def _schema(adapter: TypeAdapter[Any] | None, default: Any, mode: Any = "validation") -> dict[str, Any]:
+    try:
+        schema = adapter.json_schema(mode=mode) if adapter else {}
+    except PydanticUserError:
+        schema = {}
+    if isinstance(default, str | int | float | bool | types.NoneType) and default is not inspect.Parameter.empty:
+        schema = {**schema, "default": default}
+    return schema
+
+
+def _is_stream(hint: Any) -> bool:
+    return typing.get_origin(hint) in _STREAMS

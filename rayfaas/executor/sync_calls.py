@@ -1,0 +1,77 @@
+"""Running calls of `def` functions: on the main thread, one at a time, and on more threads where the spec allows it."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import queue
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+from rayfaas.executor.calls import Calls, Done
+from rayfaas.executor.running import CallInterrupted, RunningCall
+from rayfaas.wire import encode_json
+
+
+class SyncCalls(Calls):
+    """Runs calls in the order in which they were submitted."""
+
+    def __init__(self, function: Callable[..., Any], version: tuple[str, int], concurrency: int, done: Done) -> None:
+        super().__init__(function, version, concurrency, done)
+        self._queue: queue.SimpleQueue[RunningCall | None] = queue.SimpleQueue()
+
+    def submit(self, call: RunningCall) -> None:
+        self._queue.put(call)
+
+    def stop(self) -> None:
+        for _ in range(self.concurrency):
+            self._queue.put(None)
+
+    def serve(self) -> None:
+        threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.concurrency - 1)]
+        for thread in threads:
+            thread.start()
+        self._work()
+        for thread in threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                call = self._queue.get()
+                if call is None:
+                    return
+                contextvars.copy_context().run(self._run, call)
+            except CallInterrupted:
+                continue  # it was sent in the instant in which its call ended
+
+    def _run(self, call: RunningCall) -> None:
+        self.enter(call)
+        bound = self.bind(call)
+        if bound is None:
+            return
+        items = None
+        try:
+            with call:
+                call.start()
+                value = self.function(*bound[0], **bound[1])
+                if inspect.isgenerator(value):
+                    items = _stream(call, value)
+        except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
+            self.raised(call, error)
+        else:
+            self.returned(call, value) if items is None else self.streamed(call, items)
+
+
+def _stream(call: RunningCall, generator: Generator[Any, Any, Any]) -> int:
+    """Send the items as they come, never more than there is credit for; returns how many."""
+    count = 0
+    for item in generator:
+        body = encode_json(item)
+        if not call.take_credit():
+            generator.close()
+            raise CallInterrupted(call.cancelled)
+        call.item(body)
+        count += 1
+    return count

@@ -1,0 +1,86 @@
+"""The records of a call journal: what a gateway appends about each call and the registry loads.
+
+A journal is NDJSON, one record a line, told apart by `k`. A call has one `start` before it is dispatched and one `end`
+before the last byte of its answer; a start whose gateway is gone and whose end never came is an interrupted call.
+Times are Unix time in microseconds, durations are in microseconds.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+State = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
+
+
+class CallStarted(msgspec.Struct, tag="start", tag_field="k", omit_defaults=True):
+    """What is known of a call when it is accepted.
+
+    `target` is as the caller wrote it; `alias` (with `alias_revision`, which counts the alias's moves) is what it was
+    resolved through, empty for a pinned version. `owner` is the function's team, `team` the caller's.
+    """
+
+    call: str
+    root: str
+    target: str
+    function: str
+    version: int
+    code_digest: str
+    syntax_digest: str
+    environment_digest: str
+    shape: str
+    owner: str
+    principal: str
+    team: str
+    gateway: str
+    accepted_us: int
+    bytes_in: int
+    parent: str | None = None
+    alias: str | None = None
+    alias_revision: int | None = None
+    context: str | None = None
+    idempotency_key: str | None = None
+
+
+class CallEnded(msgspec.Struct, tag="end", tag_field="k", omit_defaults=True):
+    """How a call ended and where it ran.
+
+    `queue_us` is the wait for an executor, `run_us` the time in the function, `cpu_us` its processor time, `gpu_us` the
+    GPU time reserved for it. `cold` names why no executor was up ("" for a warm call).
+    """
+
+    call: str
+    state: State
+    ended_us: int
+    code: str | None = None
+    retryable: bool | None = None
+    started_us: int | None = None
+    queue_us: int | None = None
+    run_us: int | None = None
+    cpu_us: int | None = None
+    gpu_us: int | None = None
+    bytes_out: int = 0
+    items: int | None = None
+    cold: str = ""
+    executor: str | None = None
+    replica: str | None = None
+    node: str | None = None
+    cluster: str | None = None
+    hardware: str | None = None
+
+
+class LogLine(msgspec.Struct, tag="log", tag_field="k", omit_defaults=True):
+    """One piece of output of a call: `stream` is stdout, stderr or log; `level` only for log."""
+
+    call: str
+    function: str
+    version: int
+    at_us: int
+    stream: str
+    text: str
+    level: str | None = None
+
+
+Record = CallStarted | CallEnded | LogLine
+encode_record = msgspec.json.Encoder().encode

@@ -1,0 +1,101 @@
+"""The fleet: which supervisors and agents are connected, and what each supervisor hosts."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from rayfaas.link import Link
+
+WARM = "warm"
+
+
+@dataclass(eq=False)
+class Member:
+    """One connected supervisor. `hosted` is version key → executor ids."""
+
+    link: Link
+    cluster: str
+    node: str
+    replica: str
+    application: str
+    hosted: dict[str, set[str]] = field(default_factory=dict)
+    leaving: bool = False
+
+    def add(self, key: str, executor: str) -> None:
+        self.hosted.setdefault(key, set()).add(executor)
+
+    def remove(self, key: str, executor: str) -> None:
+        executors = self.hosted.get(key, set())
+        executors.discard(executor)
+        if not executors:
+            self.hosted.pop(key, None)
+
+    async def spawn(self, version: dict[str, Any], deadline_s: float) -> dict[str, Any]:
+        """Have it fork an executor; returns executor id, interface and import time when it is ready."""
+        made: dict[str, Any] = await self.link.request("spawn", version=version, deadline_s=deadline_s)
+        self.add(f"{version['function']}:{version['version']}", made["executor"])
+        return made
+
+    def drain(self, key: str) -> None:
+        self.hosted.pop(key, None)
+        self.link.notify("drain", key=key)
+
+
+class Fleet:
+    """All members, by link."""
+
+    def __init__(self) -> None:
+        self._members: dict[Link, Member] = {}
+        self._agents: dict[str, Link] = {}
+        self._changed = asyncio.Condition()
+
+    # Supervisors
+
+    async def join(self, member: Member) -> None:
+        self._members[member.link] = member
+        await self._tell()
+
+    async def leave(self, link: Link) -> None:
+        self._members.pop(link, None)
+        for cluster in [c for c, agent in self._agents.items() if agent is link]:
+            del self._agents[cluster]
+        await self._tell()
+
+    def member(self, link: Link) -> Member | None:
+        return self._members.get(link)
+
+    def members(self, application: str | None = None) -> list[Member]:
+        """Those that take orders; of one Serve application where it is named."""
+        return [
+            m for m in self._members.values() if not m.leaving and (application is None or m.application == application)
+        ]
+
+    def hosting(self, key: str) -> list[Member]:
+        return [m for m in self._members.values() if key in m.hosted]
+
+    async def wait_for(self, application: str, timeout_s: float) -> list[Member]:
+        """The members of an application, as soon as there is one. Raises TimeoutError."""
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(lambda: self.members(application)), timeout_s)
+        return self.members(application)
+
+    # Agents
+
+    async def agent_up(self, cluster: str, link: Link) -> None:
+        self._agents[cluster] = link
+        await self._tell()
+
+    def clusters(self) -> list[str]:
+        return sorted(self._agents)
+
+    async def agent(self, timeout_s: float) -> Link:
+        """An agent, as soon as there is one. Raises TimeoutError."""
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(lambda: self._agents), timeout_s)
+        return next(iter(self._agents.values()))
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()

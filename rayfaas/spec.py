@@ -1,0 +1,120 @@
+"""What a deploy asks for: a function's spec, the shape of replicas that can run it, the body that publishes it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rayfaas.errors import BadRequest
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Shape(Frozen):
+    """What a replica needs to exist. Versions of one shape share a deployment.
+
+    >>> Shape(gpus=1).is_base
+    False
+    """
+
+    cpus: Annotated[float, Field(ge=0, le=1024)] = 1.0
+    gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
+    memory_mb: Annotated[int, Field(ge=0)] = 0
+    env: dict[str, str] = {}
+
+    @property
+    def is_base(self) -> bool:
+        """Whether a Warm supervisor may host it: nothing is asked for that a warm replica lacks."""
+        return self.gpus == 0 and self.memory_mb == 0
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.model_dump(mode="json"))[:12]
+
+
+class Scaling(Frozen):
+    """How many replicas. Not part of a version's content: changing it makes no new version.
+
+    `target_concurrency` is how many calls in flight one replica is meant to carry; `scale_down_after_s` how long a
+    replica without calls is kept.
+    """
+
+    min_replicas: Annotated[int, Field(ge=0, le=10_000)] = 0
+    max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 10
+    target_concurrency: Annotated[float, Field(gt=0)] = 2.0
+    scale_down_after_s: Annotated[float, Field(ge=0)] = 300.0
+
+
+class Spec(Frozen):
+    """What `@rayfaas.function(...)` says.
+
+    `timeout_s` counts from the moment the gateway accepted a call, queue time included. `concurrency` is how many calls
+    one executor runs at the same time (threads for `def`, tasks for `async def`). `preload` names modules that are
+    imported in the zygote, before the fork.
+    """
+
+    timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 1
+    preload: tuple[str, ...] = ()
+    shape: Shape = Shape()
+    scaling: Scaling = Scaling()
+
+    @property
+    def needs_deployment(self) -> bool:
+        """Whether a deployment of its own is made with the deploy, and not when load first outgrows Warm."""
+        return not self.shape.is_base or self.scaling.min_replicas > 0
+
+
+class Entry(Frozen):
+    """Where in a bundle the function is: `module` and `name`, or a pickle made from a notebook's cell."""
+
+    kind: Literal["module", "pickle"] = "module"
+    module: str
+    name: str
+
+
+class Provenance(Frozen):
+    """Who made this code, and from which commit. Recorded, not part of the content."""
+
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+    git_remote: str | None = None
+    python: str | None = None
+    message: str | None = None
+
+
+class Publish(Frozen):
+    """The body of `POST /v1/functions/{team}/{name}/versions`."""
+
+    bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    entry: Entry
+    spec: Spec = Spec()
+    syntax_digest: str = ""
+    provenance: Provenance = Provenance()
+    alias: str = "live"
+    deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+
+    def content_digest(self) -> str:
+        """The digest of what makes a version: code, entry and spec without its scaling."""
+        spec = self.spec.model_dump(mode="json", exclude={"scaling"})
+        return digest_of([self.bundle, self.entry.model_dump(mode="json"), spec])
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of a value, as hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def parse(model: type[BaseModel], value: Any, what: str) -> Any:
+    """`value` as `model`, or a `BadRequest` that names each fault and its place."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
+        text = "; ".join(f"{'.'.join(map(str, f['loc'])) or what}: {f['msg']}" for f in faults)
+        raise BadRequest(f"{what} is not valid: {text}", errors=faults) from None
