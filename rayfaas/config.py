@@ -36,8 +36,13 @@ class Home:
 
     @property
     def server_file(self) -> Path:
-        """`{"url": …, "pid": …}` of the running server."""
+        """`{"url": …, "pid": …, "processes": …}` of the running server."""
         return self.path / "server.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the parent of the home server for as long as it lives."""
+        return self.path / "lock"
 
     @property
     def token_file(self) -> Path:
@@ -48,6 +53,11 @@ class Home:
     def key_file(self) -> Path:
         """The key with which gateways and the controller know each other, mode 0600."""
         return self.path / "home.key"
+
+    @property
+    def ray_token_file(self) -> Path:
+        """The token that the Ray cluster of this home asks for, mode 0600: `RAY_AUTH_MODE=token`."""
+        return self.path / "ray.token"
 
     @property
     def database(self) -> Path:

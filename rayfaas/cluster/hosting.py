@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import logging
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from rayfaas.cluster.supervisor import Site, Supervisor, VersionOrder
 from rayfaas.errors import Unavailable
 from rayfaas.link import Link, Service, keep_link
 from rayfaas.orders import Order
+from rayfaas.spec import digest_of
 
 _log = logging.getLogger("rayfaas.supervisor")
 
@@ -41,9 +44,11 @@ class Host(Service):
         self.supervisor = Supervisor(
             site, config.session_key, BundleCache(Path(config.cache), self._fetch), self._exited
         )
+        self._environment = ""
         self.calls = 0.0  # in flight and waiting anywhere, of the functions hosted here; for the autoscaler
 
     async def start(self) -> None:
+        self._environment = await asyncio.to_thread(environment_digest)
         await self.supervisor.start()
         identity = {"role": "supervisor", "cluster": self._config.cluster, "replica": self._site.replica}
         self._keeping = asyncio.ensure_future(
@@ -67,6 +72,7 @@ class Host(Service):
             replica=self._site.replica,
             node=self._site.node,
             application=self._config.application,
+            environment=self._environment,
             hosted=self.supervisor.hosted(),
         )
 
@@ -98,3 +104,9 @@ class Host(Service):
             _log.warning("executor %s of %s %s", order.executor[:8], order.version_key, how)
         if self._link is not None:
             self._link.notify("executor_ended", key=order.version_key, executor=order.executor, how=how)
+
+
+def environment_digest() -> str:
+    """SHA-256 over the Python version and every installed distribution: equal digests run code alike."""
+    installed = {(d.metadata["Name"] or "", d.version) for d in importlib.metadata.distributions()}
+    return digest_of([platform.python_version(), sorted(installed)])

@@ -44,10 +44,14 @@ class HeadOptions:
 
 
 class RayHead:
-    """`ray start --head --block` in its own session, on free loopback ports, with its own temporary directory."""
+    """`ray start --head --block` in its own session, on free ports, with its own temporary directory.
 
-    def __init__(self, directory: Path, options: HeadOptions) -> None:
-        self._directory, self._options = directory, options
+    Ray listens on all interfaces whatever address it is given, and whoever reaches it can run code: so it is told to
+    ask everybody for `token`.
+    """
+
+    def __init__(self, directory: Path, options: HeadOptions, token: str) -> None:
+        self._directory, self._options, self._token = directory, options, token
         self._process: subprocess.Popen[bytes] | None = None
         self.dashboard_port = 0
         self.address = ""
@@ -64,7 +68,7 @@ class RayHead:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=head_environment(),
+                env=ray_environment(self._token),
                 start_new_session=True,
                 preexec_fn=_terminate_with_parent,  # this process has one thread when it starts a head
             )
@@ -116,8 +120,8 @@ class RayHead:
 class LocalCluster:
     """Keeps the cluster up and joined until `stop`."""
 
-    def __init__(self, home: Home, head: RayHead | None, address: str) -> None:
-        self._home, self._head, self._address = home, head, address
+    def __init__(self, home: Home, head: RayHead | None, address: str, ray_token: str) -> None:
+        self._home, self._head, self._address, self._ray_token = home, head, address, ray_token
         self._stopping = False
 
     def run(self) -> None:
@@ -148,7 +152,7 @@ class LocalCluster:
         command += ["--controller", self._home.controller_address, "--cache", str(self._home.cache)]
         started = subprocess.run(
             command,
-            env={**head_environment(), "RAYFAAS_JOIN": token},
+            env={**ray_environment(self._ray_token), "RAYFAAS_JOIN": token},
             timeout=JOIN_S,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -187,10 +191,11 @@ def free_ports(count: int) -> list[int]:
         return [sock.getsockname()[1] for sock in sockets]
 
 
-def head_environment() -> dict[str, str]:
-    """This process's, without what would lead Ray to another cluster."""
+def ray_environment(token: str) -> dict[str, str]:
+    """This process's, without what would lead Ray to another cluster, and with the token of this one."""
     environ = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_TMPDIR")}
-    return {**environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
+    return {**environ, **auth, "RAY_USAGE_STATS_ENABLED": "0"}
 
 
 def _terminate_with_parent() -> None:
@@ -205,8 +210,10 @@ def _terminate_with_parent() -> None:
 def main(home: Path, ray_address: str, cpus: float | None, gpus: float | None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = Home(home)
-    head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus))
-    cluster = LocalCluster(place, head, ray_address)
+    # Ray's own processes read the token from the environment; an existing cluster's is in ours, if it wants one.
+    token = "" if ray_address else place.ray_token_file.read_text()
+    head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus), token)
+    cluster = LocalCluster(place, head, ray_address, token)
 
     def stop(*_: object) -> None:
         cluster.stop()

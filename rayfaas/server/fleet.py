@@ -13,15 +13,18 @@ WARM = "warm"
 
 @dataclass(eq=False)
 class Member:
-    """One connected supervisor. `hosted` is version key → executor ids."""
+    """One connected supervisor. `environment` is the digest of its Python and packages, `hosted` is version key →
+    executor ids."""
 
     link: Link
     cluster: str
     node: str
     replica: str
     application: str
+    environment: str
     hosted: dict[str, set[str]] = field(default_factory=dict)
     leaving: bool = False
+    _spawning: dict[str, asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, key: str, executor: str) -> None:
         self.hosted.setdefault(key, set()).add(executor)
@@ -33,9 +36,20 @@ class Member:
             self.hosted.pop(key, None)
 
     async def spawn(self, version: dict[str, Any], deadline_s: float) -> dict[str, Any]:
-        """Have it fork an executor; returns executor id, interface and import time when it is ready."""
+        """Have it fork an executor; returns executor id, interface and import time when it is ready.
+
+        Who asks while one of the same version is on its way waits for that one.
+        """
+        key = f"{version['function']}:{version['version']}"
+        task = self._spawning.get(key)
+        if task is None:
+            task = self._spawning[key] = asyncio.ensure_future(self._spawn(key, version, deadline_s))
+            task.add_done_callback(lambda _: self._spawning.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _spawn(self, key: str, version: dict[str, Any], deadline_s: float) -> dict[str, Any]:
         made: dict[str, Any] = await self.link.request("spawn", version=version, deadline_s=deadline_s)
-        self.add(f"{version['function']}:{version['version']}", made["executor"])
+        self.add(key, made["executor"])
         return made
 
     def drain(self, key: str) -> None:
@@ -74,6 +88,10 @@ class Fleet:
 
     def hosting(self, key: str) -> list[Member]:
         return [m for m in self._members.values() if key in m.hosted]
+
+    def environment(self) -> str:
+        """The digest of the base environment, as the warm replicas have it; "" while none is up."""
+        return next((m.environment for m in self.members(WARM)), "")
 
     async def wait_for(self, application: str, timeout_s: float) -> list[Member]:
         """The members of an application, as soon as there is one. Raises TimeoutError."""

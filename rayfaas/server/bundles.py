@@ -1,0 +1,46 @@
+"""Bundles of the home server: files named by their SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from rayfaas.errors import BadRequest, NotFound
+
+
+class BundleStore:
+    """Archives below `directory`. What `put` has returned for survives a crash of the machine."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def has(self, digest: str) -> bool:
+        return self._path(digest).is_file()
+
+    def put(self, digest: str, archive: bytes) -> None:
+        """Raises `BadRequest` where the archive is not what its digest says."""
+        if hashlib.sha256(archive).hexdigest() != digest:
+            raise BadRequest("The bundle's SHA-256 is not the one in its address; was it cut off on the way?")
+        path = self._path(digest)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd, scratch = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(archive)
+                file.flush()
+                os.fsync(file.fileno())
+            os.rename(scratch, path)
+        except BaseException:
+            os.unlink(scratch)
+            raise
+
+    def get(self, digest: str) -> bytes:
+        try:
+            return self._path(digest).read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"Bundle {digest[:12]} is not on this server.", bundle=digest) from None
+
+    def _path(self, digest: str) -> Path:
+        return self._directory / digest[:2] / digest

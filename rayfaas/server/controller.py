@@ -1,0 +1,421 @@
+"""The controller: exactly one, the only owner of the registry's file.
+
+    python -m rayfaas.server.controller --home DIR
+
+It serves gateways, agents and supervisors over links, publishes versions and moves aliases, keeps versions running
+where they are called, and loads the gateways' journals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from rayfaas.config import Home
+from rayfaas.errors import RayfaasError, to_problem
+from rayfaas.handshake import Identity, ServerSide
+from rayfaas.link import Link, Service
+from rayfaas.registry import Registry
+from rayfaas.server.bundles import BundleStore
+from rayfaas.server.catalog import Catalog, Version
+from rayfaas.server.deploys import Deploys
+from rayfaas.server.fleet import Fleet, Member
+from rayfaas.server.loads import Loads
+from rayfaas.server.placement import TICK_S, Placement
+from rayfaas.server.routing import RouteTable
+from rayfaas.server.store import Store
+from rayfaas.spec import Publish, parse
+
+_log = logging.getLogger("rayfaas.controller")
+
+LOAD_JOURNAL_S = 0.25
+SQL_LIMITS = {"rows": 10_000, "seconds": 30.0}
+
+
+class Controller(Service):
+    """The methods that the peers call, each given the link that asks. Who may call which is in `_ALLOWED`."""
+
+    def __init__(self, home: Home, registry: Registry) -> None:
+        super().__init__(
+            {
+                # gateways
+                "poll": self.poll,
+                "load": self.load,
+                "demand": self.demand,
+                "status": self.status,
+                "has_bundle": self.has_bundle,
+                "put_bundle": self.put_bundle,
+                "publish": self.publish,
+                "move_alias": self.move_alias,
+                "functions": self.functions,
+                "function": self.function,
+                "versions": self.versions,
+                "sql": self.sql,
+                "logs": self.logs,
+                "tokens": self.tokens,
+                "create_token": self.create_token,
+                "revoke_token": self.revoke_token,
+                # the home's own processes
+                "join_token": self.join_token,
+                # clusters
+                "join": self.join,
+                "agent_up": self.agent_up,
+                "supervisor_up": self.supervisor_up,
+                "executor_ended": self.executor_ended,
+                "leaving": self.leaving,
+                "bundle": self.bundle,
+            }
+        )
+        self._home = home
+        self._key = home.key_file.read_bytes()
+        self._store = Store(registry)
+        self._bundles = BundleStore(home.bundles)
+        self._catalog, self._fleet, self._routing = Catalog(), Fleet(), RouteTable()
+        self._loads = Loads(time.monotonic)
+        self._gateways: dict[Link, Identity] = {}
+        self._sessions: dict[str, bytes] = {}
+        self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse)
+        self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, self._routing, self._fleet)
+        self._background: set[asyncio.Task[None]] = set()
+
+    # Its life
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        await self._read_registry()
+        path = self._home.controller_socket
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        server = await asyncio.get_running_loop().create_unix_server(self._accept, str(path))
+        path.chmod(0o600)
+        loops = [asyncio.ensure_future(self._load_journals()), asyncio.ensure_future(self._tick())]
+        try:
+            await stop.wait()
+        finally:
+            server.close()
+            for task in loops:
+                task.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await self._load_journal_once()
+            self._store.close()
+
+    def _accept(self) -> Link:
+        return Link(ServerSide(self._key_of), _Guarded(self))
+
+    def _key_of(self, identity: Identity) -> bytes | None:
+        """The key that proves an identity: the home's, a cluster's, or a join token."""
+        role = identity.get("role")
+        if role in ("gateway", "home"):
+            return self._key
+        if role in ("agent", "supervisor"):
+            return self._sessions.get(str(identity.get("cluster")))
+        if role == "join":
+            # Links are few: one query on the event loop, at a join only.
+            return self._store.registry.join_key(str(identity.get("join")))
+        return None
+
+    async def _read_registry(self) -> None:
+        registry = self._store.registry
+        self._sessions = await self._store.write(registry.sessions)
+        for route in await self._store.write(registry.routes):
+            function = self._catalog.function(f"{route.team}/{route.name}")
+            function.scaling = route.scaling
+            function.aliases = dict(route.aliases)
+            function.versions = {
+                row.version: Version(
+                    f"{row.team}/{row.name}",
+                    row.version,
+                    row.bundle,
+                    row.entry,
+                    row.spec,
+                    row.syntax_digest,
+                    row.environment_digest,
+                )
+                for row in route.versions
+            }
+            await self._routing.set_function(function.route())
+        await self._announce_tokens()
+        await self._routing.set_sessions(self._sessions)
+
+    async def _load_journals(self) -> None:
+        while True:
+            started = time.monotonic()
+            loaded = await self._load_journal_once()
+            pause_s = 0.0 if loaded > 50_000 else LOAD_JOURNAL_S
+            await asyncio.sleep(max(0.0, pause_s - (time.monotonic() - started)))
+
+    async def _load_journal_once(self) -> int:
+        try:
+            result = await self._store.write(self._store.registry.load_journal, self._home.journal)
+        except Exception:  # noqa: BLE001 a border: loading is tried again, and nothing is lost meanwhile
+            _log.exception("the journal could not be loaded")
+            return 0
+        return int(result.rows)
+
+    async def _tick(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            count += 1
+            try:
+                await self._placement.tick(count)
+            except Exception:  # noqa: BLE001 a border: one bad tick must not end all of them
+                _log.exception("a tick failed")
+
+    # Peers come and go
+
+    def on_open(self, link: Link) -> None:
+        peer = link.peer or {}
+        _log.info("%s is connected", _name(peer))
+        if peer.get("role") == "gateway":
+            self._gateways[link] = peer
+            self._tell_gateways()
+
+    def on_close(self, link: Link) -> None:
+        _log.info("%s is gone", _name(link.peer or {}))
+        self._routing.forget(link)
+        self._loads.forget(link)
+        # A gateway that went is not struck off what executors dial: it comes back at the same address.
+        self._gateways.pop(link, None)
+        self._run(self._fleet.leave(link))
+
+    def _tell_gateways(self) -> None:
+        """Supervisors hand the gateways' addresses on to their executors."""
+        addresses = self._addresses()
+        for member in self._fleet.members():
+            member.link.notify("set_gateways", addresses=addresses)
+
+    def _addresses(self) -> list[str]:
+        return sorted({str(peer["executor_address"]) for peer in self._gateways.values()})
+
+    def _refuse(self, key: str, error: RayfaasError) -> None:
+        for link in self._gateways:
+            link.notify("refuse", key=key, problem=to_problem(error))
+
+    # Gateways
+
+    async def poll(self, link: Link, since: int) -> dict[str, Any]:
+        return await self._routing.poll(link, since)
+
+    async def load(self, link: Link, load: dict[str, list[float]]) -> None:
+        self._loads.report(link, load)
+
+    async def demand(self, link: Link, key: str) -> None:
+        self._placement.demand(key)
+
+    # The control plane
+
+    async def has_bundle(self, link: Link, digest: str) -> bool:
+        return self._bundles.has(digest)
+
+    async def put_bundle(self, link: Link, digest: str, archive: bytes, actor: str) -> None:
+        await asyncio.to_thread(self._bundles.put, digest, archive)
+        await self._store.write(self._store.registry.add_bundle, digest, len(archive), actor)
+
+    async def publish(self, link: Link, team: str, name: str, publish: dict[str, Any], actor: str) -> Any:
+        request: Publish = parse(Publish, publish, "The deploy")
+        async for event in self._deploys.publish(team, name, request, actor):
+            yield event
+
+    async def move_alias(
+        self, link: Link, team: str, name: str, alias: str, version: int, reason: str, actor: str
+    ) -> dict[str, Any]:
+        return await self._deploys.move_alias(team, name, alias, version, actor, reason)
+
+    async def functions(self, link: Link) -> list[Any]:
+        return [_plain(row) for row in await self._store.query(self._store.registry.functions)]
+
+    async def function(self, link: Link, team: str, name: str) -> Any:
+        return _plain(await self._store.query(self._store.registry.function, team, name))
+
+    async def versions(self, link: Link, team: str, name: str) -> list[Any]:
+        self._catalog.existing(f"{team}/{name}")
+        return [_plain(row) for row in await self._store.query(self._store.registry.versions, team, name)]
+
+    async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
+        # What was recorded before the question is in its answer.
+        await self._load_journal_once()
+        result = await self._store.query(
+            self._store.registry.query, sql, parameters, actor["principal"], actor["team"], actor["role"]
+        )
+        columns = [{"name": name, "type": kind} for name, kind in result.columns]
+        return {"columns": columns, "rows": result.rows, "truncated": result.truncated}
+
+    async def logs(
+        self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
+    ) -> list[Any]:
+        await self._load_journal_once()
+        rows = await self._store.query(self._store.registry.logs, function=function, call=call, limit=limit)
+        return [_plain(row) for row in rows]
+
+    async def tokens(self, link: Link) -> list[Any]:
+        return [
+            {k: v for k, v in _plain(row).items() if k != "digest"}
+            for row in await self._store.query(self._store.registry.tokens)
+        ]
+
+    async def create_token(
+        self, link: Link, principal: str, team: str, role: str, expires_in_s: float | None, actor: str
+    ) -> dict[str, str]:
+        expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in_s) if expires_in_s else None
+        token_id, secret = await self._store.write(
+            self._store.registry.create_token, principal, team, role, actor, expires_at
+        )
+        await self._routing.applied(await self._announce_tokens())
+        return {"id": token_id, "token": secret}
+
+    async def revoke_token(self, link: Link, token_id: str, actor: str) -> None:
+        await self._store.write(self._store.registry.revoke_token, token_id, actor)
+        await self._routing.applied(await self._announce_tokens())
+
+    async def status(self, link: Link) -> dict[str, Any]:
+        """What runs: gateways, clusters with their nodes, replicas with what they host."""
+        clusters = []
+        for name in self._fleet.clusters():
+            agent = await self._fleet.agent(1.0)
+            clusters.append(
+                {
+                    "cluster": name,
+                    "nodes": await agent.request("nodes", timeout_s=10.0),
+                    "applications": await agent.request("applications", timeout_s=10.0),
+                }
+            )
+        return {
+            "controller": {"pid": os.getpid()},
+            "gateways": [{"name": p.get("name"), "pid": p.get("pid")} for p in self._gateways.values()],
+            "clusters": clusters,
+            "replicas": [
+                {
+                    "replica": m.replica,
+                    "cluster": m.cluster,
+                    "node": m.node,
+                    "application": m.application,
+                    "hosted": {key: len(executors) for key, executors in m.hosted.items()},
+                }
+                for m in self._fleet.members()
+            ],
+        }
+
+    async def _announce_tokens(self) -> int:
+        rows = await self._store.write(self._store.registry.tokens)
+        return await self._routing.set_tokens(
+            [
+                {
+                    "digest": row.digest,
+                    "principal": row.principal,
+                    "team": row.team,
+                    "role": row.role,
+                    "expires_at": row.expires_at.timestamp() if row.expires_at else None,
+                }
+                for row in rows
+            ]
+        )
+
+    # Clusters
+
+    async def join_token(self, link: Link, cluster: str) -> dict[str, Any]:
+        """Let a cluster join, once, within ten minutes."""
+        join_id, secret = await self._store.write(self._store.registry.create_join_token, cluster, "home")
+        return {"id": join_id, "secret": secret}
+
+    async def join(self, link: Link) -> dict[str, Any]:
+        join_id = str((link.peer or {}).get("join"))
+        cluster, session_key = await self._store.write(self._store.registry.use_join_token, join_id)
+        self._sessions[cluster] = session_key
+        await self._routing.applied(await self._routing.set_sessions(dict(self._sessions)))
+        return {"cluster": cluster, "session_key": session_key}
+
+    async def agent_up(self, link: Link) -> None:
+        await self._fleet.agent_up(str((link.peer or {})["cluster"]), link)
+        await self._placement.agent_up()
+
+    async def supervisor_up(
+        self, link: Link, replica: str, node: str, application: str, environment: str, hosted: list[dict[str, Any]]
+    ) -> None:
+        member = Member(link, str((link.peer or {})["cluster"]), node, replica, application, environment)
+        for executor in hosted:
+            member.add(executor["version_key"], executor["executor"])
+        link.notify("set_gateways", addresses=self._addresses())
+        await self._fleet.join(member)
+        await self._placement.member_up(member)
+
+    async def executor_ended(self, link: Link, key: str, executor: str, how: str) -> None:
+        if member := self._fleet.member(link):
+            member.remove(key, executor)
+
+    async def leaving(self, link: Link) -> None:
+        if member := self._fleet.member(link):
+            member.leaving = True
+
+    async def bundle(self, link: Link, digest: str) -> bytes:
+        return await asyncio.to_thread(self._bundles.get, digest)
+
+    def _run(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+# What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.
+_ALLOWED = {
+    "home": {"join_token", "status", "create_token"},
+    "join": {"join"},
+    "agent": {"agent_up"},
+    "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
+}
+_NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
+
+
+class _Guarded(Service):
+    """One link's view of the controller: the methods that its proven role may call."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__({})
+        self._controller = controller
+
+    def on_open(self, link: Link) -> None:
+        role = str((link.peer or {}).get("role"))
+        methods = self._controller.methods
+        allowed = _ALLOWED.get(role, set()) if role != "gateway" else set(methods) - _NOT_FOR_GATEWAYS
+        self.methods = {name: method for name, method in methods.items() if name in allowed}
+        self._controller.on_open(link)
+
+    def on_close(self, link: Link) -> None:
+        self._controller.on_close(link)
+
+
+def _name(peer: Identity) -> str:
+    return f"{peer.get('role')} {peer.get('name') or peer.get('replica') or peer.get('cluster') or ''}".strip()
+
+
+def _plain(row: Any) -> Any:
+    return msgspec.to_builtins(row, enc_hook=lambda value: value.model_dump(mode="json"))
+
+
+@click.command()
+@click.option("--home", required=True, type=click.Path(path_type=Path))
+def main(home: Path) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    asyncio.run(_main(Home(home)))
+
+
+async def _main(home: Home) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sig, stop.set)
+    registry = Registry.open(home.database)
+    await Controller(home, registry).serve(stop)
+
+
+if __name__ == "__main__":
+    main()

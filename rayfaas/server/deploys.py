@@ -1,0 +1,158 @@
+"""The deploy: the only place that knows the order. Registry, spawn, registry, announce; then what was live may end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from typing import Any
+
+from rayfaas.errors import NotFound, RayfaasError
+from rayfaas.server.bundles import BundleStore
+from rayfaas.server.catalog import Catalog, Function, Version
+from rayfaas.server.fleet import Fleet
+from rayfaas.server.placement import Placement
+from rayfaas.server.routing import RouteTable
+from rayfaas.server.store import Store
+from rayfaas.spec import Publish
+
+Event = dict[str, Any]
+
+
+class Deploys:
+    """Publishes versions and moves aliases. Of one function, one at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        bundles: BundleStore,
+        catalog: Catalog,
+        placement: Placement,
+        routing: RouteTable,
+        fleet: Fleet,
+    ) -> None:
+        self._store, self._bundles, self._catalog = store, bundles, catalog
+        self._placement, self._routing, self._fleet = placement, routing, fleet
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def publish(self, team: str, name: str, publish: Publish, actor: str) -> AsyncIterator[Event]:
+        """The events of one deploy, the last of them `live`. Raises where it fails: then nothing changed for callers.
+
+        Code that is deployed already makes no new version: its alias moves.
+        """
+        if not self._bundles.has(publish.bundle):
+            raise NotFound(f"Bundle {publish.bundle[:12]} is not on this server: send it first.", bundle=publish.bundle)
+        async with self._locks[f"{team}/{name}"]:
+            clock = _Stopwatch()
+            registry = self._store.registry
+            environment = self._fleet.environment()
+            row, created = await self._store.write(registry.publish, team, name, publish, actor, environment)
+            version = Version(
+                f"{team}/{name}",
+                row.version,
+                row.bundle,
+                row.entry,
+                row.spec,
+                row.syntax_digest,
+                row.environment_digest,
+            )
+            clock.lap("publish_ms")
+            yield {"event": "published", "version": version.number, "created": created}
+            try:
+                async for event in self._make_live(version, row.state == "ACTIVE", publish, actor, clock):
+                    yield event
+            except BaseException as error:
+                reason = error.detail if isinstance(error, RayfaasError) else f"interrupted: {type(error).__name__}"
+                await asyncio.shield(self._store.write(registry.fail, team, name, version.number, reason, actor))
+                raise
+            yield {
+                "event": "live",
+                "function": version.function,
+                "version": version.number,
+                "alias": publish.alias,
+                "created": created,
+                "took_ms": clock.total_ms(),
+                "phases": clock.laps,
+            }
+
+    async def move_alias(self, team: str, name: str, alias: str, version: int, actor: str, reason: str) -> Event:
+        """Returns the alias as it is now, in force on every gateway."""
+        async with self._locks[f"{team}/{name}"]:
+            function = self._catalog.existing(f"{team}/{name}")
+            if version not in function.versions:
+                known = ", ".join(map(str, sorted(function.versions))) or "none"
+                raise NotFound(f"{team}/{name} has no version {version} that can be called. It has: {known}.")
+            row = await self._store.write(self._store.registry.move_alias, team, name, alias, version, actor, reason)
+            function.aliases[alias] = (row.version, row.revision)
+            await self._announce(function)
+            return {"function": f"{team}/{name}", "alias": alias, "version": row.version, "revision": row.revision}
+
+    async def _make_live(
+        self, version: Version, was_active: bool, publish: Publish, actor: str, clock: _Stopwatch
+    ) -> AsyncIterator[Event]:
+        interface: dict[str, Any] | None = None
+        if not was_active:
+            async for event in self._start(version, publish.deadline_s):
+                if event["event"] == "started":
+                    interface = event["interface"]
+                else:
+                    yield event
+            clock.lap("start_ms")
+        function = self._catalog.function(version.function)
+        alias = await self._store.write(
+            self._store.registry.activate,
+            function.team,
+            function.name,
+            version.number,
+            interface,
+            publish.alias,
+            actor,
+            publish.provenance.message or "deploy",
+            clock.laps,
+        )
+        function.scaling = publish.spec.scaling
+        function.versions[version.number] = version
+        function.aliases[alias.alias] = (alias.version, alias.revision)
+        clock.lap("activate_ms")
+        await self._announce(function)
+        clock.lap("announce_ms")
+        self._placement.deployment_needed(version)
+
+    async def _start(self, version: Version, deadline_s: float) -> AsyncIterator[Event]:
+        """Progress while an executor comes up, then `started`."""
+        progress: asyncio.Queue[Event] = asyncio.Queue()
+
+        def tell(phase: str, detail: str) -> None:
+            progress.put_nowait({"event": "progress", "phase": phase, "detail": detail})
+
+        starting = asyncio.ensure_future(self._placement.start(version, deadline_s, tell))
+        starting.add_done_callback(lambda _: progress.put_nowait({"event": "started"}))
+        try:
+            while (event := await progress.get())["event"] != "started":
+                yield event
+            yield {"event": "started", "interface": starting.result()["interface"]}
+        finally:
+            starting.cancel()
+
+    async def _announce(self, function: Function) -> None:
+        """Every gateway has it in force; then the executors that no alias leads to may end."""
+        revision = await self._routing.set_function(function.route())
+        await self._routing.applied(revision)
+        self._placement.retire(function)
+
+
+class _Stopwatch:
+    """Milliseconds of each phase."""
+
+    def __init__(self) -> None:
+        self._started = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = round((now - self._last) * 1000, 2)
+        self._last = now
+
+    def total_ms(self) -> float:
+        return round((time.perf_counter() - self._started) * 1000, 2)

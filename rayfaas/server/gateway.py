@@ -1,0 +1,45 @@
+"""The gateway process of one slot.
+
+python -m rayfaas.server.gateway --home DIR --slot N --host HOST --port PORT
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import click
+import uvloop
+
+from rayfaas.config import Home, Limits
+from rayfaas.gateway.server import Gateway, GatewayConfig
+
+
+@click.command()
+@click.option("--home", required=True, type=click.Path(path_type=Path))
+@click.option("--slot", required=True, type=int)
+@click.option("--host", required=True)
+@click.option("--port", required=True, type=int)
+@click.option("--max-body-mb", type=float, default=64.0)
+def main(home: Path, slot: int, host: str, port: int, max_body_mb: float) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    place = Home(home)
+    config = GatewayConfig(
+        slot=slot,
+        host=host,
+        port=port,
+        executor_socket=place.gateway_socket(slot),
+        controller_socket=place.controller_socket,
+        journal=place.journal,
+        key=place.key_file.read_bytes(),
+        limits=Limits(max_body=int(max_body_mb * (1 << 20))),
+    )
+    uvloop.run(_serve(config))
+
+
+async def _serve(config: GatewayConfig) -> None:
+    await Gateway(config).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""The parent of the home server: a small process that starts the others and starts them again when they end.
+
+    python -m rayfaas.server.parent --home DIR --host HOST --port PORT …
+
+Its children end with it, whatever ends it: they get SIGTERM from the kernel when it dies.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import fcntl
+import getpass
+import json
+import logging
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from rayfaas.config import Home
+from rayfaas.errors import RayfaasError
+from rayfaas.link import Service, dial_link
+from rayfaas.names import DEFAULT_TEAM
+
+_log = logging.getLogger("rayfaas.parent")
+
+STOP_S = 40.0
+_PR_SET_PDEATHSIG = 1
+_RESTART_S = (0.05, 0.2, 1.0, 5.0)
+# A child that lived so long starts its count of restarts anew.
+_STEADY_S = 30.0
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What `rayfaas up` was asked for."""
+
+    host: str
+    port: int
+    gateways: int
+    ray_address: str = ""
+    cpus: float | None = None
+    gpus: float | None = None
+    max_body_mb: float = 64.0
+
+    @property
+    def url(self) -> str:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+@dataclass
+class Child:
+    """One process that is kept running."""
+
+    name: str
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    not_before: float = 0.0
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_terminate_with_parent,  # the parent has one thread
+            )
+        self.started_at = time.monotonic()
+
+    def keep(self) -> bool:
+        """Start it if it is not running and its pause is over; whether that changed anything."""
+        if self.process is not None and self.process.poll() is None:
+            return False
+        now = time.monotonic()
+        if self.process is not None:
+            code, self.process = self.process.returncode, None
+            self.failures = 0 if now - self.started_at > _STEADY_S else self.failures + 1
+            pause_s = _RESTART_S[min(self.failures, len(_RESTART_S) - 1)]
+            self.not_before = now + pause_s
+            _log.error("%s ended with code %s; it is started again in %.2f s", self.name, code, pause_s)
+        if now < self.not_before:
+            return False
+        self.start()
+        return True
+
+    def stop(self, timeout_s: float = STOP_S) -> None:
+        if self.process is None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            _log.error("%s did not end within %.0f s and is killed", self.name, timeout_s)
+            self.process.kill()
+            self.process.wait()
+
+
+class Parent:
+    """Starts in the order controller, gateways, cluster; stops in the order gateways, cluster, controller."""
+
+    def __init__(self, home: Home, options: ServerOptions) -> None:
+        self._home, self._options = home, options
+        self._stopping = False
+        self._controller = self._child("controller", "rayfaas.server.controller")
+        self._gateways = [
+            self._child(
+                f"gateway-{slot}",
+                "rayfaas.server.gateway",
+                *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
+                *("--max-body-mb", str(options.max_body_mb)),
+            )
+            for slot in range(options.gateways)
+        ]
+        self._cluster = self._child("cluster", "rayfaas.cluster.local", *_cluster_options(options))
+
+    def run(self) -> None:
+        prepare(self._home)
+        with self._lock():
+            try:
+                self._keep_until_stopped()
+            finally:
+                self._stop_children()
+                with contextlib.suppress(FileNotFoundError):
+                    self._home.server_file.unlink()
+
+    def stop(self) -> None:
+        self._stopping = True
+
+    def _keep_until_stopped(self) -> None:
+        children = [self._controller, *self._gateways, self._cluster]
+        self._controller.start()
+        asyncio.run(self._make_admin_token())
+        while not self._stopping:
+            changed = [child.keep() for child in children]  # each of them, not only up to the first
+            if any(changed):
+                self._write_server_file(children)
+            time.sleep(0.05)
+
+    def _stop_children(self) -> None:
+        for gateway in self._gateways:
+            if gateway.process is not None:
+                gateway.process.terminate()
+        for child in (*self._gateways, self._cluster, self._controller):
+            child.stop()
+
+    async def _make_admin_token(self) -> None:
+        """Once per home: the token with which CLI and SDK of this user find in."""
+        if self._home.token_file.exists():
+            return
+        key = self._home.key_file.read_bytes()
+        while not self._stopping:
+            try:
+                link = await dial_link(self._home.controller_address, {"role": "home"}, key, Service({}))
+            except (OSError, RayfaasError):
+                self._controller.keep()
+                await asyncio.sleep(0.05)
+                continue
+            made = await link.request(
+                "create_token",
+                principal=getpass.getuser(),
+                team=DEFAULT_TEAM,
+                role="admin",
+                expires_in_s=None,
+                actor="rayfaas up",
+            )
+            link.close()
+            write_secret(self._home.token_file, made["token"].encode())
+            return
+
+    def _write_server_file(self, children: list[Child]) -> None:
+        processes = [{"name": "parent", "pid": os.getpid()}]
+        processes += [{"name": c.name, "pid": c.process.pid} for c in children if c.process is not None]
+        text = json.dumps({"url": self._options.url, "pid": os.getpid(), "processes": processes})
+        scratch = self._home.server_file.with_suffix(".new")
+        scratch.write_text(text)
+        scratch.rename(self._home.server_file)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        with self._home.lock_file.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise click.ClickException(f"A server is running in {self._home.path} already.") from None
+            yield
+
+    def _child(self, name: str, module: str, *arguments: str) -> Child:
+        command = [sys.executable, "-m", module, "--home", str(self._home.path), *arguments]
+        return Child(name, command, self._home.logs / f"{name}.log")
+
+
+def prepare(home: Home) -> None:
+    """Make the home's directories, which only its owner may enter, and its key."""
+    for directory in (home.path, home.run, home.bundles, home.journal, home.logs, home.cache):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not home.key_file.exists():
+        write_secret(home.key_file, secrets.token_bytes(32))
+    if not home.ray_token_file.exists():
+        write_secret(home.ray_token_file, secrets.token_hex(32).encode())
+
+
+def write_secret(path: Path, secret: bytes) -> None:
+    """Readable by its owner only, from the first byte on, and whole or not at all."""
+    scratch = path.with_suffix(".new")
+    scratch.unlink(missing_ok=True)
+    fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(secret)
+    scratch.rename(path)
+
+
+def _cluster_options(options: ServerOptions) -> list[str]:
+    arguments = ["--ray-address", options.ray_address] if options.ray_address else []
+    if options.cpus is not None:
+        arguments += ["--cpus", str(options.cpus)]
+    if options.gpus is not None:
+        arguments += ["--gpus", str(options.gpus)]
+    return arguments
+
+
+def _terminate_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+@click.command()
+@click.option("--home", required=True, type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", required=True, type=int)
+@click.option("--gateways", default=1)
+@click.option("--ray-address", default="")
+@click.option("--cpus", type=float)
+@click.option("--gpus", type=float)
+@click.option("--max-body-mb", type=float, default=64.0)
+def main(home: Path, **options: object) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]
+    signal.signal(signal.SIGTERM, lambda *_: parent.stop())
+    signal.signal(signal.SIGINT, lambda *_: parent.stop())
+    parent.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Placement: where versions run. Starts executors for deploys and demand, creates a function's deployment when it needs
+one, ends what nobody calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rayfaas.errors import DeployTimeout, NoCapacity, RayfaasError, Unavailable
+from rayfaas.server.catalog import Catalog, Function, Version
+from rayfaas.server.fleet import WARM, Fleet, Member
+from rayfaas.server.loads import Loads
+
+_log = logging.getLogger("rayfaas.controller")
+
+TICK_S = 0.25
+# How long calls may wait for Warm before the function gets a deployment of its own.
+OUTGROWN_S = 0.25
+# An executor of a version that no alias points at goes after so long without a call.
+UNSERVED_IDLE_S = 30.0
+# A deployment without minimum goes after so long without a call: Ray's controller pays for each that exists.
+DEPLOYMENT_IDLE_S = 3600.0
+DEMAND_S = 300.0
+# A version whose executor could not be started is not tried again for this long.
+FAILED_S = 2.0
+# How long an executor that lives may take to dial a gateway again before another is started in its place.
+REDIAL_S = 1.0
+
+Refuse = Callable[[str, RayfaasError], None]
+Progress = Callable[[str, str], None]
+
+
+class Placement:
+    """Knows where each version runs, and where it should. `refuse(key, error)` tells gateways that none will come."""
+
+    def __init__(self, fleet: Fleet, catalog: Catalog, loads: Loads, refuse: Refuse) -> None:
+        self._fleet, self._catalog, self._loads, self._refuse = fleet, catalog, loads, refuse
+        self._starting: dict[str, asyncio.Task[None]] = {}
+        self._failed: dict[str, tuple[float, RayfaasError]] = {}
+        self._deployments: dict[str, Version] = {}  # applications that were asked for, and a version that they are for
+        self._waking: set[str] = set()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def start(self, version: Version, deadline_s: float, progress: Progress) -> dict[str, Any]:
+        """Have a new executor of it in every replica that serves its function, in one at least.
+
+        Returns what the first of them reported. Raises `ImportFailed`, `DeployTimeout` or `Unavailable`.
+        """
+        deadline = time.monotonic() + deadline_s
+        while True:
+            members = await self._members(version, deadline, progress)
+            try:
+                return await self._spawn(members, version, deadline - time.monotonic())
+            except Unavailable:
+                # The replica went while it was asked; Ray Serve replaces it.
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+
+    def demand(self, key: str) -> None:
+        """Calls wait for this version and no executor is connected where they wait."""
+        version = self._catalog.version(key)
+        if version is None or key in self._starting:
+            return
+        self._loads.touch(key)
+        failed_at, error = self._failed.get(key, (0.0, None))
+        if error is not None and time.monotonic() - failed_at < FAILED_S:
+            return self._refuse(key, error)
+        task = asyncio.ensure_future(self._meet_demand(version))
+        self._starting[key] = task
+        task.add_done_callback(lambda _: self._starting.pop(key, None))
+
+    def retire(self, function: Function) -> None:
+        """Aliases moved: executors that no alias leads to finish and end, and deployments of shapes that none needs."""
+        served = {version.key for version in function.served()}
+        applications = {version.application for version in function.served()}
+        name = f"{function.team}/{function.name}"
+        for member in self._fleet.members():
+            for key in [k for k in member.hosted if k.rpartition(":")[0] == name and k not in served]:
+                member.drain(key)
+        for application, version in list(self._deployments.items()):
+            if version.function == name and application not in applications:
+                self._run(self._delete(application))
+
+    def deployment_needed(self, version: Version) -> None:
+        """Create the deployment that its spec asks for, without waiting."""
+        if version.spec.needs_deployment:
+            self._run(self._deploy(version, wake=False))
+
+    async def member_up(self, member: Member) -> None:
+        """A replica of a function's own deployment is up: it takes over what the function's aliases lead to."""
+        self._waking.discard(member.application)
+        if member.application == WARM:
+            return
+        versions = [v for f in self._catalog for v in f.served() if v.application == member.application]
+        for version in versions:
+            self._deployments.setdefault(member.application, version)
+            if version.key not in member.hosted:
+                await member.spawn(version.order(), DEMAND_S)
+            for warm in self._fleet.members(WARM):
+                if version.key in warm.hosted:
+                    warm.drain(version.key)
+
+    async def agent_up(self) -> None:
+        """A cluster's agent is back: ask again for what it was to wake."""
+        for application in list(self._waking):
+            version = self._deployments.get(application)
+            if version is not None:
+                self._run(self._deploy(version, wake=True))
+
+    async def tick(self, count: int) -> None:
+        """Called every TICK_S."""
+        for function in self._catalog:
+            self._tell_load(function)
+        for key in self._loads.busy():
+            self._give_deployment(key)
+        if count % 20 == 0:
+            self._end_idle()
+
+    # Where
+
+    async def _members(self, version: Version, deadline: float, progress: Progress) -> list[Member]:
+        """The replicas that should run it; waits for the first where there is none yet."""
+        own = self._fleet.members(version.application)
+        if own:
+            return own
+        left_s = max(0.1, deadline - time.monotonic())
+        try:
+            if version.spec.shape.is_base:
+                warm = self._fleet.members(WARM) or await self._fleet.wait_for(WARM, left_s)
+                return [m for m in warm if self._hosts_function(m, version)] or warm[:1]
+            progress("replica", f"waiting for a replica with {_ask(version)}")
+            await self._deploy(version, wake=True)
+            return await self._fleet.wait_for(version.application, max(0.1, deadline - time.monotonic()))
+        except asyncio.TimeoutError:
+            raise DeployTimeout(
+                f"No replica with {_ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
+                "clusters have."
+            ) from None
+
+    def _hosts_function(self, member: Member, version: Version) -> bool:
+        return any(key.rpartition(":")[0] == version.function for key in member.hosted)
+
+    async def _spawn(self, members: list[Member], version: Version, deadline_s: float) -> dict[str, Any]:
+        spawns = [member.spawn(version.order(), max(1.0, deadline_s)) for member in members]
+        answers = await asyncio.gather(*spawns, return_exceptions=True)
+        errors = [a for a in answers if isinstance(a, BaseException)]
+        for error in errors:
+            if not isinstance(error, Unavailable):
+                for member in members:
+                    member.drain(version.key)
+                raise error
+        if len(errors) == len(answers):
+            raise errors[0]
+        return next(a for a in answers if isinstance(a, dict))
+
+    # Demand
+
+    async def _meet_demand(self, version: Version) -> None:
+        if self._fleet.hosting(version.key) and await self._dials_again(version.key):
+            return
+        try:
+            await self.start(version, DEMAND_S, lambda *_: None)
+            self._failed.pop(version.key, None)
+        except RayfaasError as error:
+            _log.warning("%s could not be started: %s", version.key, error.detail)
+            reason = error if not isinstance(error, DeployTimeout) else NoCapacity(error.detail)
+            self._failed[version.key] = (time.monotonic(), reason)
+            self._refuse(version.key, reason)
+
+    async def _dials_again(self, key: str) -> bool:
+        """There is an executor, so it is on its way to the gateway, or we shall hear of its end."""
+        for _ in range(int(REDIAL_S / 0.02)):
+            await asyncio.sleep(0.02)
+            if not self._fleet.hosting(key):
+                return False
+        return self._loads.of(key).waiting == 0
+
+    # Deployments
+
+    def _give_deployment(self, key: str) -> None:
+        """A function whose calls wait for Warm has outgrown it."""
+        version = self._catalog.version(key)
+        if version is None or self._fleet.members(version.application) or not self._catalog.is_served(key):
+            return
+        if version.application in self._waking or not self._fleet.hosting(key):
+            return
+        if self._loads.of(key).longest_wait_s > OUTGROWN_S:
+            _log.info("%s has outgrown the warm replica and gets a deployment", version.function)
+            self._run(self._deploy(version, wake=True))
+
+    async def _deploy(self, version: Version, wake: bool) -> None:
+        application = version.application
+        self._deployments[application] = version
+        if wake:
+            self._waking.add(application)
+        shape = version.spec.shape.model_dump(mode="json")
+        scaling = self._catalog.function(version.function).scaling.model_dump(mode="json")
+        try:
+            agent = await self._fleet.agent(DEMAND_S)
+            await agent.request("ensure", application=application, shape=shape, scaling=scaling)
+            if wake:
+                await agent.request("wake", application=application)
+        except (RayfaasError, asyncio.TimeoutError) as error:
+            _log.warning("deployment %s: %s", application, error)
+
+    async def _delete(self, application: str) -> None:
+        self._deployments.pop(application, None)
+        self._waking.discard(application)
+        try:
+            agent = await self._fleet.agent(DEMAND_S)
+            await agent.request("delete", application=application)
+        except (RayfaasError, asyncio.TimeoutError) as error:
+            _log.warning("deployment %s could not be deleted: %s", application, error)
+
+    def _tell_load(self, function: Function) -> None:
+        """The autoscaler of a function's deployment learns of all its calls through its replicas."""
+        for application in {version.application for version in function.served()}:
+            members = self._fleet.members(application)
+            if members:
+                calls = sum(self._loads.of(version.key).calls for version in function.versions.values())
+                for member in members:
+                    member.link.notify("load", calls=float(calls))
+
+    # Ends
+
+    def _end_idle(self) -> None:
+        for member in self._fleet.members():
+            for key in list(member.hosted):
+                if self._loads.idle_s(key) > self._idle_limit_s(member, key):
+                    _log.info("%s is idle and ends", key)
+                    member.drain(key)
+        for application, version in list(self._deployments.items()):
+            function = self._catalog.function(version.function)
+            idle_s = min(self._loads.idle_s(v.key) for v in function.versions.values())
+            if idle_s > DEPLOYMENT_IDLE_S and function.scaling.min_replicas == 0:
+                self._run(self._delete(application))
+
+    def _idle_limit_s(self, member: Member, key: str) -> float:
+        if not self._catalog.is_served(key):
+            return UNSERVED_IDLE_S
+        if member.application != WARM:
+            return float("inf")  # Ray Serve's autoscaler ends the replica
+        return self._catalog.function(key.rpartition(":")[0]).scaling.scale_down_after_s
+
+    def _run(self, coroutine: Any) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+
+def _ask(version: Version) -> str:
+    shape = version.spec.shape
+    parts = [f"{shape.cpus:g} CPU"]
+    if shape.gpus:
+        parts.append(f"{shape.gpus:g} GPU")
+    if shape.memory_mb:
+        parts.append(f"{shape.memory_mb} MB")
+    return ", ".join(parts)
