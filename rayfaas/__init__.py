@@ -1,0 +1,49 @@
+"""rayfaas: deploy a Python function and have a shared, versioned, observable service.
+
+    import rayfaas
+
+    @rayfaas.function()
+    def area(width: float, height: float) -> float:
+        return width * height
+
+    area(2, 3)            # runs here
+    area.deploy()         # is a service now
+    area.remote(2, 3)     # runs there
+
+Importing this loads neither an HTTP library nor anything of the server.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rayfaas.context import CallContext, current_call
+from rayfaas.errors import RayfaasError
+from rayfaas.function import Function, function
+from rayfaas.remote import RemoteFunction, get
+
+if TYPE_CHECKING:
+    from rayfaas.client import Client
+    from rayfaas.deploy import Deployed
+    from rayfaas.stream import Stream
+
+__all__ = [
+    "CallContext",
+    "Client",
+    "Deployed",
+    "Function",
+    "RayfaasError",
+    "RemoteFunction",
+    "Stream",
+    "current_call",
+    "function",
+    "get",
+]
+
+_LATER = {"Client": "rayfaas.client", "Deployed": "rayfaas.deploy", "Stream": "rayfaas.stream"}
+
+
+def __getattr__(name: str) -> object:
+    # What speaks to a server brings asyncio and httpx, which cost as much as all the rest: loaded when first asked for.
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

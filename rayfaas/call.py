@@ -1,0 +1,80 @@
+"""One call on the wire: what is sent, and what the answer says."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rayfaas import wire
+from rayfaas.context import current_call
+from rayfaas.errors import Unavailable, from_problem
+from rayfaas.transport import Transport
+
+# How much longer than the call's own timeout the answer may take, before the connection is given up.
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Call:
+    target: str
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    timeout_s: float | None = None
+
+    async def answer(self, transport: Transport) -> Any:
+        """The result; of a generator, the list of its items."""
+        answer = await transport.send(
+            "POST",
+            self._path,
+            body=self._body(),
+            media=wire.ARGUMENTS_JSON,
+            # Whatever it is: then a generator answers in NDJSON, where an error can be told from the end.
+            headers={**self._headers(), "Accept": "*/*"},
+            timeout_s=self._patience_s,
+        )
+        if not answer.is_stream:
+            return answer.value()
+        events = answer.objects()
+        _check_end(events)
+        return [event["item"] for event in events if "item" in event]
+
+    async def events(self, transport: Transport, logs: bool) -> AsyncIterator[list[dict[str, Any]]]:
+        """`{"item": …}`, if asked for `{"log": …}`, and at last `{"done": …}`, in batches of those that came together."""
+        headers = {**self._headers(), **({"Rayfaas-Logs": "1"} if logs else {})}
+        last: list[dict[str, Any]] = []
+        async with transport.events(
+            self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers, timeout_s=self._patience_s
+        ) as batches:
+            async for batch in batches:
+                yield batch
+                last = batch or last
+        _check_end(last)
+
+    @property
+    def _path(self) -> str:
+        return f"/call/{self.target}"
+
+    def _body(self) -> bytes:
+        return wire.encode_arguments(self.args, dict(self.kwargs))
+
+    def _headers(self) -> dict[str, str]:
+        headers = {}
+        if self.timeout_s is not None:
+            headers["Rayfaas-Timeout"] = str(self.timeout_s)
+        if (parent := current_call()) is not None:
+            headers["Rayfaas-Parent"], headers["Rayfaas-Root"] = parent.call_id, parent.root_id
+        return headers
+
+    @property
+    def _patience_s(self) -> float | None:
+        return None if self.timeout_s is None else self.timeout_s + _GRACE_S
+
+
+def _check_end(events: list[dict[str, Any]]) -> None:
+    """Streams end with `done` or `error`; raises the error."""
+    last = events[-1] if events else {}
+    if "error" in last:
+        raise from_problem(last["error"])
+    if "done" not in last:
+        raise Unavailable("The stream broke off: it ended without saying that it is done. Not all items may have come.")

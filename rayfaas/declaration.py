@@ -1,0 +1,80 @@
+"""What `@rayfaas.function(...)` declares about a function: its name, its team, its spec, the data files it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rayfaas.errors import BadRequest
+from rayfaas.names import check_name, check_team
+from rayfaas.spec import Scaling, Shape, Spec, parse
+
+_SHAPE = ("cpus", "gpus", "memory_mb", "env")
+_SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
+_SPEC = ("timeout_s", "concurrency", "preload")
+
+OPTIONS = ("name", "team", *_SPEC, *_SHAPE, *_SCALING, "include")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """`include` holds globs of data files, relative to the directory of the function's file."""
+
+    name: str
+    team: str | None
+    spec: Spec
+    include: tuple[str, ...]
+
+    @classmethod
+    def of(cls, python_name: str, options: Mapping[str, Any]) -> Declaration:
+        """What the options of a decorator declare. Those that are missing or None have the defaults of `Spec`.
+
+        Raises `BadRequest` that names each option at fault.
+
+        >>> Declaration.of("embed", {"timeout_s": 5}).spec.timeout_s
+        5.0
+        """
+        given = {option: value for option, value in options.items() if value is not None}
+        what = f"@rayfaas.function of {python_name}"
+        if unknown := sorted(given.keys() - set(OPTIONS)):
+            raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
+        team = given.get("team")
+        return cls(
+            name=check_name(_text(given.get("name", python_name), what, "name")),
+            team=None if team is None else check_team(_text(team, what, "team")),
+            spec=_spec(given, what),
+            include=_globs(given.get("include", ()), what),
+        )
+
+    @property
+    def target(self) -> str:
+        """How the function is addressed: `[team/]name`."""
+        return f"{self.team}/{self.name}" if self.team else self.name
+
+
+def _spec(given: Mapping[str, Any], what: str) -> Spec:
+    shape = parse(Shape, _pick(given, _SHAPE), what)
+    scaling: Scaling = parse(Scaling, _pick(given, _SCALING), what)
+    if scaling.min_replicas > scaling.max_replicas:
+        raise BadRequest(
+            f"{what} is not valid: min_replicas ({scaling.min_replicas}) is over max_replicas ({scaling.max_replicas})"
+        )
+    spec: Spec = parse(Spec, {**_pick(given, _SPEC), "shape": shape, "scaling": scaling}, what)
+    return spec
+
+
+def _pick(given: Mapping[str, Any], options: tuple[str, ...]) -> dict[str, Any]:
+    return {option: given[option] for option in options if option in given}
+
+
+def _globs(value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(glob, str) for glob in value):
+        raise BadRequest(f'{what} is not valid: include must be a list of globs, for example include=["labels/*.json"]')
+    return tuple(value)
+
+
+def _text(value: Any, what: str, option: str) -> str:
+    if not isinstance(value, str):
+        raise BadRequest(f"{what} is not valid: {option} must be text, not {value!r}")
+    return value

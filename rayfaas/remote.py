@@ -1,0 +1,143 @@
+"""A deployed function as its caller sees it: `remote`, `aio` and `stream`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+
+from rayfaas.default import DEFAULT
+from rayfaas.errors import BadRequest
+from rayfaas.names import Target
+
+if TYPE_CHECKING:
+    from rayfaas.client import Client
+    from rayfaas.stream import Stream
+
+P = ParamSpec("P")
+T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
+
+LogListener = Callable[[dict[str, Any]], None]
+"""Is told of each line that a call logs while its items stream: the line's fields, such as `text` and `stream`."""
+
+
+class RemoteFunction(Generic[P, R_co]):
+    """A function that was deployed, by anybody, in any version: what `rayfaas.get` returns.
+
+    Arguments travel as JSON: numbers, text, lists, dicts, dataclasses, pydantic models, numpy arrays (as lists).
+
+    >>> embed = rayfaas.get("nlp/embed@prod")  # doctest: +SKIP
+    >>> embed.remote("a text")  # doctest: +SKIP
+    [0.12, 0.98]
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        client: Client | None = None,
+        timeout_s: float | None = None,
+        on_log: LogListener | None = None,
+    ) -> None:
+        Target.parse(target)
+        if timeout_s is not None and not timeout_s > 0:
+            raise BadRequest(f"timeout_s must be more than 0, not {timeout_s!r}")
+        self._target, self._given_client, self._timeout_s, self._on_log = target, client, timeout_s, on_log
+
+    @property
+    def target(self) -> str:
+        """How it is addressed: `[team/]name`, `[team/]name:version` or `[team/]name@alias`."""
+        return self._target
+
+    @overload
+    def remote(
+        self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+    @overload
+    def remote(
+        self: RemoteFunction[P, Iterator[T] | AsyncIterator[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> list[T]: ...
+    @overload
+    def remote(self, /, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
+    def remote(self, /, *args: Any, **kwargs: Any) -> Any:
+        """Call it where it is deployed and wait for the result.
+
+        Raises `FunctionError` with the remote traceback where the function raised, `CallError` where it could not be
+        run to its end, `Unavailable` where no server answers.
+        """
+        return self._client.answer(self._target, args, kwargs, self._timeout_s)
+
+    @overload
+    def aio(
+        self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def aio(
+        self: RemoteFunction[P, Iterator[T] | AsyncIterator[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, list[T]]: ...
+    @overload
+    def aio(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
+    def aio(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        """`remote` for asyncio: `await embed.aio("a text")`. Cancelling it cancels the call."""
+        return self._client.answer.aio(self._target, args, kwargs, self._timeout_s)
+
+    @overload
+    def stream(
+        self: RemoteFunction[P, Iterator[T] | AsyncIterator[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Stream[T]: ...
+    @overload
+    def stream(self, /, *args: P.args, **kwargs: P.kwargs) -> Stream[R_co]: ...
+    def stream(self, /, *args: Any, **kwargs: Any) -> Stream[Any]:
+        """Call a generator and have its items as they are made, with `for` or with `async for`.
+
+        The call starts with the first item that is asked for, and leaving the loop ends it.
+        """
+        return self._client.stream(self._target, args, kwargs, self._timeout_s, self._on_log)
+
+    def options(
+        self,
+        *,
+        alias: str | None = None,
+        version: int | None = None,
+        timeout_s: float | None = None,
+        on_log: LogListener | None = None,
+        client: Client | None = None,
+    ) -> RemoteFunction[P, R_co]:
+        """The same function, called in another way: `embed.options(alias="staging", timeout_s=2).remote("a text")`.
+
+        `timeout_s` counts from when the server accepts the call, waiting for a free executor included.
+        """
+        return RemoteFunction(
+            self._retarget(alias, version),
+            client=client or self._given_client,
+            timeout_s=self._timeout_s if timeout_s is None else timeout_s,
+            on_log=on_log or self._on_log,
+        )
+
+    def _retarget(self, alias: str | None, version: int | None) -> str:
+        if alias is None and version is None:
+            return self.target
+        if alias is not None and version is not None:
+            raise BadRequest(f"A call goes to an alias or to a version, not to both ({alias!r} and {version!r}).")
+        target = Target.parse(self.target)
+        name = f"{target.team}/{target.name}" if target.team else target.name
+        return f"{name}@{alias}" if alias is not None else f"{name}:{version}"
+
+    @property
+    def _client(self) -> Client:
+        return self._given_client or DEFAULT.get()
+
+    def __repr__(self) -> str:
+        return f"<rayfaas.{type(self).__name__} {self.target}>"
+
+
+def get(target: str, *, timeout_s: float | None = None) -> RemoteFunction[..., Any]:
+    """A deployed function, by its name: `embed`, `embed:7`, `nlp/embed@prod`.
+
+    Nothing is asked of the server before the first call.
+    """
+    return RemoteFunction(target, timeout_s=timeout_s)

@@ -1,0 +1,109 @@
+"""An event loop on a thread of its own, and the connections of a client that live on it."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from rayfaas.config import ClientConfig
+from rayfaas.transport import Transport
+
+T = TypeVar("T")
+
+
+class Sessions:
+    """One session for each process that uses a client: after a fork, the child has its own.
+
+    Nothing of a parent's session is closed or used in a child: its connections are the parent's, its thread is gone.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._by_pid: dict[int, Session] = {}
+        # A lock for each process, because a fork may copy one that is held. setdefault is atomic.
+        self._locks: dict[int, threading.Lock] = {}
+        self._closed = False
+
+    def current(self) -> Session:
+        """The session of this process, begun when it is first asked for."""
+        pid = os.getpid()
+        session = self._by_pid.get(pid)
+        if session is None:
+            with self._locks.setdefault(pid, threading.Lock()):
+                session = self._by_pid.get(pid) or self._begin(pid)
+        return session
+
+    def close(self) -> None:
+        """End the session of this process; calls under way are cancelled. Safe to repeat."""
+        self._closed = True
+        if session := self._by_pid.get(os.getpid()):
+            session.close()
+
+    def _begin(self, pid: int) -> Session:
+        if self._closed:
+            raise RuntimeError("this client is closed")
+        session = self._by_pid[pid] = Session(Transport(self._config))
+        return session
+
+
+class Session:
+    """Runs coroutines on its thread, for synchronous and for asynchronous callers.
+
+    They see the caller's context variables (and so the current call), because asyncio copies them when it schedules.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self._lock = threading.Lock()
+        self._closed = False
+        begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = concurrent.futures.Future()
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._live(begun)), name="rayfaas-client", daemon=True
+        )
+        self._thread.start()
+        self._loop, self._ending = begun.result()
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Wait for the coroutine's result. An interrupt (Ctrl-C) while waiting cancels it."""
+        if threading.current_thread() is self._thread:
+            coroutine.close()
+            raise RuntimeError("what a client calls back can't wait for the same client")
+        future = self._submit(coroutine)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise RuntimeError("the client was closed before the answer came") from None
+        finally:
+            future.cancel()
+
+    async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await the coroutine's result from any event loop, this session's too. Cancelling it cancels the coroutine."""
+        return await asyncio.wrap_future(self._submit(coroutine))
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._loop.call_soon_threadsafe(self._ending.set)
+        if threading.current_thread() is not self._thread:  # a client may be collected as garbage on any thread
+            self._thread.join()
+
+    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        # Under the lock: what is scheduled before the end is cancelled by the end, what comes after it is refused here.
+        with self._lock:
+            if not self._closed:
+                return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        coroutine.close()
+        raise RuntimeError("this client is closed")
+
+    async def _live(
+        self, begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
+    ) -> None:
+        ending = asyncio.Event()
+        begun.set_result((asyncio.get_running_loop(), ending))
+        await ending.wait()
+        await self.transport.aclose()

@@ -1,0 +1,231 @@
+"""HTTP to one server: values out, values in, problem documents and broken connections as errors of rayfaas."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx
+
+from rayfaas import wire
+from rayfaas.config import ClientConfig
+from rayfaas.errors import PROBLEM_JSON, BadRequest, MalformedBody, ProtocolError, RayfaasError, Unavailable, from_problem
+
+CONNECT_S = 5.0
+ANSWER_S = 60.0
+
+# A call may take days, so it has no read timeout; that the server's machine is gone is TCP's to find out, in 60 s.
+_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, option), value)
+        for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, option)
+    ),
+]
+
+# Shorter than what servers usually keep an idle connection (uvicorn: 5 s), so that a request seldom meets its end.
+_IDLE_S = 4.0
+
+_GATEWAY_STATUSES = (502, 503, 504)
+
+
+class Transport:
+    """Connections to one server, kept alive. All requests must be made on the same event loop."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.url = config.url
+        self._http = httpx.AsyncClient(
+            base_url=_check_url(config.url),
+            headers={"User-Agent": "rayfaas-python", "Accept": wire.JSON, **_authorization(config.token)},
+            transport=httpx.AsyncHTTPTransport(
+                verify=config.url.startswith("https:"),  # loading the certificates takes 20 ms
+                retries=2,  # of connecting only: a server that restarts is back in a moment
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_IDLE_S),
+                socket_options=_KEEPALIVE,
+            ),
+        )
+
+    async def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        return (await self.send("GET", path, query=query)).value()
+
+    async def post(self, path: str, value: Any) -> Any:
+        return (await self.send("POST", path, body=wire.encode_json(value), media=wire.JSON)).value()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        media: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout_s: float | None = ANSWER_S,
+    ) -> Answer:
+        request = self._request(method, path, body, media, headers, query, timeout_s)
+        with self._explained():
+            response = await self._http.send(request)
+        self._check(response)
+        return Answer(self.url, response)
+
+    @asynccontextmanager
+    async def events(
+        self,
+        path: str,
+        *,
+        body: bytes,
+        media: str,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float | None = ANSWER_S,
+    ) -> AsyncIterator[AsyncIterator[list[dict[str, Any]]]]:
+        """POST, and the NDJSON objects of the answer as they come, in batches of those that came together."""
+        request = self._request("POST", path, body, media, {"Accept": wire.NDJSON, **(headers or {})}, None, timeout_s)
+        with self._explained():
+            response = await self._http.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    await response.aread()
+                self._check(response)
+                yield _objects(response)
+            finally:
+                await response.aclose()
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        media: str | None,
+        headers: Mapping[str, str] | None,
+        query: Mapping[str, Any] | None,
+        timeout_s: float | None,
+    ) -> httpx.Request:
+        return self._http.build_request(
+            method,
+            path,
+            content=body or None,
+            headers={**({"Content-Type": media} if media else {}), **(headers or {})},
+            params=query,
+            timeout=httpx.Timeout(timeout_s, connect=CONNECT_S, pool=None),
+        )
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise Unavailable(
+                f"No rayfaas server answers at {self.url} ({_reason(error)}). Is rayfaas up? Start it with `rayfaas up`, "
+                "or say where it is with RAYFAAS_URL.",
+                url=self.url,
+            ) from None
+        except httpx.TimeoutException:
+            raise Unavailable(f"{self.url} did not answer in time.", url=self.url) from None
+        except httpx.RequestError as error:
+            raise Unavailable(
+                f"The connection to {self.url} broke before the answer was complete ({_reason(error)}). Whether the "
+                "request took effect is not known.",
+                url=self.url,
+            ) from None
+
+    def _check(self, response: httpx.Response) -> None:
+        if response.is_success:
+            return
+        error = self._error(response)
+        if call := response.headers.get("Rayfaas-Call-Id"):
+            error.extra.setdefault("call", call)
+        raise error
+
+    def _error(self, response: httpx.Response) -> RayfaasError:
+        if _media(response) == PROBLEM_JSON:
+            problem = Answer(self.url, response).value()
+            if isinstance(problem, dict):
+                return from_problem(problem)
+        kind = Unavailable if response.status_code in _GATEWAY_STATUSES else ProtocolError
+        return kind(f"{self.url} answered {response.status_code} {response.reason_phrase}, {_not_ours(response)}")
+
+
+class Answer:
+    """A successful answer, read to its end."""
+
+    def __init__(self, url: str, response: httpx.Response) -> None:
+        self._url, self._response = url, response
+
+    @property
+    def is_stream(self) -> bool:
+        return _media(self._response) == wire.NDJSON
+
+    def value(self) -> Any:
+        """Its JSON value, None if it is empty."""
+        if not self._response.content:
+            return None
+        if "json" not in _media(self._response):
+            raise ProtocolError(f"{self._url} answered {_not_ours(self._response)}")
+        try:
+            return wire.decode_json(self._response.content)
+        except MalformedBody as error:
+            raise ProtocolError(f"{self._url} answered what is not JSON: {error.detail}") from None
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Its NDJSON objects."""
+        return [_object(line) for line in self._response.content.split(b"\n") if line.strip()]
+
+
+def _check_url(url: str) -> httpx.URL:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise BadRequest(f"{url!r} is not a URL: {error}") from None
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise BadRequest(f"{url!r} is not the URL of a server: write http://host:port or https://host")
+    return parsed
+
+
+def _authorization(token: str | None) -> dict[str, str]:
+    if token is None:
+        return {}
+    if not token.isascii() or not token.isprintable():
+        raise BadRequest("The token holds characters that no token has; was something else copied with it?")
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _media(response: httpx.Response) -> str:
+    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+
+
+def _not_ours(response: httpx.Response) -> str:
+    return f"in {_media(response) or 'no type'}, as no rayfaas server does: {response.text[:200]!r}"
+
+
+def _reason(error: httpx.RequestError) -> str:
+    return str(error) or type(error).__name__
+
+
+async def _objects(response: httpx.Response) -> AsyncIterator[list[dict[str, Any]]]:
+    unfinished: list[bytes] = []
+    async for chunk in response.aiter_bytes():
+        *lines, rest = chunk.split(b"\n")
+        if lines:
+            lines[0] = b"".join([*unfinished, lines[0]])
+            unfinished.clear()
+            yield [_object(line) for line in lines if line.strip()]
+        if rest:
+            unfinished.append(rest)
+    if unfinished:
+        raise httpx.RemoteProtocolError("the stream ended in the middle of a line")
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    try:
+        value = wire.decode_json(line)
+    except MalformedBody as error:
+        raise ProtocolError(f"a line of the stream is not JSON: {error.detail}") from None
+    if not isinstance(value, dict):
+        raise ProtocolError(f"a line of the stream is not an object: {line[:80]!r}")
+    return value
