@@ -95,6 +95,6 @@ class Journal:
         path = self._directory / f"{self.instance}.{next(self._numbers):06d}.ndjson"
         unnamed = path.with_suffix(".new")
         self._fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)  # the registry tries locks, for an instant
         os.rename(unnamed, path)
         self._size = 0

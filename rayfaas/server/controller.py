@@ -39,7 +39,6 @@ from rayfaas.spec import Publish, parse
 _log = logging.getLogger("rayfaas.controller")
 
 LOAD_JOURNAL_S = 0.25
-SQL_LIMITS = {"rows": 10_000, "seconds": 30.0}
 
 
 class Controller(Service):
@@ -120,13 +119,13 @@ class Controller(Service):
             return self._sessions.get(str(identity.get("cluster")))
         if role == "join":
             # Links are few: one query on the event loop, at a join only.
-            return self._store.registry.join_key(str(identity.get("join")))
+            return self._store.registry.access.join_key(str(identity.get("join")))
         return None
 
     async def _read_registry(self) -> None:
         registry = self._store.registry
-        self._sessions = await self._store.write(registry.sessions)
-        for route in await self._store.write(registry.routes):
+        self._sessions = await self._store.write(registry.access.sessions)
+        for route in await self._store.write(registry.catalog.routes):
             function = self._catalog.function(f"{route.team}/{route.name}")
             function.scaling = route.scaling
             function.aliases = dict(route.aliases)
@@ -219,7 +218,7 @@ class Controller(Service):
 
     async def put_bundle(self, link: Link, digest: str, archive: bytes, actor: str) -> None:
         await asyncio.to_thread(self._bundles.put, digest, archive)
-        await self._store.write(self._store.registry.add_bundle, digest, len(archive), actor)
+        await self._store.write(self._store.registry.catalog.add_bundle, digest, len(archive), actor)
 
     async def publish(self, link: Link, team: str, name: str, publish: dict[str, Any], actor: str) -> Any:
         request: Publish = parse(Publish, publish, "The deploy")
@@ -232,21 +231,19 @@ class Controller(Service):
         return await self._deploys.move_alias(team, name, alias, version, actor, reason)
 
     async def functions(self, link: Link) -> list[Any]:
-        return [_plain(row) for row in await self._store.query(self._store.registry.functions)]
+        return [_plain(row) for row in await self._store.query(self._store.registry.catalog.functions)]
 
     async def function(self, link: Link, team: str, name: str) -> Any:
-        return _plain(await self._store.query(self._store.registry.function, team, name))
+        return _plain(await self._store.query(self._store.registry.catalog.function, team, name))
 
     async def versions(self, link: Link, team: str, name: str) -> list[Any]:
         self._catalog.existing(f"{team}/{name}")
-        return [_plain(row) for row in await self._store.query(self._store.registry.versions, team, name)]
+        return [_plain(row) for row in await self._store.query(self._store.registry.catalog.versions, team, name)]
 
     async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
         # What was recorded before the question is in its answer.
         await self._load_journal_once()
-        result = await self._store.query(
-            self._store.registry.query, sql, parameters, actor["principal"], actor["team"], actor["role"]
-        )
+        result = await self._store.query(self._store.registry.query, sql, parameters, _sees(actor))
         columns = [{"name": name, "type": kind} for name, kind in result.columns]
         return {"columns": columns, "rows": result.rows, "truncated": result.truncated}
 
@@ -254,13 +251,13 @@ class Controller(Service):
         self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
     ) -> list[Any]:
         await self._load_journal_once()
-        rows = await self._store.query(self._store.registry.logs, function=function, call=call, limit=limit)
+        rows = await self._store.query(self._store.registry.logs, function, call, _sees(actor), limit)
         return [_plain(row) for row in rows]
 
     async def tokens(self, link: Link) -> list[Any]:
         return [
             {k: v for k, v in _plain(row).items() if k != "digest"}
-            for row in await self._store.query(self._store.registry.tokens)
+            for row in await self._store.query(self._store.registry.access.tokens)
         ]
 
     async def create_token(
@@ -268,13 +265,13 @@ class Controller(Service):
     ) -> dict[str, str]:
         expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in_s) if expires_in_s else None
         token_id, secret = await self._store.write(
-            self._store.registry.create_token, principal, team, role, actor, expires_at
+            self._store.registry.access.create_token, principal, team, role, actor, expires_at
         )
         await self._routing.applied(await self._announce_tokens())
         return {"id": token_id, "token": secret}
 
     async def revoke_token(self, link: Link, token_id: str, actor: str) -> None:
-        await self._store.write(self._store.registry.revoke_token, token_id, actor)
+        await self._store.write(self._store.registry.access.revoke_token, token_id, actor)
         await self._routing.applied(await self._announce_tokens())
 
     async def status(self, link: Link) -> dict[str, Any]:
@@ -306,7 +303,7 @@ class Controller(Service):
         }
 
     async def _announce_tokens(self) -> int:
-        rows = await self._store.write(self._store.registry.tokens)
+        rows = await self._store.write(self._store.registry.access.tokens)
         return await self._routing.set_tokens(
             [
                 {
@@ -324,12 +321,12 @@ class Controller(Service):
 
     async def join_token(self, link: Link, cluster: str) -> dict[str, Any]:
         """Let a cluster join, once, within ten minutes."""
-        join_id, secret = await self._store.write(self._store.registry.create_join_token, cluster, "home")
+        join_id, secret = await self._store.write(self._store.registry.access.create_join_token, cluster, "home")
         return {"id": join_id, "secret": secret}
 
     async def join(self, link: Link) -> dict[str, Any]:
         join_id = str((link.peer or {}).get("join"))
-        cluster, session_key = await self._store.write(self._store.registry.use_join_token, join_id)
+        cluster, session_key = await self._store.write(self._store.registry.access.use_join_token, join_id)
         self._sessions[cluster] = session_key
         await self._routing.applied(await self._routing.set_sessions(dict(self._sessions)))
         return {"cluster": cluster, "session_key": session_key}
@@ -391,6 +388,11 @@ class _Guarded(Service):
 
     def on_close(self, link: Link) -> None:
         self._controller.on_close(link)
+
+
+def _sees(actor: dict[str, str]) -> str | None:
+    """The team whose calls and logs an asker sees; None: all."""
+    return None if actor["role"] == "admin" else actor["team"]
 
 
 def _name(peer: Identity) -> str:

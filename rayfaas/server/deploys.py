@@ -45,9 +45,9 @@ class Deploys:
             raise NotFound(f"Bundle {publish.bundle[:12]} is not on this server: send it first.", bundle=publish.bundle)
         async with self._locks[f"{team}/{name}"]:
             clock = _Stopwatch()
-            registry = self._store.registry
+            catalog = self._store.registry.catalog
             environment = self._fleet.environment()
-            row, created = await self._store.write(registry.publish, team, name, publish, actor, environment)
+            row, created = await self._store.write(catalog.publish, team, name, publish, actor, environment)
             version = Version(
                 f"{team}/{name}",
                 row.version,
@@ -64,7 +64,7 @@ class Deploys:
                     yield event
             except BaseException as error:
                 reason = error.detail if isinstance(error, RayfaasError) else f"interrupted: {type(error).__name__}"
-                await asyncio.shield(self._store.write(registry.fail, team, name, version.number, reason, actor))
+                await asyncio.shield(self._store.write(catalog.fail, team, name, version.number, reason, actor))
                 raise
             yield {
                 "event": "live",
@@ -83,7 +83,7 @@ class Deploys:
             if version not in function.versions:
                 known = ", ".join(map(str, sorted(function.versions))) or "none"
                 raise NotFound(f"{team}/{name} has no version {version} that can be called. It has: {known}.")
-            row = await self._store.write(self._store.registry.move_alias, team, name, alias, version, actor, reason)
+            row = await self._store.write(self._store.registry.catalog.move_alias, team, name, alias, version, actor, reason)
             function.aliases[alias] = (row.version, row.revision)
             await self._announce(function)
             return {"function": f"{team}/{name}", "alias": alias, "version": row.version, "revision": row.revision}
@@ -101,7 +101,7 @@ class Deploys:
             clock.lap("start_ms")
         function = self._catalog.function(version.function)
         alias = await self._store.write(
-            self._store.registry.activate,
+            self._store.registry.catalog.activate,
             function.team,
             function.name,
             version.number,
@@ -110,6 +110,7 @@ class Deploys:
             actor,
             publish.provenance.message or "deploy",
             clock.laps,
+            publish.spec.scaling,
         )
         function.scaling = publish.spec.scaling
         function.versions[version.number] = version

@@ -1,0 +1,41 @@
+# The project's commands. All of them install what they need into .venv first.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
+
+.PHONY: demo up down test unit lint bench clean
+
+$(INSTALLED): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[server,demo,dev,bench]'
+	touch $@
+
+demo: $(INSTALLED)  ## deploy, call, edit and query a function, then stop all that was started
+	$(BIN)/python examples/demo.py
+
+up: $(INSTALLED)  ## start the server and its cluster, print URL and token
+	$(BIN)/rayfaas up
+
+down: $(INSTALLED)  ## stop them
+	$(BIN)/rayfaas down
+
+test: $(INSTALLED)  ## all tests
+	$(BIN)/python -m pytest
+
+unit: $(INSTALLED)  ## the tests that need no cluster
+	$(BIN)/python -m pytest -m 'not e2e'
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## measure this and its neighbours in one run
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

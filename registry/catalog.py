@@ -1,0 +1,149 @@
+"""Functions, versions and aliases. Versions never change; aliases are a history of moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from rayfaas.errors import NotFound
+from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.rows import AliasRow, FunctionRow, RouteRow, Row, VersionRow, moment
+from rayfaas.registry.statements import load
+from rayfaas.spec import Publish, Scaling
+
+_SQL = load("catalog.sql")
+
+
+class Catalog:
+    """What can be called, and how it came to be so."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._run("fail_pending")  # deploys that the last controller did not finish
+
+    def add_bundle(self, digest: str, size: int, actor: str) -> None:
+        self._run("add_bundle", digest=digest, bytes=size, actor=actor)
+
+    def publish(
+        self, team: str, name: str, publish: Publish, actor: str, environment: str
+    ) -> tuple[VersionRow, bool]:
+        """The version of this content, and whether it was made now; a new one, or one that failed, is PENDING."""
+        content = {"content_digest": publish.content_digest(), "environment_digest": environment}
+        with self._database.transaction():
+            self._run("add_function", team=team, name=name, scaling=_json(publish.spec.scaling), actor=actor)
+            known = self._run("same_content", team=team, name=name, **content)
+            if known:
+                self._run("set_pending", team=team, name=name, version=known[0]["version"])
+            else:
+                self._run(
+                    "add_version",
+                    team=team,
+                    name=name,
+                    bundle=publish.bundle,
+                    entry=_json(publish.entry),
+                    spec=_json(publish.spec),
+                    syntax_digest=publish.syntax_digest,
+                    provenance=_json(publish.provenance),
+                    actor=actor,
+                    **content,
+                )
+            row = self._run("same_content", team=team, name=name, **content)[0]
+        return VersionRow.from_row(row), not known
+
+    def activate(
+        self,
+        team: str,
+        name: str,
+        version: int,
+        interface: dict[str, Any] | None,
+        alias: str,
+        actor: str,
+        reason: str,
+        phases: dict[str, float],
+        scaling: Scaling,
+    ) -> AliasRow:
+        """In one transaction: the version is ACTIVE, and the alias leads to it."""
+        with self._database.transaction():
+            encoded = msgspec.json.encode(interface).decode() if interface is not None else None
+            self._run("set_active", team=team, name=name, version=version, interface=encoded)
+            self._run("set_scaling", team=team, name=name, scaling=_json(scaling))
+            return self._move(team, name, alias, version, actor, reason, phases)
+
+    def fail(self, team: str, name: str, version: int, reason: str, actor: str) -> None:
+        """The deploy did not succeed; a version that is ACTIVE already stays so."""
+        with self._database.transaction():
+            self._run("set_failed", team=team, name=name, version=version, failure=reason)
+            self._audit(actor, "deploy failed", f"{team}/{name}:{version}", {"reason": reason})
+
+    def move_alias(self, team: str, name: str, alias: str, version: int, actor: str, reason: str) -> AliasRow:
+        with self._database.transaction():
+            return self._move(team, name, alias, version, actor, reason, None)
+
+    def routes(self) -> list[RouteRow]:
+        """Every function with all that can be called of it."""
+        versions: dict[tuple[str, str], list[VersionRow]] = {}
+        for row in self._run("active_versions"):
+            versions.setdefault((row["team"], row["name"]), []).append(VersionRow.from_row(row))
+        aliases = self._aliases()
+        return [
+            RouteRow(
+                row["team"],
+                row["name"],
+                Scaling.model_validate_json(row["scaling"]),
+                {a.alias: (a.version, a.revision) for a in aliases.get((row["team"], row["name"]), [])},
+                versions[row["team"], row["name"]],
+            )
+            for row in self._run("functions")
+            if (row["team"], row["name"]) in versions
+        ]
+
+    def functions(self) -> list[FunctionRow]:
+        aliases = self._aliases()
+        return [_function(row, aliases.get((row["team"], row["name"]), [])) for row in self._run("functions")]
+
+    def function(self, team: str, name: str) -> FunctionRow:
+        for row in self.functions():
+            if (row.team, row.name) == (team, name):
+                return row
+        raise NotFound(f"There is no function {team}/{name}. `rayfaas functions` lists those that exist.")
+
+    def versions(self, team: str, name: str) -> list[VersionRow]:
+        """Newest first."""
+        return [VersionRow.from_row(row) for row in self._run("versions", team=team, name=name)]
+
+    def _aliases(self) -> dict[tuple[str, str], list[AliasRow]]:
+        found: dict[tuple[str, str], list[AliasRow]] = {}
+        for row in self._run("aliases"):
+            alias = AliasRow(row["alias"], row["version"], row["revision"])
+            found.setdefault((row["team"], row["name"]), []).append(alias)
+        return found
+
+    def _move(
+        self, team: str, name: str, alias: str, version: int, actor: str, reason: str, phases: dict[str, float] | None
+    ) -> AliasRow:
+        where = {"team": team, "name": name, "alias": alias}
+        before = self._run("alias", **where)
+        if not before or before[0]["version"] != version:
+            encoded = msgspec.json.encode(phases).decode() if phases is not None else None
+            self._run("move_alias", **where, version=version, actor=actor, reason=reason, phases=encoded)
+            was = before[0]["version"] if before else None
+            self._audit(actor, "alias moved", f"{team}/{name}@{alias}", {"from": was, "to": version, "reason": reason})
+        row = self._run("alias", **where)[0]
+        return AliasRow(row["alias"], row["version"], row["revision"])
+
+    def _audit(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
+        encoded = msgspec.json.encode(detail).decode()
+        self._run("add_audit", actor=actor, action=action, subject=subject, detail=encoded)
+
+    def _run(self, statement: str, **parameters: Any) -> list[Row]:
+        return self._database.run(_SQL[statement], {"now": now_us(), **parameters})
+
+
+def _function(row: Row, aliases: list[AliasRow]) -> FunctionRow:
+    scaling = Scaling.model_validate_json(row["scaling"])
+    return FunctionRow(row["team"], row["name"], scaling, moment(row["created_us"]), row["created_by"], aliases)
+
+
+def _json(model: Any) -> str:
+    return str(model.model_dump_json())

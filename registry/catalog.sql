@@ -1,0 +1,61 @@
+-- name: add_bundle
+INSERT INTO store.bundles VALUES ($digest, $bytes, $now, $actor) ON CONFLICT DO NOTHING;
+
+-- name: add_function
+INSERT INTO store.functions VALUES ($team, $name, $scaling, $now, $actor) ON CONFLICT DO NOTHING;
+
+-- name: set_scaling
+UPDATE store.functions SET scaling = $scaling WHERE team = $team AND name = $name;
+
+-- name: same_content
+SELECT * FROM store.versions
+WHERE team = $team AND name = $name AND content_digest = $content_digest AND environment_digest = $environment_digest
+ORDER BY version DESC LIMIT 1;
+
+-- name: add_version
+INSERT INTO store.versions BY NAME
+SELECT $team AS team, $name AS name,
+       (SELECT coalesce(max(version), 0) + 1 FROM store.versions WHERE team = $team AND name = $name) AS version,
+       $content_digest AS content_digest, $bundle AS bundle, $entry AS entry, $spec AS spec,
+       $syntax_digest AS syntax_digest, $environment_digest AS environment_digest, $provenance AS provenance,
+       'PENDING' AS state, $now AS published_us, $actor AS published_by;
+
+-- name: set_pending
+UPDATE store.versions SET state = 'PENDING', failure = NULL
+WHERE team = $team AND name = $name AND version = $version AND state = 'FAILED';
+
+-- name: set_active
+UPDATE store.versions SET state = 'ACTIVE', failure = NULL, interface = coalesce($interface, interface)
+WHERE team = $team AND name = $name AND version = $version;
+
+-- name: set_failed
+UPDATE store.versions SET state = 'FAILED', failure = $failure
+WHERE team = $team AND name = $name AND version = $version AND state = 'PENDING';
+
+-- name: fail_pending
+UPDATE store.versions SET state = 'FAILED', failure = 'the controller ended during the deploy' WHERE state = 'PENDING';
+
+-- name: alias
+SELECT alias, version, revision FROM store.current_aliases WHERE team = $team AND name = $name AND alias = $alias;
+
+-- name: move_alias
+INSERT INTO store.alias_moves
+SELECT $team, $name, $alias,
+       (SELECT coalesce(max(revision), 0) + 1 FROM store.alias_moves
+        WHERE team = $team AND name = $name AND alias = $alias),
+       $version, $now, $actor, $reason, $phases;
+
+-- name: active_versions
+SELECT * FROM store.versions WHERE state = 'ACTIVE' ORDER BY team, name, version;
+
+-- name: functions
+SELECT team, name, scaling, created_us, created_by FROM store.functions ORDER BY team, name;
+
+-- name: aliases
+SELECT team, name, alias, version, revision FROM store.current_aliases ORDER BY team, name, alias;
+
+-- name: versions
+SELECT * FROM store.versions WHERE team = $team AND name = $name ORDER BY version DESC;
+
+-- name: add_audit
+INSERT INTO store.audit VALUES ($now, $actor, $action, $subject, $detail);

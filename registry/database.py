@@ -1,0 +1,84 @@
+"""The DuckDB file: opened by one process, written by one thread, read by others through cursors of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from rayfaas.errors import Unavailable
+from rayfaas.registry.rows import Row
+
+# Users' queries run in the same instance, so what holds for them holds for all of it: no files but the one that the
+# loader stages a journal's records in, no network, and no way to change that.
+_SETTINGS = """
+SET allowed_paths = [{staging}];
+SET enable_external_access = false;
+SET autoinstall_known_extensions = false;
+SET autoload_known_extensions = false;
+SET TimeZone = 'UTC';
+SET memory_limit = '2GB';
+SET lock_configuration = true;
+"""
+
+
+class Database:
+    """Each thread has a cursor of its own. Values go in as parameters by name (`$name`), rows come out as dicts."""
+
+    def __init__(self, path: Path) -> None:
+        self.staging = path.with_name("journal.staging")
+        try:
+            self._connection = duckdb.connect(str(path))
+        except duckdb.IOException as error:
+            raise Unavailable(f"The registry {path} can't be opened: {error}") from None
+        self._connection.execute(resources.files("rayfaas.registry").joinpath("schema.sql").read_text("utf-8"))
+        literal = "'" + str(self.staging).replace("'", "''") + "'"
+        self._connection.execute(_SETTINGS.format(staging=literal))
+        self._local = threading.local()
+
+    def run(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement; its rows."""
+        cursor = self._cursor().execute(statement, _used(statement, parameters or {}))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, of this thread's statements inside."""
+        cursor = self._cursor()
+        cursor.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            raise
+        cursor.execute("COMMIT")
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same instance; close it after use."""
+        return self._connection.cursor()
+
+    def close(self) -> None:
+        self._connection.close()
+        self.staging.unlink(missing_ok=True)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._local.cursor = self._connection.cursor()
+        return cursor
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _used(statement: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """DuckDB refuses parameters that a statement does not name."""
+    return {name: value for name, value in parameters.items() if f"${name}" in statement}

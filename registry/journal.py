@@ -1,0 +1,151 @@
+"""Loading the gateways' call journals: each record lands exactly once.
+
+How far a segment was loaded is noted in the transaction that adds its records. A gateway holds a lock on its segment
+for as long as it lives, so a free lock says that no more will come: the calls that it left open are INTERRUPTED.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from rayfaas.records import Record
+from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.rows import LogRow, Row, moment
+from rayfaas.registry.statements import load
+
+_log = logging.getLogger("rayfaas.registry")
+_SQL = load("journal.sql")
+_decode = msgspec.json.Decoder(Record).decode
+
+CHUNK_BYTES = 32 << 20
+_ENDS = (".ndjson", ".new")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """How many records one pass added."""
+
+    rows: int
+
+
+class Journal:
+    """The loader, and what it loaded."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def load(self, directory: Path) -> Loaded:
+        """Add what the segments in `directory` hold and the registry lacks; delete those that are done with."""
+        rows = sum(self._load_segment(path) for path in sorted(directory.glob("*.ndjson")))
+        for row in self._run("gateways"):
+            if not is_alive(directory, row["gateway"]):
+                self._interrupt(directory, row["gateway"])
+        return Loaded(rows)
+
+    def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
+        """The newest lines, the oldest of them first; of one team's functions, or of all."""
+        rows = self._run("logs", function=function, call=call, team=team, limit=limit)
+        return [
+            LogRow(r["call"], r["function"], r["version"], moment(r["at_us"]), r["stream"], r["text"], r["level"])
+            for r in reversed(rows)
+        ]
+
+    def _load_segment(self, path: Path) -> int:
+        # Asked before reading: what a gateway that was gone by now has written is in the file.
+        finished = not _is_locked(path)
+        found = self._run("loaded", segment=path.name)
+        offset = int(found[0]["loaded_bytes"]) if found else 0
+        rows = 0
+        with path.open("rb") as file:
+            file.seek(offset)
+            while chunk := _whole_lines(file.read(CHUNK_BYTES)):
+                offset += len(chunk)
+                self._add(chunk, path.name, offset)
+                rows += chunk.count(b"\n")
+                file.seek(offset)
+        if finished:
+            path.unlink()
+        return rows
+
+    def _add(self, chunk: bytes, segment: str, offset: int) -> None:
+        try:
+            self._add_all(chunk, segment, offset)
+        except duckdb.Error as error:
+            # One record that can't be loaded must not hold up all that follow it.
+            good = b"".join(line for line in chunk.splitlines(keepends=True) if _is_record(line))
+            if good == chunk:
+                raise
+            bad = chunk.count(b"\n") - good.count(b"\n")
+            _log.error("%d records of %s can't be read and are left out: %s", bad, segment, error)
+            self._add_all(good, segment, offset)
+
+    def _add_all(self, chunk: bytes, segment: str, offset: int) -> None:
+        self._database.staging.write_bytes(chunk)
+        with self._database.transaction():
+            self._run("stage", file=str(self._database.staging))
+            for statement in ("open", "close", "forget_closed", "log"):
+                self._run(statement)
+            self._run("set_loaded", segment=segment, loaded=offset)
+
+    def _interrupt(self, directory: Path, gateway: str) -> None:
+        """The gateway is gone; its last words are loaded first."""
+        for path in sorted(directory.glob(f"{gateway}.*.ndjson")):
+            self._load_segment(path)
+        with self._database.transaction():
+            self._run("interrupt", gateway=gateway)
+            self._run("forget_interrupted", gateway=gateway)
+
+    def _run(self, statement: str, **parameters: Any) -> list[Row]:
+        return self._database.run(_SQL[statement], {"now": now_us(), **parameters})
+
+
+def is_alive(directory: Path, gateway: str) -> bool:
+    """Whether this life of a gateway goes on: one of its segments is locked.
+
+    A gateway locks its next segment before it lets go of the last one, so a list of segments that was made before the
+    locks were tried holds only if no segment has come since.
+    """
+    while True:
+        segments = _segments(directory, gateway)
+        if any(_is_locked(path) for path in segments):
+            return True
+        if set(_segments(directory, gateway)) <= set(segments):
+            return False
+
+
+def _segments(directory: Path, gateway: str) -> list[Path]:
+    return [path for path in directory.glob(f"{gateway}.*") if path.suffix in _ENDS]
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False  # it got its name meanwhile, which the next list shows
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def _whole_lines(data: bytes) -> bytes:
+    return data[: data.rfind(b"\n") + 1]
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True

@@ -1,0 +1,55 @@
+-- name: stage
+CREATE OR REPLACE TEMP TABLE records AS
+SELECT * FROM read_json($file, format = 'newline_delimited', columns = {
+    k: 'VARCHAR', call: 'VARCHAR', root: 'VARCHAR', parent: 'VARCHAR', target: 'VARCHAR', alias: 'VARCHAR',
+    alias_revision: 'INTEGER', function: 'VARCHAR', version: 'INTEGER', code_digest: 'VARCHAR',
+    syntax_digest: 'VARCHAR', environment_digest: 'VARCHAR', shape: 'VARCHAR', owner: 'VARCHAR', principal: 'VARCHAR',
+    team: 'VARCHAR', gateway: 'VARCHAR', context: 'VARCHAR', idempotency_key: 'VARCHAR', accepted_us: 'BIGINT',
+    bytes_in: 'BIGINT', state: 'VARCHAR', ended_us: 'BIGINT', code: 'VARCHAR', retryable: 'BOOLEAN',
+    started_us: 'BIGINT', queue_us: 'BIGINT', run_us: 'BIGINT', cpu_us: 'BIGINT', gpu_us: 'BIGINT',
+    bytes_out: 'BIGINT', items: 'BIGINT', cold: 'VARCHAR', executor: 'VARCHAR', replica: 'VARCHAR', node: 'VARCHAR',
+    cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR'
+});
+
+-- name: open
+INSERT INTO store.open_calls
+SELECT call::UUID, TRY_CAST(root AS UUID), TRY_CAST(parent AS UUID), target, alias, alias_revision, function, version,
+       code_digest, syntax_digest, environment_digest, shape, owner, principal, team, gateway, context,
+       idempotency_key, accepted_us, bytes_in
+FROM records WHERE k = 'start';
+
+-- name: close
+INSERT INTO store.calls
+SELECT open_calls.*, e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
+       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware
+FROM store.open_calls JOIN (SELECT * FROM records WHERE k = 'end') e ON open_calls.call = e.call::UUID;
+
+-- name: forget_closed
+DELETE FROM store.open_calls WHERE call IN (SELECT call::UUID FROM records WHERE k = 'end');
+
+-- name: log
+INSERT INTO store.logs
+SELECT call::UUID, function, version, at_us, stream, level, text FROM records WHERE k = 'log';
+
+-- name: loaded
+SELECT loaded_bytes FROM store.segments WHERE segment = $segment;
+
+-- name: set_loaded
+INSERT OR REPLACE INTO store.segments VALUES ($segment, $loaded);
+
+-- name: gateways
+SELECT DISTINCT gateway FROM store.open_calls;
+
+-- name: interrupt
+INSERT INTO store.calls BY NAME
+SELECT *, 'INTERRUPTED' AS state, $now AS ended_us, 'interrupted' AS code, 0 AS bytes_out
+FROM store.open_calls WHERE gateway = $gateway;
+
+-- name: forget_interrupted
+DELETE FROM store.open_calls WHERE gateway = $gateway;
+
+-- name: logs
+SELECT call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
+WHERE ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
+  AND ($team IS NULL OR starts_with(function, $team || '/'))
+ORDER BY at_us DESC LIMIT $limit;

@@ -1,0 +1,178 @@
+-- The tables. Times are microseconds of Unix time (`…_us`), UTC. Rows of alias_moves and audit are only ever added.
+
+CREATE SCHEMA IF NOT EXISTS store;
+
+CREATE TABLE IF NOT EXISTS store.bundles (
+    digest VARCHAR PRIMARY KEY,
+    bytes BIGINT NOT NULL,
+    added_us BIGINT NOT NULL,
+    added_by VARCHAR NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS store.functions (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    scaling JSON NOT NULL,
+    created_us BIGINT NOT NULL,
+    created_by VARCHAR NOT NULL,
+    PRIMARY KEY (team, name)
+);
+
+-- A version is PENDING until an executor has imported it; then it is ACTIVE for ever, or FAILED. A failed one that is
+-- published again is PENDING again.
+CREATE TABLE IF NOT EXISTS store.versions (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    content_digest VARCHAR NOT NULL,
+    bundle VARCHAR NOT NULL,
+    entry JSON NOT NULL,
+    spec JSON NOT NULL,
+    syntax_digest VARCHAR NOT NULL,
+    environment_digest VARCHAR NOT NULL,
+    provenance JSON NOT NULL,
+    state VARCHAR NOT NULL,
+    failure VARCHAR,
+    interface JSON,
+    published_us BIGINT NOT NULL,
+    published_by VARCHAR NOT NULL,
+    PRIMARY KEY (team, name, version)
+);
+
+CREATE TABLE IF NOT EXISTS store.alias_moves (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    alias VARCHAR NOT NULL,
+    revision INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    moved_us BIGINT NOT NULL,
+    moved_by VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    phases JSON,
+    PRIMARY KEY (team, name, alias, revision)
+);
+
+CREATE TABLE IF NOT EXISTS store.tokens (
+    id VARCHAR PRIMARY KEY,
+    digest VARCHAR NOT NULL,
+    principal VARCHAR NOT NULL,
+    team VARCHAR NOT NULL,
+    role VARCHAR NOT NULL,
+    created_us BIGINT NOT NULL,
+    created_by VARCHAR NOT NULL,
+    expires_us BIGINT,
+    revoked_us BIGINT
+);
+
+CREATE TABLE IF NOT EXISTS store.join_tokens (
+    id VARCHAR PRIMARY KEY,
+    secret BLOB NOT NULL,
+    cluster VARCHAR NOT NULL,
+    expires_us BIGINT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS store.sessions (
+    cluster VARCHAR PRIMARY KEY,
+    session_key BLOB NOT NULL,
+    joined_us BIGINT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS store.audit (
+    at_us BIGINT NOT NULL,
+    actor VARCHAR NOT NULL,
+    action VARCHAR NOT NULL,
+    subject VARCHAR NOT NULL,
+    detail JSON
+);
+
+-- How far each segment of a call journal was loaded. A row outlives its file, so that one which comes back after a
+-- power cut is not loaded twice.
+CREATE TABLE IF NOT EXISTS store.segments (
+    segment VARCHAR PRIMARY KEY,
+    loaded_bytes BIGINT NOT NULL
+);
+
+-- Calls that have begun and not ended. The end moves a row to store.calls, which is only ever added to.
+CREATE TABLE IF NOT EXISTS store.open_calls (
+    call UUID NOT NULL,
+    root UUID,
+    parent UUID,
+    target VARCHAR NOT NULL,
+    alias VARCHAR,
+    alias_revision INTEGER,
+    function VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    code_digest VARCHAR NOT NULL,
+    syntax_digest VARCHAR NOT NULL,
+    environment_digest VARCHAR NOT NULL,
+    shape VARCHAR NOT NULL,
+    owner VARCHAR NOT NULL,
+    principal VARCHAR NOT NULL,
+    team VARCHAR NOT NULL,
+    gateway VARCHAR NOT NULL,
+    context VARCHAR,
+    idempotency_key VARCHAR,
+    accepted_us BIGINT NOT NULL,
+    bytes_in BIGINT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS store.calls (
+    call UUID NOT NULL,
+    root UUID,
+    parent UUID,
+    target VARCHAR NOT NULL,
+    alias VARCHAR,
+    alias_revision INTEGER,
+    function VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    code_digest VARCHAR NOT NULL,
+    syntax_digest VARCHAR NOT NULL,
+    environment_digest VARCHAR NOT NULL,
+    shape VARCHAR NOT NULL,
+    owner VARCHAR NOT NULL,
+    principal VARCHAR NOT NULL,
+    team VARCHAR NOT NULL,
+    gateway VARCHAR NOT NULL,
+    context VARCHAR,
+    idempotency_key VARCHAR,
+    accepted_us BIGINT NOT NULL,
+    bytes_in BIGINT NOT NULL,
+    state VARCHAR NOT NULL,
+    ended_us BIGINT NOT NULL,
+    code VARCHAR,
+    retryable BOOLEAN,
+    started_us BIGINT,
+    queue_us BIGINT,
+    run_us BIGINT,
+    cpu_us BIGINT,
+    gpu_us BIGINT,
+    bytes_out BIGINT,
+    items BIGINT,
+    cold VARCHAR,
+    executor VARCHAR,
+    replica VARCHAR,
+    node VARCHAR,
+    cluster VARCHAR,
+    hardware VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS store.logs (
+    call UUID NOT NULL,
+    function VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    at_us BIGINT NOT NULL,
+    stream VARCHAR NOT NULL,
+    level VARCHAR,
+    text VARCHAR NOT NULL
+);
+
+CREATE OR REPLACE VIEW store.all_calls AS
+SELECT * FROM store.calls
+UNION ALL BY NAME
+SELECT *, 'RUNNING' AS state FROM store.open_calls;
+
+CREATE OR REPLACE VIEW store.current_aliases AS
+SELECT team, name, alias, max(revision) AS revision, arg_max(version, revision) AS version,
+       arg_max(moved_us, revision) AS moved_us, arg_max(moved_by, revision) AS moved_by,
+       arg_max(reason, revision) AS reason
+FROM store.alias_moves GROUP BY team, name, alias;
