@@ -195,7 +195,10 @@ def ray_environment(token: str) -> dict[str, str]:
     """This process's, without what would lead Ray to another cluster, and with the token of this one."""
     environ = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_TMPDIR")}
     auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
-    return {**environ, **auth, "RAY_USAGE_STATS_ENABLED": "0"}
+    # Ray makes its workers nice (15), and what they start inherits that: calls would come last on their own machine.
+    # At its end the node's calls are done, the gateways saw to that, and there is no other node to drain to.
+    ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
+    return {**environ, **auth, **ours}
 
 
 def _terminate_with_parent() -> None:

@@ -12,7 +12,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -69,7 +69,7 @@ class HostedExecutor(asyncio.Protocol):
         self.zygote: Zygote | None = None
         self.draining = False
         self._decoder = Decoder()
-        self._transport: asyncio.BaseTransport | None = None
+        self._transport: asyncio.Transport | None = None
         self._tail = b""
 
     @property
@@ -88,7 +88,7 @@ class HostedExecutor(asyncio.Protocol):
         self._tail = (self._tail + data)[-TAIL:]
 
     def tell(self, kind: Kind, header: bytes = b"") -> None:
-        if isinstance(self._transport, asyncio.Transport) and not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frames.encode(kind, 0, header))
 
     def drain(self) -> None:
@@ -108,7 +108,8 @@ class HostedExecutor(asyncio.Protocol):
         return how
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        # Not checked with isinstance: the transports of uvloop, on which Ray's workers run, are no asyncio.Transport.
+        self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         for message in self._decoder.feed(data):
