@@ -1,0 +1,200 @@
+"""One home server with its Ray cluster for the whole run: real processes, real HTTP, in a directory of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psutil
+import pytest
+
+from rayfaas.config import Home
+
+T = TypeVar("T")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+def eventually(question: Callable[[], T], timeout_s: float = 60.0) -> T:
+    """The first answer that is true. Errors of a server that is coming back count as no."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            if answer := question():
+                return answer
+            problem: object = "it stayed false"
+        except (httpx.TransportError, psutil.Error) as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s:.0f} s: {problem}")
+        time.sleep(0.05)
+
+
+class Server:
+    """The server under test, seen from outside."""
+
+    def __init__(self, directory: Path) -> None:
+        self.home = Home(directory)
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._seen: dict[int, psutil.Process] = {}
+        command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(directory)]
+        command += ["--port", str(self.port), "--cpus", "4", "--gpus", "1"]
+        with (directory / "parent.log").open("ab") as log:
+            self._parent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def wait_until_up(self) -> None:
+        eventually(lambda: httpx.get(f"{self.url}/readyz").status_code == 200, 120)
+        self.http = httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=httpx.Timeout(120)
+        )
+        eventually(lambda: any(r["application"] == "warm" for r in self.status()["replicas"]), 120)
+
+    @property
+    def token(self) -> str:
+        return self.home.token_file.read_text()
+
+    def status(self) -> dict[str, Any]:
+        answer = self.http.get("/v1/status")
+        return answer.json() if answer.status_code == 200 else {"replicas": [], "clusters": []}
+
+    def deploy(self, file: Path, name: str, spec: dict[str, Any] | None = None, **body: Any) -> list[dict[str, Any]]:
+        """The deploy's events, by plain HTTP, as any language could do it: a ZIP archive of the folder's modules."""
+        root = next(parent for parent in file.parents if not (parent / "__init__.py").exists())
+        archive = _archive(root)
+        digest = hashlib.sha256(archive).hexdigest()
+        if self.http.head(f"/v1/bundles/{digest}").status_code == 404:
+            assert self.http.put(f"/v1/bundles/{digest}", content=archive).status_code == 201
+        module = ".".join(file.relative_to(root).with_suffix("").parts)
+        body |= {"bundle": digest, "entry": {"module": module, "name": name}, "spec": spec or {}}
+        answer = self.http.post(f"/v1/functions/default/{name}/versions", json=body)
+        assert answer.status_code == 200, answer.text
+        return [json.loads(line) for line in answer.text.splitlines()]
+
+    def call(self, target: str, value: Any) -> Any:
+        answer = self.http.post(f"/call/{target}", json=value)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def sql(self, query: str, *parameters: Any) -> list[list[Any]]:
+        answer = self.http.post("/v1/sql", json={"sql": query, "parameters": parameters})
+        assert answer.status_code == 200, answer.text
+        rows: list[list[Any]] = answer.json()["rows"]
+        return rows
+
+    def processes(self) -> list[psutil.Process]:
+        """All that descend from the server, those of Ray too."""
+        found = psutil.Process(self._parent.pid).children(recursive=True)
+        self._seen.update({process.pid: process for process in found})
+        return found
+
+    def find(self, *words: str) -> list[psutil.Process]:
+        """Its processes whose command line holds all words."""
+        found = []
+        for process in self.processes():
+            try:
+                line = " ".join(process.cmdline())
+            except psutil.Error:
+                continue
+            if all(word in line for word in words):
+                found.append(process)
+        return found
+
+    def zygotes(self) -> list[psutil.Process]:
+        """Zygotes are children of a replica."""
+        return [p for p in self.find("rayfaas.executor.zygote") if "rayfaas.executor.zygote" not in _line(p.parent())]
+
+    def executors(self) -> list[psutil.Process]:
+        """Executors are children of a zygote."""
+        return [p for p in self.find("rayfaas.executor.zygote") if "rayfaas.executor.zygote" in _line(p.parent())]
+
+    def stop(self) -> list[psutil.Process]:
+        """End it as `rayfaas down` does; what is still there some seconds later."""
+        self.http.close()
+        self.processes()
+        self._parent.send_signal(signal.SIGTERM)
+        self._parent.wait(90)
+        _, left = psutil.wait_procs(list(self._seen.values()), timeout=15)
+        return left
+
+    def kill(self) -> None:
+        for process in [*self.processes(), psutil.Process(self._parent.pid)]:
+            process.kill()
+
+
+def _archive(root: Path) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path in sorted(root.rglob("*.py")):
+            archive.writestr(zipfile.ZipInfo(str(path.relative_to(root))), path.read_bytes())
+    return buffer.getvalue()
+
+
+def _line(process: psutil.Process | None) -> str:
+    return " ".join(process.cmdline()) if process is not None else ""
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+    return port
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    directory = Path(tempfile.mkdtemp(prefix="rf-"))  # short: Ray puts sockets below it
+    running = Server(directory)
+    try:
+        running.wait_until_up()
+        yield running
+        left = running.stop()
+        assert not left, f"still running after the stop: {[_describe(p) for p in left]}"
+    except BaseException:
+        for log in sorted(directory.glob("**/*.log"))[:20]:
+            if "run/ray" not in str(log):
+                sys.stderr.write(f"--- {log}\n{log.read_text()[-4000:]}\n")
+        if running._parent.poll() is None:
+            running.kill()
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _describe(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {_line(process)[:120]}"
+    except psutil.Error:
+        return str(process.pid)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Write a module; its path."""
+
+    def write(name: str, text: str) -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
