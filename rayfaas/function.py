@@ -45,6 +45,11 @@ class Function(RemoteFunction[P, R_co]):
         return self._fn
 
     @property
+    def declaration(self) -> Declaration:
+        """What its decorator says."""
+        return self._declaration
+
+    @property
     def name(self) -> str:
         return self._declaration.name
 

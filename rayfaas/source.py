@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,3 +57,95 @@ def check_import(source: SourceFile) -> None:
                 f"{source.path}:{node.lineno} deploys {node.func.value.id} whenever the file is imported, and the server "
                 'imports it. Put the call under `if __name__ == "__main__":`.'
             )
+
+
+def _read_off(tree: ast.Module) -> list[DeclaredFunction] | None:
+    """What the tree declares; None where only running it would tell."""
+    names = _Names.of(tree)
+    found = []
+    decorators: set[int] = set()
+    for node in tree.body:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        ours = [decorator for decorator in node.decorator_list if names.is_decorator(decorator)]
+        decorators.update(id(each) for decorator in ours for each in ast.walk(decorator))
+        for decorator in ours:
+            options = _literal_options(decorator)
+            if options is None:
+                return None
+            found.append(DeclaredFunction(node.name, Declaration.of(node.name, options)))
+    if any(names.is_decorator(node) and id(node) not in decorators for node in ast.walk(tree)):
+        return None
+    return found
+
+
+def _literal_options(decorator: ast.expr) -> dict[str, Any] | None:
+    """The options of `@rayfaas.function(...)`, None where they are computed."""
+    if not isinstance(decorator, ast.Call):
+        return {}
+    if decorator.args or any(keyword.arg is None for keyword in decorator.keywords):
+        return None
+    try:
+        return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in decorator.keywords}
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What `rayfaas` and `rayfaas.function` are called in a file."""
+
+    packages: frozenset[str]
+    functions: frozenset[str]
+
+    @classmethod
+    def of(cls, tree: ast.Module) -> _Names:
+        packages, functions = set(), set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                packages.update(alias.asname or "rayfaas" for alias in node.names if alias.name == "rayfaas")
+            elif isinstance(node, ast.ImportFrom) and node.module == "rayfaas" and not node.level:
+                functions.update(alias.asname or alias.name for alias in node.names if alias.name == "function")
+        return cls(frozenset(packages), frozenset(functions))
+
+    def is_decorator(self, node: ast.AST) -> bool:
+        """Whether it is `rayfaas.function` or `rayfaas.function(...)`."""
+        node = node.func if isinstance(node, ast.Call) else node
+        if isinstance(node, ast.Attribute):
+            return node.attr == "function" and isinstance(node.value, ast.Name) and node.value.id in self.packages
+        return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.functions
+
+
+def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def _run_on_import(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes that run when the file is imported: not those in functions, nor under `if __name__ == "__main__":`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and _is_main_guard(child.test):
+            for other in child.orelse:
+                yield other
+                yield from _run_on_import(other)
+            continue
+        yield child
+        yield from _run_on_import(child)
+
+
+def _is_main_guard(test: ast.expr) -> bool:
+    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq):
+        return False
+    sides = [test.left, *test.comparators]
+    is_name = any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides)
+    return is_name and any(isinstance(side, ast.Constant) and side.value == "__main__" for side in sides)
+
+
+def _check_distinct(found: list[DeclaredFunction], file: Path) -> None:
+    by_target: dict[str, list[str]] = {}
+    for function in found:
+        by_target.setdefault(function.declaration.target, []).append(function.attribute)
+    for target, attributes in by_target.items():
+        if len(attributes) > 1:
+            raise BadRequest(f"{file} declares {target} more than once: {', '.join(attributes)}. Give them other names.")

@@ -1,0 +1,245 @@
+"""A client of one rayfaas server: what decorated functions, `rayfaas.get` and the command line speak through."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rayfaas.bundle import Bundle, bundle_file, bundle_function
+from rayfaas.call import Call
+from rayfaas.config import ClientConfig
+from rayfaas.declaration import Declaration
+from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
+from rayfaas.errors import NotFound
+from rayfaas.function import Function
+from rayfaas.names import LIVE, check_alias, check_name, check_team
+from rayfaas.operation import Speaker, operation
+from rayfaas.remote import LogListener
+from rayfaas.session import Sessions
+from rayfaas.source import declared_functions
+from rayfaas.spec import Spec
+from rayfaas.stream import Stream
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Table:
+    """The answer to a query: `types` are SQL's. `truncated` says that the server had more rows than it sends."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool
+
+
+class Client(Speaker):
+    """Speaks to the server at `url` with `token`.
+
+    Without them it is the one that RAYFAAS_URL and RAYFAAS_TOKEN name, else the one that this user started. Every
+    operation is called plainly (`client.functions()`) or awaited (`await client.functions.aio()`).
+
+    >>> with Client() as client:  # doctest: +SKIP
+    ...     client.sql("SELECT count(*) FROM calls").rows
+    ((3,),)
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None) -> None:
+        given = {"RAYFAAS_URL": url, "RAYFAAS_TOKEN": token}
+        environ = {**os.environ, **{name: value for name, value in given.items() if value is not None}}
+        self.config = ClientConfig.from_env(environ)
+        super().__init__(Sessions(self.config))
+
+    def close(self) -> None:
+        """End its connections; calls under way are cancelled. Safe to repeat."""
+        self._sessions.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # Calls
+
+    @operation
+    async def answer(
+        self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], timeout_s: float | None = None
+    ) -> Any:
+        """Call a function and wait for its result; of a generator, the list of its items."""
+        return await Call(target, args, kwargs, timeout_s).answer(self._transport)
+
+    def stream(
+        self,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        timeout_s: float | None = None,
+        on_log: LogListener | None = None,
+    ) -> Stream[Any]:
+        """Call a function and have its items as they are made."""
+        call = Call(target, args, kwargs, timeout_s)
+        return Stream(self._sessions, call.events(self._transport, logs=on_log is not None), on_log)
+
+    # Deploys
+
+    @operation
+    async def deploy(
+        self,
+        function: Function[Any, Any],
+        *,
+        alias: str = LIVE,
+        team: str | None = None,
+        message: str | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Deployed:
+        """Publish a function of this program; see `Function.deploy`."""
+        bundle = bundle_function(function)
+        return await self._publish(function.declaration, bundle, alias, team, message, on_event)
+
+    @operation
+    async def deploy_file(
+        self,
+        path: str | Path,
+        names: Sequence[str] = (),
+        *,
+        alias: str = LIVE,
+        team: str | None = None,
+        message: str | None = None,
+        on_event: OnEvent | None = None,
+    ) -> list[Deployed]:
+        """Publish the decorated functions in a file, or those of them that `names` says, one after the other."""
+        file = Path(path)
+        declared = declared_functions(file)
+        if missing := set(names) - {function.declaration.name for function in declared}:
+            known = ", ".join(function.declaration.name for function in declared)
+            raise NotFound(f"{file} does not declare {', '.join(sorted(missing))}. It declares {known}.")
+        deployed = []
+        for function in declared:
+            if not names or function.declaration.name in names:
+                bundle = bundle_file(file, function.attribute, function.declaration.include)
+                deployed.append(
+                    await self._publish(function.declaration, bundle, alias, team, message, on_event)
+                )
+        return deployed
+
+    # What is there
+
+    @operation
+    async def whoami(self) -> Json:
+        """`principal`, `team` and `role` of the token."""
+        return await self._get("/v1/whoami")
+
+    @operation
+    async def status(self) -> Json:
+        """What runs: the gateways, the clusters with their nodes, the replicas with what they host."""
+        return await self._get("/v1/status")
+
+    @operation
+    async def functions(self) -> list[Json]:
+        """Every deployed function with its aliases."""
+        return _list(await self._get("/v1/functions"), "functions")
+
+    @operation
+    async def function(self, name: str) -> Json:
+        """One function; `name` is `team/name`, or `name` of the token's team."""
+        return await self._get(await self._path_of(name))
+
+    @operation
+    async def versions(self, name: str) -> list[Json]:
+        """The versions of a function, newest first, with state, author, commit and interface."""
+        return _list(await self._get(f"{await self._path_of(name)}/versions"), "versions")
+
+    @operation
+    async def move_alias(self, name: str, alias: str, version: int, reason: str = "") -> Json:
+        """Have `alias` lead to `version`; returns when every gateway follows."""
+        path = f"{await self._path_of(name)}/aliases/{check_alias(alias)}"
+        return _object(await self._transport.post(path, {"version": version, "reason": reason}))
+
+    # The registry
+
+    @operation
+    async def sql(self, query: str, parameters: Iterable[Any] = ()) -> Table:
+        """One SELECT on calls, logs, functions, versions, aliases and alias_moves; `?` stand for the parameters.
+
+        Raises `QueryError`.
+        """
+        answer = await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)})
+        return Table(
+            tuple(column["name"] for column in answer["columns"]),
+            tuple(column["type"] for column in answer["columns"]),
+            tuple(map(tuple, answer["rows"])),
+            answer["truncated"],
+        )
+
+    @operation
+    async def logs(self, function: str | None = None, call: str | None = None, limit: int = 1000) -> list[Json]:
+        """The newest lines that calls printed or logged, the oldest of them first."""
+        wanted = {"function": await self._full_name(function) if function else None, "call": call, "limit": limit}
+        query = {name: value for name, value in wanted.items() if value is not None}
+        return _list(await self._transport.get("/v1/logs", query), "logs")
+
+    # Tokens
+
+    @operation
+    async def tokens(self) -> list[Json]:
+        """The tokens in force; their secrets are nowhere kept."""
+        return _list(await self._get("/v1/tokens"), "tokens")
+
+    @operation
+    async def create_token(
+        self, principal: str, team: str | None = None, role: str = "invoker", expires_in_s: float | None = None
+    ) -> Json:
+        """`id` and `token`, which is shown this once. Roles: viewer, invoker, deployer, admin."""
+        body = {"principal": principal, "team": team, "role": role, "expires_in_s": expires_in_s}
+        given = {name: value for name, value in body.items() if value is not None}
+        return _object(await self._transport.post("/v1/tokens", given))
+
+    @operation
+    async def revoke_token(self, token_id: str) -> None:
+        """It is refused from now on, by every gateway."""
+        await self._transport.send("DELETE", f"/v1/tokens/{token_id}")
+
+    # Inside
+
+    async def _publish(
+        self,
+        declaration: Declaration,
+        bundle: Bundle,
+        alias: str,
+        team: str | None,
+        message: str | None,
+        on_event: OnEvent | None,
+    ) -> Deployed:
+        owner = team or declaration.team or await self._own_team()
+        spec: Spec = declaration.spec
+        publish = publish_of(bundle, spec, check_alias(alias), message)
+        return await deploy(self._transport, check_team(owner), declaration.name, bundle, publish, on_event)
+
+    async def _path_of(self, name: str) -> str:
+        return f"/v1/functions/{await self._full_name(name)}"
+
+    async def _full_name(self, name: str) -> str:
+        team, _, short = name.rpartition("/")
+        return f"{check_team(team or await self._own_team())}/{check_name(short)}"
+
+    async def _own_team(self) -> str:
+        return str((await self._get("/v1/whoami"))["team"])
+
+    async def _get(self, path: str) -> Json:
+        return _object(await self._transport.get(path))
+
+
+def _object(value: Any) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Json, name: str) -> list[Json]:
+    found: list[Json] = value[name]
+    return found
