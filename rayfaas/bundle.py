@@ -49,9 +49,7 @@ class Bundle:
     """Where it was taken from: the function's file, or for a pickle the working directory."""
 
 
-def bundle_file(
-    file: Path, attribute: str, include: Iterable[str] = (), project: Project | None = None
-) -> Bundle:
+def bundle_file(file: Path, attribute: str, include: Iterable[str] = (), project: Project | None = None) -> Bundle:
     """The module in `file`, the project's modules that it may import, and the data files of the `include` globs.
 
     Raises `ImportFailed` where a file does not parse, `BadRequest` where one lies outside of the project, and
@@ -72,7 +70,7 @@ def bundle_function(function: Function[Any, Any]) -> Bundle:
     module = sys.modules.get(function.__module__)
     file = _file_of(function, module)
     attribute = _attribute_of(function, module)
-    if file is None or attribute is None:
+    if module is None or file is None or attribute is None:
         return _bundle_pickle(function)
     name = getattr(module.__spec__, "name", None) or module.__name__
     project = Project.of_file(file) if name == "__main__" else Project.of_module(name, file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,8 +39,8 @@ class Call:
         _check_end(events)
         return [event["item"] for event in events if "item" in event]
 
-    async def events(self, transport: Transport, logs: bool) -> AsyncIterator[list[dict[str, Any]]]:
-        """`{"item": …}`, if asked for `{"log": …}`, and at last `{"done": …}`, in batches of those that came together."""
+    async def events(self, transport: Transport, logs: bool) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """`{"item": …}`, `{"log": …}` if asked for, and `{"done": …}` at last, in batches of what came together."""
         headers = {**self._headers(), **({"Rayfaas-Logs": "1"} if logs else {})}
         last: list[dict[str, Any]] = []
         async with transport.events(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,19 +115,27 @@ class Client(Speaker):
         message: str | None = None,
         on_event: OnEvent | None = None,
     ) -> list[Deployed]:
-        """Publish the decorated functions in a file, or those of them that `names` says, one after the other."""
+        """Publish the decorated functions in a file, or those of them that `names` says, all at once.
+
+        Raises the first error in the order of the file, after every deploy has ended.
+        """
         file = Path(path)
         declared = declared_functions(file)
         if missing := set(names) - {function.declaration.name for function in declared}:
             known = ", ".join(function.declaration.name for function in declared)
             raise NotFound(f"{file} does not declare {', '.join(sorted(missing))}. It declares {known}.")
+        chosen = [function for function in declared if not names or function.declaration.name in names]
+        bundles = [bundle_file(file, function.attribute, function.declaration.include) for function in chosen]
+        deploys = [
+            self._publish(function.declaration, bundle, alias, team, message, on_event)
+            for function, bundle in zip(chosen, bundles, strict=True)
+        ]
+        ended = await asyncio.gather(*deploys, return_exceptions=True)
         deployed = []
-        for function in declared:
-            if not names or function.declaration.name in names:
-                bundle = bundle_file(file, function.attribute, function.declaration.include)
-                deployed.append(
-                    await self._publish(function.declaration, bundle, alias, team, message, on_event)
-                )
+        for end in ended:
+            if isinstance(end, BaseException):
+                raise end
+            deployed.append(end)
         return deployed
 
     # What is there

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rayfaas import wire
 from rayfaas.bundle import Bundle
-from rayfaas.errors import NotFound, ProtocolError, Unavailable, from_problem
+from rayfaas.errors import NotFound, Unavailable, from_problem
 from rayfaas.spec import Provenance, Publish, Spec
 from rayfaas.transport import Transport
 
@@ -94,7 +94,7 @@ async def _send_bundle(transport: Transport, bundle: Bundle) -> None:
     path = f"/v1/bundles/{bundle.digest}"
     try:
         await transport.send("HEAD", path)
-    except (NotFound, ProtocolError):  # an answer to HEAD has no body, so no problem document
+    except NotFound:
         await transport.send("PUT", path, body=bundle.archive, media=_ZIP, timeout_s=None)
 
 

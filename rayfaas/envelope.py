@@ -21,7 +21,7 @@ class ReadyHeader(msgspec.Struct, array_like=True):
 
 
 class CallHeader(msgspec.Struct, array_like=True):
-    """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may be sent before more is granted."""
+    """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may go out before more is granted."""
 
     call_id: str
     root_id: str

@@ -91,7 +91,7 @@ class Function(RemoteFunction[P, R_co]):
 
     def __reduce__(self) -> str:
         # As for a plain function, a pickle says where to import it from.
-        return str(self.__qualname__)
+        return str(self._fn.__qualname__)
 
 
 @overload

@@ -30,7 +30,7 @@ class operation(Generic[P, R]):  # noqa: N801 it is read as a decorator
 
     def __init__(self, method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> None:
         self._method = method
-        functools.update_wrapper(self, method)
+        functools.update_wrapper(self, method)  # type: ignore[arg-type]
 
     @overload
     def __get__(self, speaker: None, owner: type) -> operation[P, R]: ...

@@ -33,7 +33,7 @@ def referenced_modules(data: bytes) -> set[str]:
     return {text for text in texts if text in sys.modules}
 
 
-class _Pickler(cloudpickle.Pickler):
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it has no types
     """Pickles decorated functions of a notebook, which others would import it from, with their code."""
 
     def reducer_override(self, obj: Any) -> Any:

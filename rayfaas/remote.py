@@ -50,9 +50,7 @@ class RemoteFunction(Generic[P, R_co]):
         return self._target
 
     @overload
-    def remote(
-        self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> T: ...
+    def remote(self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
     @overload
     def remote(
         self: RemoteFunction[P, Iterator[T] | AsyncIterator[T]], /, *args: P.args, **kwargs: P.kwargs
@@ -86,9 +84,7 @@ class RemoteFunction(Generic[P, R_co]):
         self: RemoteFunction[P, Iterator[T] | AsyncIterator[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> Stream[T]: ...
     @overload
-    def stream(
-        self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
-    ) -> Stream[T]: ...
+    def stream(self: RemoteFunction[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Stream[T]: ...
     @overload
     def stream(self, /, *args: P.args, **kwargs: P.kwargs) -> Stream[R_co]: ...
     def stream(self, /, *args: Any, **kwargs: Any) -> Stream[Any]:

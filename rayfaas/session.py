@@ -100,9 +100,7 @@ class Session:
         coroutine.close()
         raise RuntimeError("this client is closed")
 
-    async def _live(
-        self, begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]
-    ) -> None:
+    async def _live(self, begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
         ending = asyncio.Event()
         begun.set_result((asyncio.get_running_loop(), ending))
         await ending.wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rayfaas.declaration import OPTIONS, Declaration
+from rayfaas.declaration import Declaration
 from rayfaas.errors import BadRequest
 from rayfaas.imported import imported_functions
 from rayfaas.project import Project, SourceFile
@@ -54,8 +54,8 @@ def check_import(source: SourceFile) -> None:
             and node.func.value.id in decorated
         ):
             raise BadRequest(
-                f"{source.path}:{node.lineno} deploys {node.func.value.id} whenever the file is imported, and the server "
-                'imports it. Put the call under `if __name__ == "__main__":`.'
+                f"{source.path}:{node.lineno} deploys {node.func.value.id} whenever the file is imported, and the "
+                'server imports it. Put the call under `if __name__ == "__main__":`.'
             )
 
 
@@ -100,7 +100,8 @@ class _Names:
 
     @classmethod
     def of(cls, tree: ast.Module) -> _Names:
-        packages, functions = set(), set()
+        packages: set[str] = set()
+        functions: set[str] = set()
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 packages.update(alias.asname or "rayfaas" for alias in node.names if alias.name == "rayfaas")
@@ -148,4 +149,5 @@ def _check_distinct(found: list[DeclaredFunction], file: Path) -> None:
         by_target.setdefault(function.declaration.target, []).append(function.attribute)
     for target, attributes in by_target.items():
         if len(attributes) > 1:
-            raise BadRequest(f"{file} declares {target} more than once: {', '.join(attributes)}. Give them other names.")
+            both = ", ".join(attributes)
+            raise BadRequest(f"{file} declares {target} more than once: {both}. Give them other names.")

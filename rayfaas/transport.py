@@ -11,7 +11,18 @@ import httpx
 
 from rayfaas import wire
 from rayfaas.config import ClientConfig
-from rayfaas.errors import PROBLEM_JSON, BadRequest, MalformedBody, ProtocolError, RayfaasError, Unavailable, from_problem
+from rayfaas.errors import (
+    PROBLEM_JSON,
+    BadRequest,
+    Forbidden,
+    MalformedBody,
+    NotFound,
+    ProtocolError,
+    RayfaasError,
+    Unauthenticated,
+    Unavailable,
+    from_problem,
+)
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0
@@ -30,6 +41,8 @@ _KEEPALIVE = [
 _IDLE_S = 4.0
 
 _GATEWAY_STATUSES = (502, 503, 504)
+# An answer to HEAD has no body, so no problem document.
+_WITHOUT_BODY: dict[int, type[RayfaasError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
 
 
 class Transport:
@@ -121,7 +134,7 @@ class Transport:
             yield
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unavailable(
-                f"No rayfaas server answers at {self.url} ({_reason(error)}). Is rayfaas up? Start it with `rayfaas up`, "
+                f"No rayfaas server answers at {self.url} ({_reason(error)}). Is it up? Start it with `rayfaas up`, "
                 "or say where it is with RAYFAAS_URL.",
                 url=self.url,
             ) from None
@@ -147,6 +160,8 @@ class Transport:
             problem = Answer(self.url, response).value()
             if isinstance(problem, dict):
                 return from_problem(problem)
+        if response.request.method == "HEAD" and response.status_code in _WITHOUT_BODY:
+            return _WITHOUT_BODY[response.status_code](f"{self.url}{response.request.url.path}")
         kind = Unavailable if response.status_code in _GATEWAY_STATUSES else ProtocolError
         return kind(f"{self.url} answered {response.status_code} {response.reason_phrase}, {_not_ours(response)}")
 

@@ -25,9 +25,7 @@ class Catalog:
     def add_bundle(self, digest: str, size: int, actor: str) -> None:
         self._run("add_bundle", digest=digest, bytes=size, actor=actor)
 
-    def publish(
-        self, team: str, name: str, publish: Publish, actor: str, environment: str
-    ) -> tuple[VersionRow, bool]:
+    def publish(self, team: str, name: str, publish: Publish, actor: str, environment: str) -> tuple[VersionRow, bool]:
         """The version of this content, and whether it was made now; a new one, or one that failed, is PENDING."""
         content = {"content_digest": publish.content_digest(), "environment_digest": environment}
         with self._database.transaction():

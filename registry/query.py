@@ -65,7 +65,7 @@ class Queries:
             timer.start()
             return self._answer(cursor.execute(sql, list(parameters)))
         except duckdb.InterruptException:
-            raise QueryError(f"The query took more than {self._limits.seconds:g} s, the limit, and was ended.") from None
+            raise QueryError(f"The query was ended after {self._limits.seconds:g} s, which is the limit.") from None
         except duckdb.OutOfMemoryException:
             raise QueryError("The query needs more memory than the limit; aggregate more or ask for less.") from None
         except duckdb.Error as error:
@@ -82,7 +82,8 @@ class Queries:
 
     def _check(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
         answer = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-        tree = json.loads(answer[0]) if answer else {"error": True, "error_message": "it is empty"}
+        assert answer is not None  # a SELECT without FROM has one row
+        tree: dict[str, Any] = json.loads(answer[0])
         if tree["error"]:
             raise QueryError(f"Only one SELECT can be asked: {tree['error_message']}")
         if len(tree["statements"]) != 1:

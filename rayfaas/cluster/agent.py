@@ -25,7 +25,7 @@ SUPERVISOR = "rayfaas-supervisor"
 class Agent(Service):
     """A Ray Serve deployment with exactly one replica. It holds Warm's handle, which makes them one application."""
 
-    async def __init__(self, config: HostConfig, warm: Any) -> None:
+    async def __init__(self, config: HostConfig, warm: Any) -> None:  # type: ignore[misc] # Serve awaits it
         super().__init__(
             {
                 "ensure": self._ensure,

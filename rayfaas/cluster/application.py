@@ -39,7 +39,7 @@ def run_application(config: HostConfig) -> None:
     """Have Serve run the agent and a warm supervisor; both cost no CPU of Ray's count, so that functions get it all."""
     no_cpu = {"num_cpus": 0}
     warm = deployment("Warm", num_replicas=1, ray_actor_options=no_cpu).bind(config)
-    agent = serve.deployment(Agent, name="Agent").options(
+    agent = serve.deployment(Agent, name="Agent").options(  # type: ignore[attr-defined]
         num_replicas=1, ray_actor_options=no_cpu, health_check_period_s=5, max_ongoing_requests=1000
     )
     serve.start(proxy_location="Disabled")

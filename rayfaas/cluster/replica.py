@@ -21,7 +21,7 @@ DRAIN_S = 600.0
 class Replica:
     """One replica of `Warm` or of a function's deployment."""
 
-    async def __init__(self, config: HostConfig) -> None:
+    async def __init__(self, config: HostConfig) -> None:  # type: ignore[misc] # Serve awaits it
         logging.getLogger("rayfaas").setLevel(logging.INFO)
         self._host = Host(config, here(config.cluster))
         await self._host.start()
@@ -59,7 +59,7 @@ def hardware() -> str:
 
 def deployment(name: str, **options: Any) -> Any:
     """A Ray Serve deployment of replicas, to be bound to its `HostConfig`."""
-    return serve.deployment(Replica, name=name).options(
+    return serve.deployment(Replica, name=name).options(  # type: ignore[attr-defined]
         # Calls go past Serve; only `wake` comes through its handles.
         max_ongoing_requests=1000,
         graceful_shutdown_timeout_s=DRAIN_S + 10,

@@ -22,7 +22,7 @@ class CallsPolicy:
         self._target = target_concurrency
 
     def __call__(self, context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
-        reported = context.aggregated_metrics.get(CALLS, {})
+        reported = (context.aggregated_metrics or {}).get(CALLS, {})
         calls = max(reported.values(), default=0.0)
         waiting_for_first = 1 if context.total_queued_requests else 0
         return desired_replicas(calls, self._target, waiting_for_first), {}
@@ -43,7 +43,7 @@ def autoscaling(scaling: dict[str, Any]) -> AutoscalingConfig:
         min_replicas=scaling["min_replicas"],
         initial_replicas=max(1, scaling["min_replicas"]),
         max_replicas=max(scaling["max_replicas"], scaling["min_replicas"], 1),
-        policy=AutoscalingPolicy(
+        policy=AutoscalingPolicy(  # type: ignore[no-untyped-call]
             policy_function=CallsPolicy, policy_kwargs={"target_concurrency": scaling["target_concurrency"]}
         ),
         # A short window: the supervisors report totals that are smoothed enough by their number.

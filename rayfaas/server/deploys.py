@@ -83,7 +83,9 @@ class Deploys:
             if version not in function.versions:
                 known = ", ".join(map(str, sorted(function.versions))) or "none"
                 raise NotFound(f"{team}/{name} has no version {version} that can be called. It has: {known}.")
-            row = await self._store.write(self._store.registry.catalog.move_alias, team, name, alias, version, actor, reason)
+            row = await self._store.write(
+                self._store.registry.catalog.move_alias, team, name, alias, version, actor, reason
+            )
             function.aliases[alias] = (row.version, row.revision)
             await self._announce(function)
             return {"function": f"{team}/{name}", "alias": alias, "version": row.version, "revision": row.revision}

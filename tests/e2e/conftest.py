@@ -196,5 +196,3 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write
-
-

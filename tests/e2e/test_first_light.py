@@ -74,9 +74,7 @@ def test_a_generator_streams_while_it_runs(server: Server, write: Write) -> None
     text = "import time\n\ndef count(n: int):\n    for i in range(n):\n        yield i\n        time.sleep(0.1)\n"
     server.deploy(write("count.py", text), "count")
     events: list[dict[str, Any]] = []
-    with server.http.stream(
-        "POST", "/call/count", json={"n": 4}, headers={"Accept": "application/x-ndjson"}
-    ) as answer:
+    with server.http.stream("POST", "/call/count", json={"n": 4}, headers={"Accept": "application/x-ndjson"}) as answer:
         for line in answer.iter_lines():
             events.append(json.loads(line))
             if len(events) == 2:
@@ -112,9 +110,7 @@ def test_a_code_that_does_not_import_leaves_the_old_version_live(server: Server,
     assert states == [[1, "ACTIVE"], [2, "FAILED"]]
 
 
-def test_a_function_with_a_gpu_gets_a_deployment_of_its_own_and_goes_back_to_zero(
-    server: Server, write: Write
-) -> None:
+def test_a_function_with_a_gpu_gets_a_deployment_of_its_own_and_goes_back_to_zero(server: Server, write: Write) -> None:
     file = write("on_gpu.py", "def on_gpu(x: int) -> int:\n    return x + 1\n")
     spec = {"shape": {"gpus": 1}, "scaling": {"scale_down_after_s": 2, "max_replicas": 1}}
     assert server.deploy(file, "on_gpu", spec)[-1]["event"] == "live"

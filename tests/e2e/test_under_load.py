@@ -122,5 +122,5 @@ def test_the_service_comes_back_from_kill_9_and_no_answered_call_is_lost(
     )
     assert rows == [[len(load.answered)] * 3]
     # One executor of it, and no process without a parent of ours.
-    gone, alive = psutil.wait_procs(killed, timeout=10)
+    _, alive = psutil.wait_procs(killed, timeout=10)
     assert not alive

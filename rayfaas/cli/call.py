@@ -1,0 +1,82 @@
+"""`rayfaas call`: call a function from a shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rayfaas.cli.output import show_json
+from rayfaas.cli.values import parse_value
+from rayfaas.client import Client
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("target")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("-d", "--data", help="The arguments as JSON: text, @FILE, or - for stdin. An object is by name.")
+@click.option("--stream", is_flag=True, help="Print the items of a generator as they come, and its logs on stderr.")
+@click.option("--timeout", "timeout_s", type=float, help="Seconds that it may take, waiting included.")
+def call(target: str, arguments: tuple[str, ...], data: str | None, stream: bool, timeout_s: float | None) -> None:
+    """Call TARGET (embed, embed:7, nlp/embed@prod) with ARGUMENTS, and print its result as JSON.
+
+    An argument is a value, or name=value; values are JSON, and else text:
+
+        rayfaas call area 2 height=3
+    """
+    args, kwargs = _given(data) if data is not None else _parsed(arguments)
+    if data is not None and arguments:
+        raise click.UsageError("Give the arguments by --data or one by one, not both.")
+    with Client() as client:
+        if not stream:
+            show_json(client.answer(target, args, kwargs, timeout_s))
+            return
+        for item in client.stream(target, args, kwargs, timeout_s, on_log=_show_log):
+            show_json(item)
+            sys.stdout.flush()
+
+
+def _parsed(arguments: tuple[str, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and named arguments.
+
+    >>> _parsed(("2", "unit=cm", "a=b=c"))
+    ((2,), {'unit': 'cm', 'a': 'b=c'})
+    """
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if equals and name.isidentifier():
+            kwargs[name] = parse_value(value)
+        elif kwargs:
+            raise click.UsageError(f"{argument!r} has no name and comes after one that has.")
+        else:
+            args.append(parse_value(argument))
+    return tuple(args), kwargs
+
+
+def _given(data: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    text = _read(data)
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f"--data is not JSON: {error}") from None
+    return ((), value) if isinstance(value, dict) else ((value,), {})
+
+
+def _read(data: str) -> str:
+    if data == "-":
+        return sys.stdin.read()
+    if not data.startswith("@"):
+        return data
+    try:
+        return Path(data[1:]).read_text()
+    except OSError as error:
+        raise click.UsageError(f"{data[1:]} can't be read: {error.strerror}") from None
+
+
+def _show_log(line: dict[str, Any]) -> None:
+    click.echo(line.get("text", ""), err=True, nl=not str(line.get("text", "")).endswith("\n"))

@@ -1,0 +1,55 @@
+"""`rayfaas deploy`: publish the functions in a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.status import Status
+
+from rayfaas.cli.output import STDERR, json_option, show_json
+from rayfaas.client import Client
+from rayfaas.deploy import Deployed
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("names", nargs=-1)
+@click.option("--alias", default="live", show_default=True, help="The alias to move to the new version.")
+@click.option("--team", help="The team that owns the functions, if their decorators do not say; else the token's.")
+@click.option("-m", "--message", help="Why; kept with the version.")
+@json_option
+def deploy(
+    file: Path, names: tuple[str, ...], alias: str, team: str | None, message: str | None, as_json: bool
+) -> None:
+    """Publish the functions in FILE that are decorated with @rayfaas.function, or only NAMES of them.
+
+    Returns when new calls are answered by the new code. Where it does not import, nothing changes.
+    """
+    with Client() as client, STDERR.status(f"Deploying {file.name} …") as status:
+        deployed = client.deploy_file(
+            file, names, alias=alias, team=team, message=message, on_event=lambda event: _progress(status, event)
+        )
+    if as_json:
+        show_json([_as_json(each) for each in deployed])
+        return
+    for each in deployed:
+        same = "" if each.created else " (unchanged code)"
+        click.echo(f"{each.function}:{each.version} is {each.alias}{same}, after {each.took_ms:.0f} ms")
+
+
+def _progress(status: Status, event: dict[str, Any]) -> None:
+    if event.get("event") == "progress":
+        status.update(f"{event.get('phase', '')} {event.get('detail', '')} …")
+
+
+def _as_json(deployed: Deployed) -> dict[str, Any]:
+    return {
+        "function": deployed.function,
+        "version": deployed.version,
+        "alias": deployed.alias,
+        "created": deployed.created,
+        "took_ms": deployed.took_ms,
+        "phases": deployed.phases,
+    }

@@ -1,0 +1,87 @@
+"""What the commands print: tables for people, `--json` for programs, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from rayfaas.errors import FunctionError, ImportFailed, RayfaasError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STDERR = Console(stderr=True, highlight=False)
+
+
+def json_option(command: F) -> F:
+    """`--json`: print JSON instead of a table."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")(command)
+
+
+def show_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False))
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], as_json: bool) -> None:
+    """A table with the columns `columns` (field → heading), or all fields of `rows` as JSON."""
+    if as_json:
+        show_json(list(rows))
+        return
+    show_table(list(columns.values()), ([row.get(field) for field in columns] for row in rows))
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*map(cell, row))
+    # What is piped into another program is not cut to the width of a terminal.
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1000).print(table, soft_wrap=True)
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> cell(None), cell(2.0), cell(0.123456), cell([1])
+    ('', '2', '0.1235', '[1]')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def when(text: str | None, now: datetime | None = None) -> str:
+    """How long ago an ISO 8601 time is.
+
+    >>> when("2026-01-01T10:00:00+00:00", datetime(2026, 1, 1, 12, 30, tzinfo=timezone.utc))
+    '2 h ago'
+    """
+    if not text:
+        return ""
+    seconds = ((now or datetime.now(timezone.utc)) - datetime.fromisoformat(text)).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:.0f} {unit} ago"
+    return f"{max(0.0, seconds):.0f} s ago"
+
+
+def show_error(error: RayfaasError) -> None:
+    """What went wrong, in the words of the error; a user's own traceback above it."""
+    if isinstance(error, FunctionError | ImportFailed) and (remote := error.extra.get("traceback")):
+        STDERR.print(str(remote).rstrip(), style="dim", markup=False, soft_wrap=True)
+    STDERR.print("Error:", style="bold red", end=" ")
+    STDERR.print(error.detail, markup=False, soft_wrap=True)
+    for each in error.extra.get("errors", []):
+        place = ".".join(map(str, each.get("loc", ())))
+        STDERR.print(f"  {place}: {each.get('msg')}", markup=False, soft_wrap=True)

@@ -1,0 +1,56 @@
+"""`rayfaas sql` and `rayfaas logs`: what the registry has recorded."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import Any
+
+import click
+
+from rayfaas.cli.output import STDERR, json_option, show_json, show_table
+from rayfaas.cli.values import parse_value
+from rayfaas.client import Client
+
+
+@click.command()
+@click.argument("query")
+@click.option("-p", "--parameter", "parameters", multiple=True, help="For the next ? in the query; JSON, else text.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+@json_option
+def sql(query: str, parameters: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
+    """Ask the registry one SELECT. Views: calls, logs, functions, versions, aliases, alias_moves.
+
+    rayfaas sql "SELECT function, caller, count(*) FROM calls GROUP BY ALL"
+    """
+    with Client() as client, STDERR.status("Asking …"):
+        table = client.sql(query, [parse_value(each) for each in parameters])
+    if as_json:
+        show_json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
+    elif as_csv:
+        csv.writer(sys.stdout).writerows([table.columns, *table.rows])
+    else:
+        show_table(table.columns, table.rows)
+    if table.truncated:
+        STDERR.print(f"Only the first {len(table.rows)} rows; the server sends no more. Aggregate, or add a LIMIT.")
+
+
+@click.command()
+@click.argument("function", required=False)
+@click.option("--call", help="Only of the call with this id.")
+@click.option("-n", "--lines", default=100, show_default=True, help="The newest so many lines.")
+@json_option
+def logs(function: str | None, call: str | None, lines: int, as_json: bool) -> None:
+    """Show what calls printed and logged, of FUNCTION or of all."""
+    with Client() as client:
+        found = client.logs(function, call, lines)
+    if as_json:
+        show_json(found)
+        return
+    for line in found:
+        click.echo(_text(line), nl=False)
+
+
+def _text(line: dict[str, Any]) -> str:
+    text = line["text"] if line["text"].endswith("\n") else f"{line['text']}\n"
+    return f"{line['at'][:23]} {line['function']}:{line['version']} {line['call'][-8:]} {line['stream']}: {text}"

@@ -1,0 +1,168 @@
+"""`rayfaas up` and `rayfaas down`: the home server of this user, as a background process."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import importlib.util
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rayfaas.cli.output import STDERR
+from rayfaas.client import Client
+from rayfaas.config import DEFAULT_PORT, Home
+from rayfaas.errors import AccessError, NotFound, Unavailable
+
+UP_S = 180.0
+DOWN_S = 60.0
+_LOOK_S = 0.05
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port of the HTTP gateway.")
+@click.option("--gateways", default=1, show_default=True, help="Gateway processes; they share the port.")
+@click.option("--cpus", type=float, help="CPUs of the local cluster; all of this machine's if not said.")
+@click.option("--gpus", type=float, help="GPUs of the local cluster; those that Ray finds if not said.")
+@click.option("--ray-address", default="", help="Join this Ray cluster (host:port of its head) instead of a local one.")
+@click.option("--max-body-mb", default=64.0, show_default=True, help="Largest body of a call, in MB.")
+@click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
+def up(foreground: bool, **options: Any) -> None:
+    """Start the server and its cluster in the background, and print where they are."""
+    home = Home.from_env(os.environ)
+    _check_server_is_installed()
+    if is_running(home):
+        raise click.ClickException(
+            f"A server is running in {home.path}, at {server_url(home)}. End it with `rayfaas down`."
+        )
+    _check_port(options["host"], options["port"])
+    command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(home.path), *_arguments(options)]
+    if foreground:
+        os.execv(sys.executable, command)
+    _start(home, command)
+    click.echo(f"rayfaas is up at {server_url(home)}")
+    click.echo(f"The admin token is in {home.token_file}; command line and SDK of this user find it there.")
+
+
+@click.command()
+def down() -> None:
+    """Stop the server and everything that it started."""
+    home = Home.from_env(os.environ)
+    if not is_running(home):
+        click.echo(f"No server is running in {home.path}.")
+        return
+    pid = _server(home)["pid"]
+    with STDERR.status("Stopping: calls under way may finish …"):
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + DOWN_S
+        while is_running(home):
+            if time.monotonic() > deadline:
+                raise click.ClickException(
+                    f"The server (pid {pid}) did not end within {DOWN_S:.0f} s. See {home.logs}."
+                )
+            time.sleep(_LOOK_S)
+    click.echo("rayfaas is down.")
+
+
+def is_running(home: Home) -> bool:
+    """Whether a server lives in `home`: it holds the lock for as long as it does, however it ends."""
+    try:
+        with home.lock_file.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def server_url(home: Home) -> str:
+    return str(_server(home).get("url", "an address that it has not told yet"))
+
+
+def _start(home: Home, command: list[str]) -> None:
+    """Start the server and wait until it can answer calls; ends it again where that fails or is interrupted."""
+    home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = home.logs / "parent.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        with STDERR.status("Starting …") as status:
+            for step in _steps(home, process, log):
+                status.update(f"Starting: {step} …")
+    except BaseException:
+        process.terminate()
+        process.wait(DOWN_S)
+        raise
+
+
+def _steps(home: Home, process: subprocess.Popen[bytes], log: Path) -> Iterator[str]:
+    """What is waited for, until nothing is."""
+    deadline = time.monotonic() + UP_S
+    while (missing := _missing(home)) is not None:
+        if process.poll() is not None:
+            raise click.ClickException(f"The server ended while it started:\n{_tail(log)}")
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"No {missing} within {UP_S:.0f} s. See the logs in {home.logs}.")
+        yield missing
+        time.sleep(_LOOK_S)
+
+
+def _missing(home: Home) -> str | None:
+    server = _server(home)
+    if not server or not home.token_file.exists():
+        return "controller"
+    try:
+        with Client(server["url"], home.token_file.read_text().strip()) as client:
+            return None if client.status()["replicas"] else "Ray cluster"
+    except (Unavailable, AccessError, NotFound):
+        return "gateway"
+
+
+def _server(home: Home) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(home.server_file.read_text())
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def _check_server_is_installed() -> None:
+    missing = [name for name in ("ray", "duckdb", "uvicorn") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f"The server needs {', '.join(missing)}, which this Python lacks: pip install 'rayfaas[server]'"
+        )
+
+
+def _check_port(host: str, port: int) -> None:
+    # Gateways share their port with SO_REUSEPORT, so only somebody else's would refuse; this asks without it.
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as asked:
+        asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            asked.bind((host, port))
+        except OSError as error:
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
+            raise click.ClickException(f"{host}:{port} {reason}. Choose another: rayfaas up --port …") from None
+
+
+def _arguments(options: dict[str, Any]) -> list[str]:
+    given = {name: value for name, value in options.items() if value not in (None, "")}
+    return [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,48 @@
+"""`rayfaas status`: what runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from rayfaas.cli.output import json_option, show_json, show_table
+from rayfaas.client import Client
+
+
+@click.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Show the server's processes, its clusters, and which replica hosts what."""
+    with Client() as client:
+        found = client.status()
+        if as_json:
+            show_json(found)
+            return
+        click.echo(f"Server at {client.config.url}, {len(found['gateways'])} gateway(s)\n")
+    show_table(["CLUSTER", "NODE", "STATE", "RESOURCES"], _nodes(found))
+    click.echo()
+    show_table(["APPLICATION", "REPLICA", "NODE", "HOSTS"], _replicas(found))
+
+
+def _nodes(found: dict[str, Any]) -> list[list[Any]]:
+    return [
+        [cluster["cluster"], short(node["node"]), "up" if node["alive"] else "down", _resources(node["resources"])]
+        for cluster in found["clusters"]
+        for node in cluster["nodes"]
+    ]
+
+
+def _replicas(found: dict[str, Any]) -> list[list[Any]]:
+    return [
+        [each["application"], each["replica"], short(each["node"]), ", ".join(sorted(each["hosted"]))]
+        for each in found["replicas"]
+    ]
+
+
+def _resources(resources: dict[str, float]) -> str:
+    return ", ".join(f"{amount:g} {name}" for name, amount in resources.items() if name in ("CPU", "GPU"))
+
+
+def short(identifier: str) -> str:
+    return identifier[:12]
