@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -115,7 +116,7 @@ def accuracy(predicted: list[int], labels: np.ndarray) -> float:
 
 
 def rayfaas_(*arguments: str) -> None:
-    say(f"   $ rayfaas {' '.join(arguments)}")
+    say(f"   $ {shlex.join(['rayfaas', *arguments])}")
     done = subprocess.run([*RAYFAAS, *arguments], stdout=subprocess.PIPE, text=True, check=True)
     for line in done.stdout.splitlines():
         say(f"   {line}")

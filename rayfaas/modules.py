@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,16 @@ def import_closure(project: Project, entry: Path, included: Iterable[Path] = ())
             imported = sorted(set(imported_modules(source.tree, source.package)))
             waiting += [path for name in imported for path in _files(project, name, module)]
     return found
+
+
+def outside_imports(project: Project, module: str) -> list[str]:
+    """Modules of installed packages that importing the project's `module` loads, as far as its text tells."""
+    found: dict[str, None] = {}
+    for entry in project.files_of(module):
+        for source in import_closure(project, entry).values():
+            if source.is_python:
+                found.update(dict.fromkeys(_imported_at_once(source.tree)))
+    return [name for name in found if _is_outside(project, name.partition(".")[0])]
 
 
 def imported_modules(tree: ast.Module, package: str) -> Iterator[str]:
@@ -57,6 +68,25 @@ def _files(project: Project, module: str, entry: str) -> list[Path]:
     if last == _ALL:
         return [*project.files_of(package), *project.modules_in(package)]
     return list(project.files_of(module))
+
+
+def _imported_at_once(tree: ast.Module) -> Iterator[str]:
+    """What runs when the file is imported: no imports in functions, none for type checkers."""
+    waiting: list[ast.stmt] = list(reversed(tree.body))
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            waiting += reversed(node.orelse)
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += [child for child in reversed(list(ast.iter_child_nodes(node))) if isinstance(child, ast.stmt)]
+
+
+def _is_outside(project: Project, top: str) -> bool:
+    return top not in sys.stdlib_module_names | {"rayfaas"} and not project.holds(top)
 
 
 def _absolute(name: str, package: str) -> str | None:

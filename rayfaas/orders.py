@@ -1,7 +1,9 @@
 """What a supervisor tells its zygote and its executors, and what it hears from them.
 
-Supervisor and zygote speak in packets (a SOCK_SEQPACKET socket pair): a `Fork` comes with two file descriptors, the
-executor's control channel and its output pipe; the zygote answers with `Forked` and, when the process ends, `Exited`.
+Supervisor and zygote speak in packets (a SOCK_SEQPACKET socket pair). A `Fork` comes with two file descriptors, the
+executor's control channel and its output pipe; a `Grow` with the new zygote's end of a packet socket of its own and a
+file with a JSON list of modules, on which that one says `Preloaded` when it has them. The zygote that forked answers
+with `Forked` and, when the process ends, `Exited`.
 Supervisor and executor speak in frames over that control channel: the executor says `Imported` or an error, the
 supervisor the gateways to dial, or DRAIN.
 """
@@ -39,29 +41,41 @@ class Fork(msgspec.Struct, tag=True):
     order: Order
 
 
+class Grow(msgspec.Struct, tag=True):
+    """Fork a zygote that has more modules loaded."""
+
+    zygote: str
+
+
 class Forked(msgspec.Struct, tag=True):
-    executor: str
+    """`child` is the id of an executor or of a zygote."""
+
+    child: str
     pid: int
 
 
 class Exited(msgspec.Struct, tag=True):
     """`status` is as `os.waitpid` gives it."""
 
-    executor: str
+    child: str
     status: int
 
 
 class Preloaded(msgspec.Struct, tag=True):
-    """The zygote is up. `refused` names the modules that it could not load, or that do not survive a fork, and why."""
+    """The zygote is up. `refused` names the modules that it could not load, and why.
 
-    modules: list[str]
+    `unfit` says why what it loaded does not survive a fork: then it has ended, and is of no use.
+    """
+
     refused: dict[str, str]
     took_ms: float
+    unfit: str | None = None
 
 
+ToZygote = Fork | Grow
 FromZygote = Forked | Exited | Preloaded
 encode_packet = msgspec.msgpack.Encoder().encode
-decode_fork = msgspec.msgpack.Decoder(Fork).decode
+decode_to_zygote = msgspec.msgpack.Decoder(ToZygote).decode
 decode_from_zygote = msgspec.msgpack.Decoder(FromZygote).decode
 
 MAX_PACKET = 128 << 10

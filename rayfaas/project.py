@@ -108,6 +108,10 @@ class Project:
                 return
             directory = directory / part
 
+    def holds(self, top: str) -> bool:
+        """Whether a module or package of this name lies in the root."""
+        return (self.root / f"{top}.py").is_file() or (self.root / top).is_dir()
+
     def modules_in(self, package: str) -> Iterator[Path]:
         """The modules directly in a package, for `from package import *`, which may import each of them."""
         directory = self.root.joinpath(*package.split("."))

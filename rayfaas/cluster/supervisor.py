@@ -12,18 +12,22 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
 from rayfaas import frames
 from rayfaas.cluster.bundles import BundleCache
+from rayfaas.cluster.generations import Generations
 from rayfaas.cluster.zygotes import Zygote, kill_group
-from rayfaas.errors import ImportFailed, RayfaasError, Unavailable, from_problem
+from rayfaas.errors import ImportFailed, RayfaasError, from_problem
 from rayfaas.frames import Decoder, Kind, Message, header_of
 from rayfaas.handshake import derive
+from rayfaas.modules import outside_imports
 from rayfaas.names import new_id
 from rayfaas.orders import Imported, Order
+from rayfaas.project import Project
 
 _log = logging.getLogger("rayfaas.supervisor")
 
@@ -149,20 +153,14 @@ class Supervisor:
     ) -> None:
         self.site = site
         self._key, self._bundles, self._on_exit = session_key, bundles, on_exit
-        self._environ = os.environ if environ is None else environ
         self._executors: dict[str, HostedExecutor] = {}
         self._gateways: list[str] = []
-        self._zygote: Zygote | None = None
-        self._starting = asyncio.Lock()
-        self._wanted: dict[str, None] = {}  # modules to preload, in the order of their import
-        self._refused: dict[str, str] = {}
-        self._learning: asyncio.Task[None] | None = None
+        self._generations = Generations(os.environ if environ is None else environ, self._exited)
         self._idle = asyncio.Event()
         self._idle.set()
-        self._closed = False
 
     async def start(self) -> None:
-        await self._living_zygote()
+        await self._generations.newest()
 
     def set_gateways(self, addresses: list[str]) -> None:
         self._gateways = addresses
@@ -176,6 +174,7 @@ class Supervisor:
         Raises `ImportFailed` with the user's traceback, or `Unavailable`.
         """
         path = await self._bundles.path(version.bundle)
+        await self._generations.load([*version.preload, *await _imports_of(version, path)], deadline_s)
         executor = HostedExecutor(self._order(version, str(path)))
         await self._fork(executor)
         try:
@@ -186,7 +185,7 @@ class Supervisor:
         except asyncio.CancelledError:
             executor.kill()
             raise
-        self._learn([*version.preload, *imported.modules])
+        self._generations.learn(imported.modules)
         return executor.order.executor, imported
 
     def drain(self, version_key: str) -> int:
@@ -206,25 +205,19 @@ class Supervisor:
 
     def preloaded(self) -> dict[str, Any]:
         """What the zygote has loaded, and what it refused and why."""
-        modules = self._zygote.preloaded.modules if self._zygote else []
-        return {"modules": modules, "refused": self._refused, "pid": self._zygote.pid if self._zygote else None}
+        return self._generations.preloaded()
 
     async def stop(self, timeout_s: float) -> None:
         """Drain everything, wait for it at most so long, then end what is left."""
-        self._closed = True
         for executor in self._executors.values():
             executor.drain()
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         except asyncio.TimeoutError:
             _log.warning("%d executors did not finish in %.0f s; they are killed", len(self._executors), timeout_s)
-        if self._learning is not None:
-            self._learning.cancel()
-        if self._zygote is not None:
-            for executor in list(self._executors.values()):
-                executor.kill()
-            self._zygote.retire()
-            await self._zygote.ended.wait()
+        for executor in list(self._executors.values()):
+            executor.kill()
+        await self._generations.stop()
 
     # Forking
 
@@ -250,7 +243,7 @@ class Supervisor:
 
     async def _fork(self, executor: HostedExecutor) -> None:
         loop = asyncio.get_running_loop()
-        zygote = await self._living_zygote()
+        zygote = await self._generations.newest()
         ours, theirs = socket.socketpair()
         output_in, output_out = os.pipe()
         name = executor.order.executor
@@ -268,50 +261,6 @@ class Supervisor:
             theirs.close()
             os.close(output_out)
 
-    async def _living_zygote(self) -> Zygote:
-        async with self._starting:
-            if self._closed:
-                raise Unavailable("this replica is shutting down")
-            if self._zygote is None or not self._zygote.is_up:
-                zygote = Zygote(self._exited)
-                await zygote.start(list(self._wanted), self._environ)
-                self._zygote = zygote
-            return self._zygote
-
-    # Learning
-
-    def _learn(self, modules: list[str]) -> None:
-        """Have the next generation of the zygote load what this import had to."""
-        new = [m for m in modules if m not in self._wanted and m not in self._refused]
-        if new and not self._closed:
-            self._wanted.update(dict.fromkeys(new))
-            if self._learning is None or self._learning.done():
-                self._learning = asyncio.get_running_loop().create_task(self._renew())
-
-    async def _renew(self) -> None:
-        loaded: list[str] = []
-        while loaded != list(self._wanted) and not self._closed:
-            loaded = list(self._wanted)
-            zygote = Zygote(self._exited)
-            try:
-                report = await zygote.start(loaded, self._environ)
-            except RayfaasError as error:
-                self._refuse(dict.fromkeys(loaded, error.detail))
-                return
-            self._refuse(report.refused)
-            loaded = [m for m in loaded if m not in report.refused]
-            if not report.modules:
-                return
-            old, self._zygote = self._zygote, zygote
-            if old is not None:
-                old.retire()
-            _log.info("zygote %s has %d modules loaded in %.0f ms", zygote.pid, len(report.modules), report.took_ms)
-
-    def _refuse(self, refused: dict[str, str]) -> None:
-        self._refused.update(refused)
-        for module in refused:
-            self._wanted.pop(module, None)
-
     # Ends
 
     def _exited(self, name: str, status: int) -> None:
@@ -325,6 +274,16 @@ class Supervisor:
         self._executors.pop(name, None)
         if not self._executors:
             self._idle.set()
+
+
+async def _imports_of(version: VersionOrder, bundle: Path) -> list[str]:
+    """What its code imports of installed packages; its import itself tells where the code does not parse."""
+    if version.entry_kind == "pickle":
+        return []
+    try:
+        return await asyncio.to_thread(outside_imports, Project(bundle), version.entry_module)
+    except RayfaasError:
+        return []
 
 
 def describe_status(status: int) -> str:

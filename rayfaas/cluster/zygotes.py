@@ -1,21 +1,22 @@
-"""A zygote process, seen from its supervisor: started with subprocess (never forked from a Ray worker), asked to fork
-executors, and ended with the last of them."""
+"""A zygote process, seen from its supervisor: asked to fork executors, ended with the last of its children.
+
+The first is started with subprocess (never forked from a Ray worker), the others grow from it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 
 from rayfaas.errors import Unavailable
-from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, decode_from_zygote, encode_packet
-
-_log = logging.getLogger("rayfaas.supervisor")
+from rayfaas.names import new_id
+from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Grow, Order, Preloaded, decode_from_zygote, encode_packet
 
 START_S = 120.0
 
@@ -31,39 +32,57 @@ def user_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 class Zygote:
-    """One generation: what it preloaded it keeps to its end.
+    """One generation: what it has loaded it keeps to its end.
 
     `on_exit(executor, status)` is called once for every executor that ends, also when the zygote itself dies.
     """
 
-    def __init__(self, on_exit: OnExit) -> None:
-        self._on_exit = on_exit
-        self._socket: socket.socket | None = None
+    def __init__(self, connection: socket.socket, on_exit: OnExit, parent: Zygote | None = None) -> None:
+        self._socket: socket.socket | None = connection
+        self._on_exit, self.parent = on_exit, parent
         self._process: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int | None] = {}
         self._started: asyncio.Future[Preloaded] = asyncio.get_running_loop().create_future()
         self._retired = False
-        self.preloaded = Preloaded([], {}, 0.0)
+        self.name = new_id()
+        self.depth: int = 0 if parent is None else parent.depth + 1
         self.ended = asyncio.Event()
+        connection.setblocking(False)
+        asyncio.get_running_loop().add_reader(connection, self._readable)
+
+    @classmethod
+    async def start(cls, environ: Mapping[str, str], on_exit: OnExit) -> Zygote:
+        """A first generation, with nothing loaded. Raises `Unavailable` if it does not come up."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        zygote = cls(ours, on_exit)
+        with theirs:
+            zygote._process = _start_process(theirs.fileno(), environ)
+        await zygote._wait_until_started()
+        return zygote
+
+    async def grow(self, modules: list[str]) -> tuple[Zygote, Preloaded]:
+        """The next generation, which has what this one has, and `modules`. Raises `Unavailable` if it does not come
+        up."""
+        if self._socket is None:
+            raise Unavailable("the zygote is gone")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        zygote = Zygote(ours, self._on_exit, parent=self)
+        self._pids[zygote.name] = None
+        with theirs, tempfile.TemporaryFile() as file:
+            file.write(json.dumps(modules).encode())
+            file.seek(0)
+            socket.send_fds(self._socket, [encode_packet(Grow(zygote.name))], [theirs.fileno(), file.fileno()])
+        return zygote, await zygote._wait_until_started()
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process else None
+        if self._process is not None:
+            return self._process.pid
+        return self.parent.pid_of(self.name) if self.parent is not None else None
 
     @property
     def is_up(self) -> bool:
         return self._socket is not None and not self._retired
-
-    async def start(self, modules: list[str], environ: Mapping[str, str]) -> Preloaded:
-        """Returns when it is ready to fork. Raises `Unavailable` if it does not come up."""
-        self._process, self._socket = _start_process(modules, environ)
-        asyncio.get_running_loop().add_reader(self._socket, self._readable)
-        try:
-            self.preloaded = await asyncio.wait_for(asyncio.shield(self._started), START_S)
-        except asyncio.TimeoutError:
-            self._process.kill()
-            raise Unavailable(f"the zygote was not up after {START_S:.0f} s") from None
-        return self.preloaded
 
     def fork(self, order: Order, control_fd: int, output_fd: int) -> None:
         """Have an executor forked; `on_exit` tells of its end, whatever that is."""
@@ -80,15 +99,21 @@ class Zygote:
         return self._pids.get(executor)
 
     def retire(self) -> None:
-        """Fork no more, and end when the last executor has."""
+        """Fork no more, and end when the last child has."""
         self._retired = True
         if not self._pids:
             self._close()
 
-    def kill(self) -> None:
-        """End it and all its executors now."""
-        if self._process is not None:
-            self._process.kill()
+    async def _wait_until_started(self) -> Preloaded:
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._started), START_S)
+        except (asyncio.TimeoutError, asyncio.CancelledError) as error:
+            if self.pid is not None:
+                kill_group(self.pid)
+            self._close()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            raise Unavailable(f"the zygote was not up after {START_S:.0f} s") from None
 
     def _readable(self) -> None:
         assert self._socket is not None
@@ -111,10 +136,10 @@ class Zygote:
             if not self._started.done():
                 self._started.set_result(message)
         elif isinstance(message, Forked):
-            self._pids[message.executor] = message.pid
+            self._pids[message.child] = message.pid
         elif isinstance(message, Exited):
-            self._pids.pop(message.executor, None)
-            self._on_exit(message.executor, message.status)
+            self._pids.pop(message.child, None)
+            self._on_exit(message.child, message.status)
             if self._retired and not self._pids:
                 self._close()
 
@@ -123,11 +148,11 @@ class Zygote:
         if not self._started.done():
             self._started.set_exception(Unavailable("the zygote ended while it started; see the replica's log"))
             self._started.exception()
-        # The kernel killed the executors with it, but not what they had started.
-        for executor, pid in list(self._pids.items()):
+        # The kernel killed its children with it, but not what they had started.
+        for child, pid in list(self._pids.items()):
             if pid is not None:
                 kill_group(pid)
-            self._on_exit(executor, 9)
+            self._on_exit(child, 9)
         self._pids.clear()
 
     def _close(self) -> None:
@@ -140,22 +165,15 @@ class Zygote:
         self.ended.set()
 
 
-def _start_process(modules: list[str], environ: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], socket.socket]:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    ours.setblocking(False)
-    with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "rayfaas.executor.zygote", str(theirs.fileno())],
-            stdin=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
-            env=user_environment(environ),
-            cwd="/",
-            start_new_session=True,
-        )
-    assert process.stdin is not None
-    with process.stdin as stdin:
-        stdin.write(json.dumps(modules).encode())
-    return process, ours
+def _start_process(fd: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "rayfaas.executor.zygote", str(fd)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[fd],
+        env=user_environment(environ),
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 def kill_group(pid: int) -> None:

@@ -1,10 +1,11 @@
 """The zygote: a process with one thread and the heavy imports done, from which executors are forked.
 
     python -m rayfaas.executor.zygote FD        FD: its end of the packet socket to the supervisor
-                                                stdin: a JSON list of modules to preload
 
-When the supervisor's end closes, it kills the process group of every executor and ends. When it dies itself, the kernel
-kills its executors (PR_SET_PDEATHSIG), so that none is ever an orphan.
+Asked to grow, it forks another zygote, which loads more modules: what was loaded is shared, not loaded again.
+
+When the supervisor's end closes, it kills the process group of every child and ends. When it dies itself, the kernel
+kills its children (PR_SET_PDEATHSIG), so that none is ever an orphan.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from typing import NoReturn
 
 from rayfaas.executor import executor
 from rayfaas.executor.channel import Channel
-from rayfaas.orders import MAX_PACKET, Exited, Forked, Order, Preloaded, decode_fork, encode_packet
+from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, decode_to_zygote, encode_packet
 
 _PR_SET_PDEATHSIG = 1
 _TRIAL_S = 20.0
@@ -32,11 +33,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Zygote:
-    """Forks executors on demand and says how each ended."""
+    """Forks executors and larger zygotes on demand, and says how each ended."""
 
     def __init__(self, supervisor: socket.socket) -> None:
         self._supervisor = supervisor
-        self._executors: dict[int, str] = {}
+        self._children: dict[int, str] = {}
         self._wakeup_in, self._wakeup_out = os.pipe()
         for fd in (self._wakeup_in, self._wakeup_out):
             os.set_blocking(fd, False)
@@ -57,23 +58,26 @@ class Zygote:
         packet, fds, _, _ = socket.recv_fds(self._supervisor, MAX_PACKET, 2)
         if not packet:
             return False
-        order = decode_fork(packet).order
+        message = decode_to_zygote(packet)
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become(order, fds[0], fds[1], parent)
-        self._executors[pid] = order.executor
+            if isinstance(message, Fork):
+                self._become_executor(message.order, fds[0], fds[1], parent)
+            self._become_zygote(fds[0], fds[1], parent)
+        child = message.order.executor if isinstance(message, Fork) else message.zygote
+        self._children[pid] = child
         for fd in fds:
             os.close(fd)
-        self._tell(encode_packet(Forked(order.executor, pid)))
+        self._tell(encode_packet(Forked(child, pid)))
         return True
 
     def _reap(self) -> None:
-        while self._executors:
+        while self._children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            name = self._executors.pop(pid, None)
+            name = self._children.pop(pid, None)
             if name is not None:
                 _kill_group(pid)  # what the user's code started and left running
                 self._tell(encode_packet(Exited(name, status)))
@@ -85,23 +89,17 @@ class Zygote:
             pass  # the supervisor is gone; the closed socket ends the loop
 
     def _kill_all(self) -> None:
-        for pid in self._executors:
+        for pid in self._children:
             _kill_group(pid)
 
-    def _become(self, order: Order, control_fd: int, output_fd: int, parent: int) -> NoReturn:
+    def _become_executor(self, order: Order, control_fd: int, output_fd: int, parent: int) -> NoReturn:
         """In the child: turn into the executor; never returns."""
         code = 1
         try:
-            os.setsid()
-            die_with_parent(signal.SIGKILL, parent)
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for fd in (self._supervisor.fileno(), self._wakeup_in, self._wakeup_out):
-                os.close(fd)
+            self._leave(parent)
             os.dup2(output_fd, 1)
             os.dup2(output_fd, 2)
             os.close(output_fd)
-            gc.enable()
             control = Channel(socket.socket(fileno=control_fd))
             try:
                 executor.run(order, control)
@@ -114,6 +112,39 @@ class Zygote:
                 stream.flush()
             os._exit(code)
 
+    def _become_zygote(self, supervisor_fd: int, modules_fd: int, parent: int) -> NoReturn:
+        """In the child: turn into the next generation; never returns."""
+        code = 1
+        try:
+            self._leave(parent)
+            with os.fdopen(modules_fd) as file:
+                modules = json.load(file)
+            live(socket.socket(fileno=supervisor_fd), modules)
+            code = 0
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _leave(self, parent: int) -> None:
+        """In the child: be a session of its own that ends with its parent, and forget what is the parent's."""
+        os.setsid()
+        die_with_parent(signal.SIGKILL, parent)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for fd in (self._supervisor.fileno(), self._wakeup_in, self._wakeup_out):
+            os.close(fd)
+
+
+def live(supervisor: socket.socket, modules: list[str]) -> None:
+    """A zygote's life: load the modules, say so, serve until the supervisor is gone."""
+    report = preload(modules)
+    # Objects that live now are left alone by the collector, so that forked processes go on sharing their pages.
+    gc.collect()
+    gc.freeze()
+    supervisor.send(encode_packet(report))
+    if report.unfit is None:
+        Zygote(supervisor).serve()
+
 
 def die_with_parent(sig: int, parent: int) -> None:
     """Have the kernel send `sig` to this process when the thread that forked it ends."""
@@ -125,17 +156,14 @@ def die_with_parent(sig: int, parent: int) -> None:
 def preload(modules: list[str]) -> Preloaded:
     """Import them here; then fork once to see that they survive it."""
     started = time.perf_counter()
-    loaded, refused = [], {}
+    refused = {}
     for name in modules:
         try:
             importlib.import_module(name)
-            loaded.append(name)
         except BaseException as error:  # noqa: BLE001 a module that raises at import is left to the executor
             refused[name] = f"{type(error).__name__}: {error}"
-    if loaded and (reason := _trial_fork()):
-        refused.update(dict.fromkeys(loaded, reason))
-        loaded = []
-    return Preloaded(loaded, refused, round((time.perf_counter() - started) * 1000, 1))
+    unfit = _trial_fork() if len(refused) < len(modules) else None
+    return Preloaded(refused, round((time.perf_counter() - started) * 1000, 1), unfit)
 
 
 def _trial_fork() -> str | None:
@@ -167,16 +195,7 @@ def _kill_group(pid: int) -> None:
 def main() -> None:
     sys.path[:] = [p for p in sys.path if p not in ("", os.getcwd())]  # -m puts the working directory first
     supervisor = socket.socket(fileno=int(sys.argv[1]))
-    modules = json.load(sys.stdin)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    report = preload(modules)
-    # Objects that live now are left alone by the collector, so that forked processes go on sharing their pages.
-    gc.collect()
-    gc.freeze()
-    supervisor.send(encode_packet(report))
-    if report.refused and not report.modules and modules:
-        return  # what was loaded does not survive a fork: this generation is of no use
-    Zygote(supervisor).serve()
+    live(supervisor, [])
 
 
 if __name__ == "__main__":
