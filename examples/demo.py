@@ -25,7 +25,7 @@ from sklearn.model_selection import train_test_split
 
 import rayfaas
 
-RAYFAAS = [sys.executable, "-c", "from rayfaas.cli import main; main()"]
+RAYFAAS = [sys.executable, "-m", "rayfaas"]
 
 
 def main() -> None:

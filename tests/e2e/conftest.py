@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -56,17 +56,28 @@ class Server:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._seen: dict[int, psutil.Process] = {}
-        command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(directory)]
-        command += ["--port", str(self.port), "--cpus", "4", "--gpus", "1"]
-        with (directory / "parent.log").open("ab") as log:
-            self._parent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def wait_until_up(self) -> None:
-        eventually(lambda: httpx.get(f"{self.url}/readyz").status_code == 200, 120)
+        up = self.rayfaas("up", "--port", str(self.port), "--cpus", "4", "--gpus", "1")
+        assert up.returncode == 0, up.stderr
         self.http = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=httpx.Timeout(120)
         )
-        eventually(lambda: any(r["application"] == "warm" for r in self.status()["replicas"]), 120)
+
+    def rayfaas(
+        self, *arguments: str | Path, environ: dict[str, str] | None = None, input: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """A command of the command line, as this server's user types it."""
+        command = [sys.executable, "-m", "rayfaas", *map(str, arguments)]
+        env = {**self.environ, **(environ or {})}
+        return subprocess.run(command, capture_output=True, text=True, env=env, input=input, timeout=200)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {**os.environ, "RAYFAAS_HOME": str(self.home.path), "COLUMNS": "200"}
+
+    @property
+    def pid(self) -> int:
+        pid: int = json.loads(self.home.server_file.read_text())["pid"]
+        return pid
 
     @property
     def token(self) -> str:
@@ -102,7 +113,7 @@ class Server:
 
     def processes(self) -> list[psutil.Process]:
         """All that descend from the server, those of Ray too."""
-        found = psutil.Process(self._parent.pid).children(recursive=True)
+        found = psutil.Process(self.pid).children(recursive=True)
         self._seen.update({process.pid: process for process in found})
         return found
 
@@ -127,16 +138,16 @@ class Server:
         return [p for p in self.find("rayfaas.executor.zygote") if "rayfaas.executor.zygote" in _line(p.parent())]
 
     def stop(self) -> list[psutil.Process]:
-        """End it as `rayfaas down` does; what is still there some seconds later."""
+        """End it; what is still there some seconds later."""
         self.http.close()
         self.processes()
-        self._parent.send_signal(signal.SIGTERM)
-        self._parent.wait(90)
+        down = self.rayfaas("down")
+        assert down.returncode == 0, down.stderr
         _, left = psutil.wait_procs(list(self._seen.values()), timeout=15)
         return left
 
     def kill(self) -> None:
-        for process in [*self.processes(), psutil.Process(self._parent.pid)]:
+        for process in [psutil.Process(self.pid), *self.processes()]:
             process.kill()
 
 
@@ -162,9 +173,9 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="rf-"))  # short: Ray puts sockets below it
-    running = Server(directory)
+    running = None
     try:
-        running.wait_until_up()
+        running = Server(directory)
         yield running
         left = running.stop()
         assert not left, f"still running after the stop: {[_describe(p) for p in left]}"
@@ -172,7 +183,7 @@ def server() -> Iterator[Server]:
         for log in sorted(directory.glob("**/*.log"))[:20]:
             if "run/ray" not in str(log):
                 sys.stderr.write(f"--- {log}\n{log.read_text()[-4000:]}\n")
-        if running._parent.poll() is None:
+        if running is not None and running.home.server_file.exists():
             running.kill()
         raise
     finally:

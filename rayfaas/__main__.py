@@ -1,0 +1,5 @@
+"""`python -m rayfaas` is `rayfaas`."""
+
+from rayfaas.cli import main
+
+main()
