@@ -41,7 +41,7 @@ def _replicas(found: dict[str, Any]) -> list[list[Any]]:
 
 
 def _resources(resources: dict[str, float]) -> str:
-    return ", ".join(f"{amount:g} {name}" for name, amount in resources.items() if name in ("CPU", "GPU"))
+    return ", ".join(f"{amount:g} {name}" for name, amount in sorted(resources.items()) if name != "memory")
 
 
 def short(identifier: str) -> str:

@@ -72,7 +72,8 @@ class Server:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {**os.environ, "RAYFAAS_HOME": str(self.home.path), "COLUMNS": "200"}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        return {**os.environ, "RAYFAAS_HOME": str(self.home.path), "PATH": path}
 
     @property
     def pid(self) -> int:
