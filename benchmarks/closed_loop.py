@@ -125,9 +125,7 @@ def order_from(arguments: Sequence[str]) -> Order:
     head = [f"POST {parts.path} HTTP/1.1", f"Host: {parts.netloc}", "Content-Type: application/json"]
     head += [": ".join(header.split("=", 1)) for header in headers] + [f"Content-Length: {len(body.encode())}"]
     request = "\r\n".join(head).encode() + b"\r\n\r\n" + body.encode()
-    return Order(
-        parts.hostname or "", parts.port or 80, request, expected.encode(), int(connections), float(seconds)
-    )
+    return Order(parts.hostname or "", parts.port or 80, request, expected.encode(), int(connections), float(seconds))
 
 
 async def _keep_one_connection(order: Order, tally: Tally) -> None:

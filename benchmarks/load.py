@@ -24,7 +24,7 @@ GET_WRK = "wrk is not installed (Debian, Ubuntu: apt-get install wrk; macOS: bre
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What one run of load saw. `errors` counts by kind: connect, read, write, timeout, answer (wrong status or body)."""
+    """What one run of load saw. `errors` counts by kind: connect, read, write, timeout, answer (wrong one)."""
 
     connections: int
     seconds: float

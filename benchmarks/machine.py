@@ -29,9 +29,7 @@ class Machine:
         )
 
     def __str__(self) -> str:
-        return (
-            f"{self.cpu}, {self.cores} cores, {self.memory_gib:.0f} GiB, {self.kernel}, Python {self.python}"
-        )
+        return f"{self.cpu}, {self.cores} cores, {self.memory_gib:.0f} GiB, {self.kernel}, Python {self.python}"
 
 
 def cpu_model(cpuinfo: str) -> str:
