@@ -25,6 +25,14 @@ class Environment:
     name: str
     requirements: tuple[str, ...]
 
+    def version_of(self, distribution: str) -> str:
+        """The version that a requirement pins.
+
+        >>> Environment("peer", ("litserve==0.2.19",)).version_of("litserve")
+        '0.2.19'
+        """
+        return dict(requirement.split("==", 1) for requirement in self.requirements)[distribution]
+
     @property
     def path(self) -> Path:
         return PEERS / self.name

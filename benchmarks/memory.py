@@ -31,13 +31,13 @@ def total_pss_mb(memories: Iterable[ProcessMemory]) -> float:
 
 
 def short_name(command: list[str], fallback: str) -> str:
-    """What tells one process from another at a glance: the program without folders, and its first words.
+    """What tells one process from another at a glance: the program and its first words, without folders and values.
 
-    >>> short_name(["/usr/bin/python3", "-u", "/opt/venv/bin/ray", "start", "--head"], "python3")
-    'python3 -u ray start --head'
+    >>> short_name(["/usr/bin/python3", "-u", "/opt/venv/bin/ray", "start", "--address=10.0.0.1"], "python3")
+    'python3 -u ray start --address'
     """
-    words = " ".join(command).split()[:5]
-    return " ".join(word.rsplit("/", 1)[-1] if word.startswith("/") else word for word in words)[:60] or fallback
+    words = [word.partition("=")[0] for word in " ".join(command).split()[:5]]
+    return " ".join(word.rsplit("/", 1)[-1] for word in words)[:60].strip() or fallback
 
 
 def _memory_of_one(process: psutil.Process) -> ProcessMemory | None:

@@ -56,7 +56,7 @@ class Turn:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def spawn(
-        self, *command: str | Path, env: Mapping[str, str] | None = None, interactive: bool = False
+        self, *command: str | Path | int, env: Mapping[str, str] | None = None, interactive: bool = False
     ) -> subprocess.Popen[str]:
         """Start a process that stays; what it says goes to `log`. With `interactive` its stdin and stdout are pipes."""
         with self.log.open("a") as log:
@@ -74,7 +74,7 @@ class Turn:
         self._roots.append(process)
         return process
 
-    def run(self, *command: str | Path, env: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> str:
+    def run(self, *command: str | Path | int, env: Mapping[str, str] | None = None, timeout_s: float = 120.0) -> str:
         """Run a command to its end and return what it printed; an exit code other than 0 is a BenchmarkError."""
         done = subprocess.run(
             [str(part) for part in command],

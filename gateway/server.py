@@ -19,6 +19,7 @@ from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
+from rayfaas.gateway.http import OneWriteProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.routes import Routes
@@ -86,11 +87,12 @@ class Gateway:
     async def _serve_http(self) -> None:
         config = uvicorn.Config(
             cast(Any, self._app),
-            http="httptools",
+            http=OneWriteProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # whose address a client has is nothing that we ask
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
         )

@@ -1,6 +1,8 @@
 """A connection of frames on an asyncio loop: handshake, whole messages in, messages out, in order.
 
-Small messages are written at once; the chunks of large ones take turns, so that no payload delays another message.
+Of the small messages of one turn of the loop the first is written at once and the others together: a write wakes the
+other process, which costs more than all the rest. The chunks of large ones take turns, so that no payload delays
+another message.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, handshake: ServerSide | ClientSide) -> None:
         self._handshake: ServerSide | ClientSide | None = handshake
         self._decoder = Decoder()
+        self._held: list[bytes] | None = None  # written in this turn after the first; None before it
         self._large: deque[Iterator[bytes]] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
@@ -67,6 +70,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def abort(self) -> None:
@@ -113,16 +117,26 @@ class Connection(asyncio.Protocol):
     # Inside
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
+        if self._held is not None:
+            self._held.append(data)
+        elif self._transport is not None:
+            self._held = []
+            asyncio.get_running_loop().call_soon(self._flush)
             self._transport.write(data)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, None
+        if held and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"".join(held))
 
     async def _pump_large(self) -> None:
         while self._large and self.is_open:
             await self._writable.wait()
             message = self._large.popleft()
             chunk = next(message, None)
-            if chunk is not None and self.is_open:
-                self._write(chunk)
+            if chunk is not None and self.is_open and self._transport is not None:
+                self._flush()
+                self._transport.write(chunk)  # not held: it must count for flow control at once
                 self._large.append(message)
 
     def _shake(self, handshake: ServerSide | ClientSide, message: Message) -> None:

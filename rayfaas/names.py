@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import time
 from typing import NamedTuple
@@ -63,9 +64,14 @@ def check_alias(alias: str) -> str:
     return alias
 
 
+# Seeded by the system, and anew in a forked process. Not a system call for each id: they are unique, not secret.
+_random = random.Random()
+os.register_at_fork(after_in_child=_random.seed)
+
+
 def new_id() -> str:
     """A UUIDv7 (RFC 9562): sorts by the millisecond in which it was made."""
-    return format_uuid7(time.time_ns() // 1_000_000, int.from_bytes(os.urandom(10), "big"))
+    return format_uuid7(time.time_ns() // 1_000_000, _random.getrandbits(80))
 
 
 def format_uuid7(unix_ms: int, random_80: int) -> str:

@@ -38,7 +38,7 @@ from rayfaas.spec import Publish, parse
 
 _log = logging.getLogger("rayfaas.controller")
 
-LOAD_JOURNAL_S = 0.25
+LOAD_JOURNAL_S = 1.0
 
 
 class Controller(Service):
