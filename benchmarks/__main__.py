@@ -35,9 +35,7 @@ PARTS: dict[str, Callable[[Plan, Path, Say], Section]] = {
 def main(rounds: int | None, seconds: float | None, only: str, systems: str, quick: bool, output: Path) -> None:
     """Measure rayfaas and its neighbours in one run, on this machine."""
     plan = Plan.quick() if quick else Plan()
-    plan = replace(
-        plan, rounds=rounds or plan.rounds, seconds=seconds or plan.seconds, systems=chosen_systems(systems)
-    )
+    plan = replace(plan, rounds=rounds or plan.rounds, seconds=seconds or plan.seconds, systems=chosen_systems(systems))
     say = _teller(time.monotonic())
     for name in chosen_parts(only):
         say(f"== {name}")

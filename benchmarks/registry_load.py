@@ -59,9 +59,9 @@ def measure_loading(calls: int) -> Loading:
     with tempfile.TemporaryDirectory() as scratch:
         journal = Path(scratch) / "journal"
         size = write_journal(journal, calls)
-        registry = Registry.open(Path(scratch) / "registry.duckdb")
+        registry = Registry.open(Path(scratch) / "registry.duckdb", journal)
         started = time.perf_counter()
-        loaded = registry.load_journal(journal)
+        loaded = registry.load_journal()
         seconds = time.perf_counter() - started
         registry.close()
     if loaded.rows != 2 * calls:
@@ -77,7 +77,7 @@ def measure_queries(calls: int, say: Say) -> list[Asking]:
         database.run((SQL / "generate_calls.sql").read_text(), {"count": calls, "now": now_us()})
         database.close()
         say(f"{calls:,} calls are made")
-        registry = Registry.open(path)
+        registry = Registry.open(path, path.with_name("journal"))
         found = [
             _ask(registry, "who called what, and how fast", "usage.sql", say),
             _ask(registry, "usage by team in 30 days", "usage_by_team.sql", say),

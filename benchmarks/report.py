@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import Machine
+from benchmarks.samples import Samples
 
 JSON = "latest.json"
 TABLE = "table.md"
@@ -55,9 +56,13 @@ def load(directory: Path) -> list[Section]:
 
 def document(sections: Sequence[Section]) -> str:
     """All sections in Markdown, each under its title, with date and machine."""
-    return "\n\n".join(
-        f"**{each.title}**\n\n{each.markdown}\n\nMeasured on {each.measured_on}: {each.machine}." for each in sections
-    ) + "\n"
+    return (
+        "\n\n".join(
+            f"**{each.title}**\n\n{each.markdown}\n\nMeasured on {each.measured_on}: {each.machine}."
+            for each in sections
+        )
+        + "\n"
+    )
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -70,3 +75,12 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """
     rule = ["---"] + ["---:"] * (len(header) - 1)
     return "\n".join("| " + " | ".join(row) + " |" for row in (header, rule, *rows))
+
+
+def samples_table(rows: Mapping[str, Samples]) -> str:
+    """What was timed, a row each, in milliseconds."""
+    cells = [
+        [name, f"{each.median_ms:,.0f}", f"{each.min_ms:,.0f}", f"{each.max_ms:,.0f}", str(each.n)]
+        for name, each in rows.items()
+    ]
+    return markdown_table(["", "median ms", "least", "most", "samples"], cells)

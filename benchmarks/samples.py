@@ -24,6 +24,9 @@ class Samples:
     max_ms: float
     all_ms: tuple[float, ...]
 
+    def __str__(self) -> str:
+        return f"median {self.median_ms:,.1f} ms, {self.min_ms:,.1f} to {self.max_ms:,.1f} ms, {self.n} samples"
+
     @classmethod
     def of_seconds(cls, seconds: Sequence[float]) -> Samples:
         """Raises ValueError for no samples."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.comparison import Outcome, Summary, outcomes, summaries
+from benchmarks.endpoint import NOOP_BODY
 from benchmarks.machine import Machine
 from benchmarks.picture import PICTURE, draw
 from benchmarks.plan import Plan, Say
@@ -16,8 +17,10 @@ from benchmarks.report import Section, markdown_table
 from benchmarks.systems.system import System
 from benchmarks.throughput import MANY, Measurement, measure_rounds
 
-HEADER = ("", f"requests/s at {MANY}", f"p50 at {MANY}", f"p99 at {MANY}", "requests/s at 1", "p50 at 1", "p99 at 1")
-HEADER = (*HEADER, "memory")
+HEADER = (
+    *("", f"requests/s at {MANY}", f"p50 at {MANY}", f"p99 at {MANY}"),
+    *("requests/s at 1", "p50 at 1", "p99 at 1", "memory"),
+)
 
 
 def run(plan: Plan, directory: Path, say: Say) -> Section:
@@ -42,9 +45,9 @@ def table(found: Sequence[Summary]) -> str:
 def notes(plan: Plan) -> str:
     """How it was measured, and each system's version and configuration."""
     how = (
-        f"Requests/s, latency in ms at 1 and {MANY} connections, memory of all processes in MiB (PSS). "
-        f"Medians of {plan.rounds} rounds, {plan.seconds:g} s of load each; `{{\"x\": 1}}` → `{{\"x\": 1}}`, every answer "
-        "checked; load generator and system share the machine."
+        f"Requests/s, latency in ms at 1 and {MANY} connections, memory of all processes in MiB (PSS): medians of "
+        f"{plan.rounds} rounds, {plan.seconds:g} s of load each. `{NOOP_BODY}` is answered with itself, every answer "
+        "is checked; load generator and system share the machine."
     )
     return "\n".join([how, "", *(f"- {_described(system)}" for system in plan.systems)])
 

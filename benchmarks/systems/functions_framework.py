@@ -1,9 +1,11 @@
 """Google's functions-framework: https://github.com/GoogleCloudPlatform/functions-framework-python
 
-Its production server is gunicorn: threads for `def`, and with --asgi uvicorn's workers for `async def`, which is faster.
+Its production server is gunicorn: threads for `def`, and with --asgi workers of uvicorn for `async def`, the faster.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from benchmarks.endpoint import Endpoint
 from benchmarks.environments import Environment
@@ -24,11 +26,9 @@ def start_async(turn: Turn) -> Endpoint:
 
 def _start(turn: Turn, source: str, *options: str) -> Endpoint:
     port = free_port()
-    turn.spawn(
-        ENVIRONMENT.binary("functions-framework"),
-        *("--target", "noop", "--source", APPS / source, "--host", "127.0.0.1", "--port", port, *options),
-        env=WORKERS,
-    )
+    command: list[str | Path | int] = [ENVIRONMENT.binary("functions-framework"), "--target", "noop"]
+    command += ["--source", APPS / source, "--host", "127.0.0.1", "--port", port, *options]
+    turn.spawn(*command, env=WORKERS)
     return Endpoint(f"http://127.0.0.1:{port}/")
 
 
