@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rayfaas.errors import PROBLEM_JSON, BadRequest, NotFound, RayfaasError, to_problem
+from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.invoke import PREFIX, Invoke, Receive
@@ -24,10 +25,15 @@ _log = logging.getLogger("rayfaas.gateway")
 class App:
     """The whole HTTP surface."""
 
-    def __init__(self, invoke: Invoke, control: Control, controller: ControllerLink) -> None:
+    def __init__(self, invoke: Invoke, calls: Calls, control: Control, controller: ControllerLink) -> None:
         self._invoke = invoke
         self._rest = Starlette(
-            routes=[Route("/healthz", healthz), Route("/readyz", Readiness(controller)), *control.routes()],
+            routes=[
+                Route("/healthz", healthz),
+                Route("/readyz", Readiness(controller)),
+                *calls.routes(),
+                *control.routes(),
+            ],
             exception_handlers={RayfaasError: _problem, HTTPException: _http_problem, Exception: _unexpected},
         )
 

@@ -10,14 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from rayfaas.errors import BadRequest, BodyTooLarge, Forbidden, MalformedBody, RayfaasError, to_problem
+from rayfaas.errors import BadRequest, BodyTooLarge, MalformedBody, RayfaasError, to_problem
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.routes import Principal, Routes
+from rayfaas.gateway.rights import ROLES, actor_of, allow
+from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_alias, check_name, check_team
 from rayfaas.wire import JSON, NDJSON
 
-ROLES = ("viewer", "invoker", "deployer", "admin")
 MAX_BUNDLE = 256 << 20
 MAX_REQUEST = 4 << 20
 
@@ -49,22 +49,22 @@ class Control:
         ]
 
     async def whoami(self, request: Request) -> Response:
-        principal = self._allow(request, "viewer")
+        principal = allow(self._routes, request, "viewer")
         return _json({"principal": principal.name, "team": principal.team, "role": principal.role})
 
     async def status(self, request: Request) -> Response:
-        self._allow(request, "viewer")
+        allow(self._routes, request, "viewer")
         return _json(await self._controller.request("status"))
 
     # Bundles
 
     async def has_bundle(self, request: Request) -> Response:
-        self._allow(request, "deployer")
+        allow(self._routes, request, "deployer")
         known = await self._controller.request("has_bundle", digest=_digest(request))
         return Response(status_code=200 if known else 404)
 
     async def put_bundle(self, request: Request) -> Response:
-        principal = self._allow(request, "deployer")
+        principal = allow(self._routes, request, "deployer")
         digest = _digest(request)
         archive = await _body(request, MAX_BUNDLE)
         await self._controller.request("put_bundle", digest=digest, archive=archive, actor=principal.name)
@@ -73,21 +73,21 @@ class Control:
     # Functions
 
     async def functions(self, request: Request) -> Response:
-        self._allow(request, "viewer")
+        allow(self._routes, request, "viewer")
         return _json({"functions": await self._controller.request("functions")})
 
     async def function(self, request: Request) -> Response:
-        self._allow(request, "viewer")
+        allow(self._routes, request, "viewer")
         return _json(await self._controller.request("function", **_function(request)))
 
     async def versions(self, request: Request) -> Response:
-        self._allow(request, "viewer")
+        allow(self._routes, request, "viewer")
         return _json({"versions": await self._controller.request("versions", **_function(request))})
 
     async def publish(self, request: Request) -> Response:
         """Deploy events as NDJSON; a request that is refused at once is a problem document."""
         path = _function(request)
-        principal = self._allow(request, "deployer", path["team"])
+        principal = allow(self._routes, request, "deployer", path["team"])
         body = await _json_body(request)
         events = self._controller.stream("publish", **path, publish=body, actor=principal.name)
         first = await anext(events)
@@ -95,7 +95,7 @@ class Control:
 
     async def move_alias(self, request: Request) -> Response:
         path = _function(request)
-        principal = self._allow(request, "deployer", path["team"])
+        principal = allow(self._routes, request, "deployer", path["team"])
         body = await _json_body(request)
         version = body.get("version")
         if not isinstance(version, int):
@@ -109,16 +109,16 @@ class Control:
     # The registry
 
     async def sql(self, request: Request) -> Response:
-        principal = self._allow(request, "viewer")
+        principal = allow(self._routes, request, "viewer")
         body = await _json_body(request)
         sql, parameters = body.get("sql"), body.get("parameters", [])
         if not isinstance(sql, str) or not isinstance(parameters, list):
             raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
-        result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=_actor(principal))
+        result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
         return _json(result)
 
     async def logs(self, request: Request) -> Response:
-        principal = self._allow(request, "viewer")
+        principal = allow(self._routes, request, "viewer")
         query = request.query_params
         limit = query.get("limit", "1000")
         if not limit.isdigit():
@@ -128,18 +128,18 @@ class Control:
             function=query.get("function"),
             call=query.get("call"),
             limit=min(int(limit), 100_000),
-            actor=_actor(principal),
+            actor=actor_of(principal),
         )
         return _json({"logs": rows})
 
     # Tokens
 
     async def tokens(self, request: Request) -> Response:
-        self._allow(request, "admin")
+        allow(self._routes, request, "admin")
         return _json({"tokens": await self._controller.request("tokens")})
 
     async def create_token(self, request: Request) -> Response:
-        principal = self._allow(request, "admin")
+        principal = allow(self._routes, request, "admin")
         body = await _json_body(request)
         role, expires_in_s = body.get("role", "invoker"), body.get("expires_in_s")
         if role not in ROLES:
@@ -157,24 +157,10 @@ class Control:
         return _json(made, 201)
 
     async def revoke_token(self, request: Request) -> Response:
-        principal = self._allow(request, "admin")
+        principal = allow(self._routes, request, "admin")
         token_id = request.path_params["token_id"]
         await self._controller.request("revoke_token", token_id=token_id, actor=principal.name)
         return Response(status_code=204)
-
-    def _allow(self, request: Request, role: str, team: str | None = None) -> Principal:
-        """Who asks, if they may: with at least `role`, and for `team` where it is named. Admins may for every team."""
-        header = request.headers.get("authorization")
-        principal = self._routes.authenticate(header.encode("latin-1") if header else None)
-        if ROLES.index(principal.role) < ROLES.index(role):
-            raise Forbidden(f"This needs the role {role}; the token's is {principal.role}.")
-        if team is not None and team != principal.team and principal.role != "admin":
-            raise Forbidden(f"The token is of team {principal.team!r}; team {team!r} is not its to change.")
-        return principal
-
-
-def _actor(principal: Principal) -> dict[str, str]:
-    return {"principal": principal.name, "team": principal.team, "role": principal.role}
 
 
 def _function(request: Request) -> dict[str, str]:

@@ -13,6 +13,7 @@ from rayfaas.connection import Connection
 from rayfaas.envelope import CancelHeader, CreditHeader, ErrorHeader, ReadyHeader, ResultHeader
 from rayfaas.errors import ProtocolError
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.handshake import Identity, ServerSide, derive
 
@@ -42,9 +43,14 @@ class Listener(Protocol):
 class ExecutorConnection(Connection):
     """One executor. It is dispatched to from READY until DRAIN or its end."""
 
-    def __init__(self, listener: Listener, lookup: Callable[[Identity], bytes | None]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        lookup: Callable[[Identity], bytes | None],
+        issue_access: Callable[[Claims], bytes],
+    ) -> None:
         super().__init__(ServerSide(lookup))
-        self._listener = listener
+        self._listener, self._issue_access = listener, issue_access
         self._numbers = itertools.count(1)
         self.calls: dict[int, PendingCall] = {}  # in the order in which they were sent
         self.ready_header: ReadyHeader | None = None
@@ -80,6 +86,10 @@ class ExecutorConnection(Connection):
                 pending.hear(message)
         elif kind == Kind.READY:
             self._ready(_decode_ready(message.header))
+        elif kind == Kind.ACCESS:
+            pending = self.calls.get(message.call)
+            if pending is not None:
+                self.send(Kind.ACCESS, message.call, b"", self._issue_access(pending.claims()))
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:
                 self._listener.executor_leaves(self, self.ready_header.version_key)

@@ -7,11 +7,24 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+ON_GONE = "rayfaas.on_gone"
+"""Where a request's scope holds what is to be called when its connection breaks before it is answered."""
+
 
 class OneWriteProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.transport = cast(asyncio.Transport, PairedWrites(transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        cycle = self.cycle
+        super().connection_lost(exc)
+        if (
+            cycle is not None
+            and not cycle.response_complete
+            and (on_gone := cast(dict[str, Any], cycle.scope).get(ON_GONE))
+        ):
+            on_gone()
 
 
 class PairedWrites:

@@ -1,11 +1,12 @@
 """The call journal: an append-only NDJSON file of this gateway, one `write` per record.
 
-What was written survives kill −9 of anything on this machine. The file is locked for as long as this process lives; a
-free lock tells the registry that no more records will come.
+What was written survives kill −9 of anything on this machine, and what was spawned a power cut too. The file is locked
+for as long as this process lives; a free lock tells the registry that no more records will come.
 """
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import itertools
 import logging
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 from rayfaas.errors import Unavailable
-from rayfaas.records import CallEnded, CallStarted, LogLine, Record, encode_record
+from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Spawned, encode_record
 
 _log = logging.getLogger("rayfaas.journal")
 
@@ -33,6 +34,8 @@ class Journal:
         self.instance = f"{gateway}-{time.time_ns()}"  # this life of this gateway
         self._fd = -1
         self._size = 0
+        self._unsynced: list[asyncio.Future[None]] = []
+        self._syncing: asyncio.Task[None] | None = None
         self._late: list[bytes] = []  # ends that could not be written yet
         self._open()
 
@@ -46,8 +49,24 @@ class Journal:
                 f"Calls can't be recorded ({error.strerror}), so none is run. Free space in {self._directory}."
             ) from error
 
-    def ended(self, record: CallEnded) -> None:
+    def ended(self, record: CallEnded | Settled) -> None:
         self._keep(record)
+
+    async def spawned(self, record: Spawned) -> None:
+        """Returns when it is on disk, power cuts included; who comes meanwhile shares the wait for the disk.
+
+        Raises `Unavailable` if it can't be written: then the call is not accepted.
+        """
+        try:
+            self._append(encode_record(record) + b"\n")
+            waiting = asyncio.get_running_loop().create_future()
+            self._unsynced.append(waiting)
+            if self._syncing is None or self._syncing.done():
+                self._syncing = asyncio.ensure_future(self._sync())
+            await waiting
+        except OSError as error:
+            _log.error("the call journal can't be written: %s", error)
+            raise Unavailable(f"The call can't be kept ({error.strerror}), so it is not accepted.") from error
 
     def log(self, record: LogLine) -> None:
         self._keep(record)
@@ -65,6 +84,22 @@ class Journal:
         except OSError:
             return False
         return True
+
+    async def _sync(self) -> None:
+        while self._unsynced:
+            waiting, self._unsynced = self._unsynced, []
+            fd = os.dup(self._fd)  # the segment may be full, and closed, before the disk is done
+            try:
+                await asyncio.to_thread(os.fdatasync, fd)
+            except OSError as error:
+                for future in waiting:
+                    future.set_exception(error)
+            else:
+                for future in waiting:
+                    if not future.done():
+                        future.set_result(None)
+            finally:
+                os.close(fd)
 
     def _keep(self, record: Record) -> None:
         """The call has run, so its end is kept until it can be written."""
@@ -88,6 +123,8 @@ class Journal:
         if self._size >= SEGMENT_BYTES:
             old = self._fd
             self._open()
+            if self._unsynced:
+                os.fdatasync(old)
             os.close(old)
 
     def _open(self) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from rayfaas.envelope import CallHeader, ErrorHeader, ReadyHeader, ResultHeader
 from rayfaas.errors import RayfaasError
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.routes import Route
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -88,6 +89,10 @@ class PendingCall:
                 self.credit,
             )
         )
+
+    def claims(self) -> Claims:
+        """What the calls that it makes are made as."""
+        return Claims(self.call_id, self.root_id, self.principal, self.team, self.deadline)
 
     def hear(self, message: Message) -> None:
         if message.kind == Kind.LOG:

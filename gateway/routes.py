@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from rayfaas.errors import NotFound, Unauthenticated
+from rayfaas.gateway.call_access import PREFIX as CALL_PREFIX
+from rayfaas.gateway.call_access import CallAccess, Claims
 from rayfaas.names import LIVE, Target
 
 # Answers of `resolve` and `authenticate` are kept until the snapshot changes, at most so many.
@@ -16,12 +18,13 @@ _MOST_CACHED = 50_000
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who calls. `expires_at` is Unix time in seconds."""
+    """Who calls. `expires_at` is Unix time in seconds. `parent` are the claims of the call that calls, if one does."""
 
     name: str
     team: str
     role: str
     expires_at: float | None = None
+    parent: Claims | None = None
 
 
 class VersionRoute(msgspec.Struct, frozen=True):
@@ -35,6 +38,9 @@ class VersionRoute(msgspec.Struct, frozen=True):
     gpus: float
     timeout_s: float
     concurrency: int
+    retries: int = 0
+    retry_delay_s: float = 1.0
+    retry_on: tuple[str, ...] = ()
 
 
 class AliasRoute(msgspec.Struct, frozen=True):
@@ -82,7 +88,8 @@ class Route(msgspec.Struct, frozen=True):
 class Routes:
     """The tables, and the answers drawn from them."""
 
-    def __init__(self) -> None:
+    def __init__(self, call_access: CallAccess) -> None:
+        self._call_access = call_access
         self.revision = 0
         self.sessions: dict[str, bytes] = {}
         self._functions: dict[tuple[str, str], FunctionRoute] = {}
@@ -113,6 +120,9 @@ class Routes:
     def _check(self, authorization: bytes | None) -> Principal:
         if not authorization:
             raise Unauthenticated("Send the header `Authorization: Bearer <token>`.")
+        if authorization.startswith(CALL_PREFIX):
+            claims = self._call_access.check(authorization)
+            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims)
         scheme, _, secret = authorization.partition(b" ")
         # The digest is looked up, never compared byte by byte, so time tells nothing about the token.
         token = self._tokens.get(hashlib.sha256(secret.strip()).hexdigest()) if scheme.lower() == b"bearer" else None

@@ -13,8 +13,10 @@ from typing import Any, cast
 
 import uvicorn
 
-from rayfaas.config import Limits
+from rayfaas.config import Limits, local_url
 from rayfaas.gateway.app import App
+from rayfaas.gateway.call_access import CallAccess
+from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.dispatch import Dispatcher
@@ -22,7 +24,9 @@ from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.http import OneWriteProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.spawned import Spawned
 from rayfaas.link import keep_link
 
 _log = logging.getLogger("rayfaas.gateway")
@@ -48,6 +52,11 @@ class GatewayConfig:
         return f"gateway-{self.slot}"
 
     @property
+    def url(self) -> str:
+        """Where this machine reaches the gateways by HTTP."""
+        return local_url(self.host, self.port)
+
+    @property
     def executor_address(self) -> str:
         """Where executors dial this gateway."""
         return f"unix:{self.executor_socket}"
@@ -58,13 +67,17 @@ class Gateway:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._routes = Routes()
+        self._access = CallAccess(config.key, config.url)
+        self._routes = Routes(self._access)
         self._controller = ControllerLink(self._routes)
         self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue)
         self._controller.serve(self._dispatcher)
         self._journal = Journal(config.journal, config.name)
-        invoke = Invoke(self._routes, self._dispatcher, self._journal, config.limits)
-        self._app = App(invoke, Control(self._routes, self._controller), self._controller)
+        recording = Recording(self._journal)
+        spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller)
+        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits)
+        calls = Calls(self._routes, self._controller, spawned, invoke.cancel)
+        self._app = App(invoke, calls, Control(self._routes, self._controller), self._controller)
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()
@@ -72,6 +85,7 @@ class Gateway:
             "role": "gateway",
             "name": self._config.name,
             "pid": os.getpid(),
+            "instance": self._journal.instance,
             "executor_address": self._config.executor_address,
         }
         address = f"unix:{self._config.controller_socket}"
@@ -103,7 +117,9 @@ class Gateway:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # of a gateway before us in this slot, which is gone
         server = await asyncio.get_running_loop().create_unix_server(
-            lambda: ExecutorConnection(self._dispatcher, lambda who: executor_key(self._routes.sessions, who)),
+            lambda: ExecutorConnection(
+                self._dispatcher, lambda who: executor_key(self._routes.sessions, who), self._access.issue
+            ),
             str(path),
         )
         path.chmod(0o600)

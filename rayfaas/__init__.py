@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from rayfaas.context import CallContext, current_call
 from rayfaas.errors import RayfaasError
 from rayfaas.function import Function, function
-from rayfaas.remote import RemoteFunction, get
+from rayfaas.remote import RemoteFunction, get, get_call
 
 if TYPE_CHECKING:
     from rayfaas.client import Client
     from rayfaas.deploy import Deployed
+    from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
 
 __all__ = [
@@ -33,13 +34,20 @@ __all__ = [
     "Function",
     "RayfaasError",
     "RemoteFunction",
+    "SpawnedCall",
     "Stream",
     "current_call",
     "function",
     "get",
+    "get_call",
 ]
 
-_LATER = {"Client": "rayfaas.client", "Deployed": "rayfaas.deploy", "Stream": "rayfaas.stream"}
+_LATER = {
+    "Client": "rayfaas.client",
+    "Deployed": "rayfaas.deploy",
+    "SpawnedCall": "rayfaas.spawned",
+    "Stream": "rayfaas.stream",
+}
 
 
 def __getattr__(name: str) -> object:

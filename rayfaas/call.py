@@ -21,6 +21,14 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     timeout_s: float | None = None
+    retries: int | None = None
+    idempotency_key: str | None = None
+
+    async def spawn(self, transport: Transport) -> str:
+        """Have it run by itself; its id, when the server has it on disk."""
+        headers = {**self._headers(), "Prefer": "respond-async"}
+        answer = await transport.send("POST", self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers)
+        return str(answer.value()["call"])
 
     async def answer(self, transport: Transport) -> Any:
         """The result; of a generator, the list of its items."""
@@ -62,6 +70,10 @@ class Call:
         headers = {}
         if self.timeout_s is not None:
             headers["Rayfaas-Timeout"] = str(self.timeout_s)
+        if self.retries is not None:
+            headers["Rayfaas-Retries"] = str(self.retries)
+        if self.idempotency_key is not None:
+            headers["Idempotency-Key"] = self.idempotency_key
         if (parent := current_call()) is not None:
             headers["Rayfaas-Parent"], headers["Rayfaas-Root"] = parent.call_id, parent.root_id
         return headers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +17,14 @@ from rayfaas.declaration import Declaration
 from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
 from rayfaas.errors import NotFound
 from rayfaas.function import Function
+from rayfaas.map_options import MapOptions
+from rayfaas.mapping import Mapped
 from rayfaas.names import LIVE, check_alias, check_name, check_team
 from rayfaas.operation import Speaker, operation
 from rayfaas.remote import LogListener
 from rayfaas.session import Sessions
 from rayfaas.source import declared_functions
+from rayfaas.spawned import SpawnedCall
 from rayfaas.spec import Spec
 from rayfaas.stream import Stream
 
@@ -55,6 +58,14 @@ class Client(Speaker):
         self.config = ClientConfig.from_env(environ)
         super().__init__(Sessions(self.config))
 
+    @classmethod
+    def of_calls(cls, url: str, token: Callable[[], str]) -> Client:
+        """The client of an executor's process: `token` gives the one of the call that asks."""
+        client = cls.__new__(cls)
+        client.config = ClientConfig(url, None)
+        Speaker.__init__(client, Sessions(client.config, token))
+        return client
+
     def close(self) -> None:
         """End its connections; calls under way are cancelled. Safe to repeat."""
         self._sessions.close()
@@ -71,10 +82,44 @@ class Client(Speaker):
 
     @operation
     async def answer(
-        self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], timeout_s: float | None = None
+        self,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        timeout_s: float | None = None,
+        retries: int | None = None,
+        idempotency_key: str | None = None,
     ) -> Any:
         """Call a function and wait for its result; of a generator, the list of its items."""
-        return await Call(target, args, kwargs, timeout_s).answer(self._transport)
+        return await Call(target, args, kwargs, timeout_s, retries, idempotency_key).answer(self._transport)
+
+    @operation
+    async def spawn(
+        self,
+        target: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        timeout_s: float | None = None,
+        retries: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> SpawnedCall:
+        """Have a function called, whatever happens; returns when the server has the call on disk."""
+        call = Call(target, args, kwargs, timeout_s, retries, idempotency_key)
+        return SpawnedCall(self._sessions, await call.spawn(self._transport))
+
+    def spawned(self, call_id: str) -> SpawnedCall:
+        """The spawned call with this id. Nothing is asked of the server before its first operation."""
+        return SpawnedCall(self._sessions, call_id)
+
+    def map(
+        self, target: str, inputs: Iterable[tuple[Any, ...]], options: MapOptions, timeout_s: float | None = None
+    ) -> Mapped[Any]:
+        """Call a function for each tuple of arguments."""
+
+        def call(args: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
+            return Call(target, args, {}, timeout_s).answer(self._transport)
+
+        return Mapped(self._sessions, call, inputs, options)
 
     def stream(
         self,

@@ -128,6 +128,16 @@ class ClientConfig:
         return cls(url.rstrip("/"), token)
 
 
+def local_url(host: str, port: int) -> str:
+    """How this machine reaches a server that listens on `host`.
+
+    >>> local_url("0.0.0.0", 8700), local_url("::1", 80)
+    ('http://127.0.0.1:8700', 'http://[::1]:80')
+    """
+    host = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
 def _local_url(home: Home) -> str:
     text = _read(home.server_file)
     return str(json.loads(text)["url"]) if text else f"http://127.0.0.1:{DEFAULT_PORT}"

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where, and with which token, a call calls other functions."""
+
+    url: str
+    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +21,7 @@ class CallContext:
     """What a function may know of the call that it answers.
 
     `call_id` and `root_id` are UUIDv7 texts; `deadline` is Unix time in seconds; `principal` and `team` are of the
-    caller.
+    caller. `access` asks the gateway what the call may call other functions with.
     """
 
     call_id: str
@@ -23,6 +32,7 @@ class CallContext:
     principal: str
     team: str
     deadline: float
+    access: Callable[[], Access] | None = field(default=None, repr=False, compare=False)
 
     def remaining_s(self) -> float:
         """Seconds until the deadline; never negative."""

@@ -12,7 +12,7 @@ from rayfaas.spec import Scaling, Shape, Spec, parse
 
 _SHAPE = ("cpus", "gpus", "memory_mb", "env")
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
-_SPEC = ("timeout_s", "concurrency", "preload")
+_SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on")
 
 OPTIONS = ("name", "team", *_SPEC, *_SHAPE, *_SCALING, "include")
 

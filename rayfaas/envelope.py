@@ -72,3 +72,10 @@ class CancelHeader(msgspec.Struct, array_like=True):
     """CANCEL: nobody waits for it any more. `reason` is timeout or cancelled."""
 
     reason: str
+
+
+class AccessBody(msgspec.Struct, array_like=True):
+    """ACCESS, as the gateway answers it: where and with which token the call may call other functions."""
+
+    url: str
+    token: str

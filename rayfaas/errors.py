@@ -11,7 +11,7 @@
     ├── Conflict                   somebody else changed it first
     ├── DeployError                ImportFailed, DeployTimeout: nothing changed, the old version serves on
     ├── CallError                  the call itself could not be answered
-    │   └── CallTimeout, CallCancelled, ExecutorDied, QueueFull, NoCapacity
+    │   └── CallTimeout, CallCancelled, ExecutorDied, CallInterrupted, QueueFull, NoCapacity
     ├── Unavailable                a part of rayfaas is down or full; try again
     └── ProtocolError              two processes do not understand, or do not trust, each other
 
@@ -192,6 +192,13 @@ class ExecutorDied(CallError):
 
     code = "executor_died"
     title = "The process that ran the call ended"
+
+
+class CallInterrupted(CallError):
+    """The gateway that had it died. Not retried by rayfaas where the function may have had effects that count once."""
+
+    code = "interrupted"
+    title = "The call was interrupted"
 
 
 class QueueFull(CallError):

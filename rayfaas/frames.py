@@ -40,6 +40,7 @@ class Kind(IntEnum):
     CREDIT = 9  # caller → callee: so many more items may come
     PING = 10  # both: still there
     DRAIN = 11  # executor → gateway: no more calls to me; the gateway echoes it as its last word
+    ACCESS = 12  # executor → gateway: with what may this call call others? The gateway answers in kind
 
 
 class Message(NamedTuple):

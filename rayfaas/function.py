@@ -112,6 +112,9 @@ def function(
     target_concurrency: float | None = None,
     scale_down_after_s: float | None = None,
     preload: Sequence[str] | None = None,
+    retries: int | None = None,
+    retry_delay_s: float | None = None,
+    retry_on: Sequence[str] | None = None,
     include: Sequence[str] | None = None,
 ) -> Callable[[Callable[P, R_co]], Function[P, R_co]]: ...
 def function(fn: Any = None, /, **options: Any) -> Any:

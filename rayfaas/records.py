@@ -82,5 +82,43 @@ class LogLine(msgspec.Struct, tag="log", tag_field="k", omit_defaults=True):
     level: str | None = None
 
 
-Record = CallStarted | CallEnded | LogLine
+class Spawned(msgspec.Struct, tag="spawned", tag_field="k", omit_defaults=True):
+    """A call that is run whatever happens: it was accepted with a 202, or it has an idempotency key.
+
+    On disk before the caller hears of it. `body` is base64; `function` is `team/name`; `retries` is how often it is
+    tried again, `retry_delay_s` how long after the first time, doubled each time.
+    """
+
+    call: str
+    root: str
+    target: str
+    function: str
+    version: int
+    principal: str
+    team: str
+    gateway: str
+    accepted_us: int
+    content_type: str
+    body: str
+    timeout_s: float
+    retries: int
+    retry_delay_s: float
+    parent: str | None = None
+    idempotency_key: str | None = None
+
+
+class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):
+    """What a spawned call came to, after `attempts`: a result (`body` is base64), or a problem document as text."""
+
+    call: str
+    state: State
+    ended_us: int
+    attempts: int
+    code: str | None = None
+    content_type: str | None = None
+    body: str | None = None
+    problem: str | None = None
+
+
+Record = CallStarted | CallEnded | LogLine | Spawned | Settled
 encode_record = msgspec.json.Encoder().encode

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sized
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from rayfaas.default import DEFAULT
 from rayfaas.errors import BadRequest
+from rayfaas.map_options import MapOptions
 from rayfaas.names import Target
 
 if TYPE_CHECKING:
     from rayfaas.client import Client
+    from rayfaas.mapping import Mapped
+    from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
 
 P = ParamSpec("P")
@@ -38,11 +42,14 @@ class RemoteFunction(Generic[P, R_co]):
         client: Client | None = None,
         timeout_s: float | None = None,
         on_log: LogListener | None = None,
+        retries: int | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         Target.parse(target)
         if timeout_s is not None and not timeout_s > 0:
             raise BadRequest(f"timeout_s must be more than 0, not {timeout_s!r}")
         self._target, self._given_client, self._timeout_s, self._on_log = target, client, timeout_s, on_log
+        self._retries, self._idempotency_key = retries, idempotency_key
 
     @property
     def target(self) -> str:
@@ -63,7 +70,7 @@ class RemoteFunction(Generic[P, R_co]):
         Raises `FunctionError` with the remote traceback where the function raised, `CallError` where it could not be
         run to its end, `Unavailable` where no server answers.
         """
-        return self._client.answer(self._target, args, kwargs, self._timeout_s)
+        return self._client.answer(self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key)
 
     @overload
     def aio(
@@ -77,7 +84,9 @@ class RemoteFunction(Generic[P, R_co]):
     def aio(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
     def aio(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """`remote` for asyncio: `await embed.aio("a text")`. Cancelling it cancels the call."""
-        return self._client.answer.aio(self._target, args, kwargs, self._timeout_s)
+        return self._client.answer.aio(
+            self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key
+        )
 
     @overload
     def stream(
@@ -94,6 +103,55 @@ class RemoteFunction(Generic[P, R_co]):
         """
         return self._client.stream(self._target, args, kwargs, self._timeout_s, self._on_log)
 
+    def spawn(self, /, *args: P.args, **kwargs: P.kwargs) -> SpawnedCall:
+        """Have it called, and do not wait: the call survives whatever happens to the server and to this program.
+
+        Returns when the server has it on disk; `spawned.result()` waits for what it comes to.
+        """
+        return self._client.spawn(self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key)
+
+    def map(
+        self,
+        inputs: Iterable[Any],
+        *,
+        concurrency: int = 32,
+        ordered: bool = True,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> Mapped[Any]:
+        """Call it for each input, `concurrency` at a time; the results in the order of the inputs, or as they come.
+
+        `inputs` may be endless: memory holds `concurrency` of them. Errors are raised where their result would be, or
+        returned there with `return_exceptions`. `progress` shows a bar.
+
+        >>> for vector in embed.map(texts, ordered=False):  # doctest: +SKIP
+        ...     index.add(vector)
+        """
+        singles = ((value,) for value in inputs)
+        return self._map(singles, _length(inputs), MapOptions(concurrency, ordered, return_exceptions), progress)
+
+    def starmap(
+        self,
+        inputs: Iterable[tuple[Any, ...]],
+        *,
+        concurrency: int = 32,
+        ordered: bool = True,
+        return_exceptions: bool = False,
+        progress: bool = False,
+    ) -> Mapped[Any]:
+        """`map` for functions with several arguments: each input is a tuple of them."""
+        tuples = (tuple(value) for value in inputs)
+        return self._map(tuples, _length(inputs), MapOptions(concurrency, ordered, return_exceptions), progress)
+
+    def _map(
+        self, inputs: Iterable[tuple[Any, ...]], length: int | None, options: MapOptions, progress: bool
+    ) -> Mapped[Any]:
+        if options.concurrency < 1:
+            raise BadRequest(f"concurrency must be 1 or more, not {options.concurrency}")
+        if progress:
+            inputs = import_module("rayfaas.progress").shown(inputs, length, self._target)
+        return self._client.map(self._target, inputs, options, self._timeout_s)
+
     def options(
         self,
         *,
@@ -101,17 +159,22 @@ class RemoteFunction(Generic[P, R_co]):
         version: int | None = None,
         timeout_s: float | None = None,
         on_log: LogListener | None = None,
+        retries: int | None = None,
+        idempotency_key: str | None = None,
         client: Client | None = None,
     ) -> RemoteFunction[P, R_co]:
         """The same function, called in another way: `embed.options(alias="staging", timeout_s=2).remote("a text")`.
 
-        `timeout_s` counts from when the server accepts the call, waiting for a free executor included.
+        `timeout_s` counts from when the server accepts the call, waiting for a free executor included. `retries` is for
+        spawned calls. Calls with the same `idempotency_key` run once: the others get what that one came to.
         """
         return RemoteFunction(
             self._retarget(alias, version),
             client=client or self._given_client,
             timeout_s=self._timeout_s if timeout_s is None else timeout_s,
             on_log=on_log or self._on_log,
+            retries=self._retries if retries is None else retries,
+            idempotency_key=idempotency_key,
         )
 
     def _retarget(self, alias: str | None, version: int | None) -> str:
@@ -131,9 +194,18 @@ class RemoteFunction(Generic[P, R_co]):
         return f"<rayfaas.{type(self).__name__} {self.target}>"
 
 
+def _length(inputs: Iterable[Any]) -> int | None:
+    return len(inputs) if isinstance(inputs, Sized) else None
+
+
 def get(target: str, *, timeout_s: float | None = None) -> RemoteFunction[..., Any]:
     """A deployed function, by its name: `embed`, `embed:7`, `nlp/embed@prod`.
 
     Nothing is asked of the server before the first call.
     """
     return RemoteFunction(target, timeout_s=timeout_s)
+
+
+def get_call(call_id: str) -> SpawnedCall:
+    """The spawned call with this id, which another program may have made."""
+    return DEFAULT.get().spawned(call_id)

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import os
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from rayfaas.config import ClientConfig
@@ -21,8 +21,8 @@ class Sessions:
     Nothing of a parent's session is closed or used in a child: its connections are the parent's, its thread is gone.
     """
 
-    def __init__(self, config: ClientConfig) -> None:
-        self._config = config
+    def __init__(self, config: ClientConfig, token: Callable[[], str] | None = None) -> None:
+        self._config, self._token = config, token
         self._by_pid: dict[int, Session] = {}
         # A lock for each process, because a fork may copy one that is held. setdefault is atomic.
         self._locks: dict[int, threading.Lock] = {}
@@ -46,7 +46,7 @@ class Sessions:
     def _begin(self, pid: int) -> Session:
         if self._closed:
             raise RuntimeError("this client is closed")
-        session = self._by_pid[pid] = Session(Transport(self._config))
+        session = self._by_pid[pid] = Session(Transport(self._config, self._token))
         return session
 
 
@@ -72,7 +72,7 @@ class Session:
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError("what a client calls back can't wait for the same client")
-        future = self._submit(coroutine)
+        future = self.submit(coroutine)
         try:
             return future.result()
         except concurrent.futures.CancelledError:
@@ -82,7 +82,7 @@ class Session:
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await the coroutine's result from any event loop, this session's too. Cancelling it cancels the coroutine."""
-        return await asyncio.wrap_future(self._submit(coroutine))
+        return await asyncio.wrap_future(self.submit(coroutine))
 
     def close(self) -> None:
         with self._lock:
@@ -92,7 +92,8 @@ class Session:
         if threading.current_thread() is not self._thread:  # a client may be collected as garbage on any thread
             self._thread.join()
 
-    def _submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Have it run; cancelling the future cancels the coroutine."""
         # Under the lock: what is scheduled before the end is cancelled by the end, what comes after it is refused here.
         with self._lock:
             if not self._closed:

@@ -55,12 +55,16 @@ class Spec(Frozen):
 
     `timeout_s` counts from the moment the gateway accepted a call, queue time included. `concurrency` is how many calls
     one executor runs at the same time (threads for `def`, tasks for `async def`). `preload` names modules that are
-    imported in the zygote, before the fork.
+    imported in the zygote, before the fork. A spawned call that failed is run again `retries` times, after
+    `retry_delay_s` and then twice as long each time; `retry_on` names the exceptions to do so for, if not for all.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 1
     preload: tuple[str, ...] = ()
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+    retry_delay_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    retry_on: tuple[str, ...] = ()
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
 

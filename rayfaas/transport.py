@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -46,10 +46,13 @@ _WITHOUT_BODY: dict[int, type[RayfaasError]] = {401: Unauthenticated, 403: Forbi
 
 
 class Transport:
-    """Connections to one server, kept alive. All requests must be made on the same event loop."""
+    """Connections to one server, kept alive. All requests must be made on the same event loop.
 
-    def __init__(self, config: ClientConfig) -> None:
-        self.url = config.url
+    `token` is asked for each request, where it is not always the same.
+    """
+
+    def __init__(self, config: ClientConfig, token: Callable[[], str] | None = None) -> None:
+        self.url, self._token = config.url, token
         self._http = httpx.AsyncClient(
             base_url=_check_url(config.url),
             headers={"User-Agent": "rayfaas-python", "Accept": wire.JSON, **_authorization(config.token)},
@@ -123,7 +126,11 @@ class Transport:
             method,
             path,
             content=body or None,
-            headers={**({"Content-Type": media} if media else {}), **(headers or {})},
+            headers={
+                **({"Content-Type": media} if media else {}),
+                **(_authorization(self._token()) if self._token else {}),
+                **(headers or {}),
+            },
             params=query,
             timeout=httpx.Timeout(timeout_s, connect=CONNECT_S, pool=None),
         )
@@ -171,6 +178,10 @@ class Answer:
 
     def __init__(self, url: str, response: httpx.Response) -> None:
         self._url, self._response = url, response
+
+    @property
+    def status(self) -> int:
+        return self._response.status_code
 
     @property
     def is_stream(self) -> bool:

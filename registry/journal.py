@@ -39,15 +39,15 @@ class Loaded:
 class Journal:
     """The loader, and what it loaded."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, directory: Path) -> None:
+        self._database, self._directory = database, directory
 
-    def load(self, directory: Path) -> Loaded:
-        """Add what the segments in `directory` hold and the registry lacks; delete those that are done with."""
-        rows = sum(self._load_segment(path) for path in sorted(directory.glob("*.ndjson")))
+    def load(self) -> Loaded:
+        """Add what the segments hold and the registry lacks; delete those that are done with."""
+        rows = sum(self._load_segment(path) for path in sorted(self._directory.glob("*.ndjson")))
         for row in self._run("gateways"):
-            if not is_alive(directory, row["gateway"]):
-                self._interrupt(directory, row["gateway"])
+            if not is_alive(self._directory, row["gateway"]):
+                self._interrupt(row["gateway"])
         return Loaded(rows)
 
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
@@ -93,13 +93,13 @@ class Journal:
         self._database.staging.write_bytes(chunk)
         with self._database.transaction():
             self._run("stage", file=str(self._database.staging))
-            for statement in ("open", "close", "forget_closed", "log"):
+            for statement in ("open", "close", "forget_closed", "log", "spawned", "settled"):
                 self._run(statement)
             self._run("set_loaded", segment=segment, loaded=offset)
 
-    def _interrupt(self, directory: Path, gateway: str) -> None:
+    def _interrupt(self, gateway: str) -> None:
         """The gateway is gone; its last words are loaded first."""
-        for path in sorted(directory.glob(f"{gateway}.*.ndjson")):
+        for path in sorted(self._directory.glob(f"{gateway}.*.ndjson")):
             self._load_segment(path)
         with self._database.transaction():
             self._run("interrupt", gateway=gateway)

@@ -1,6 +1,6 @@
 -- name: stage
 CREATE OR REPLACE TEMP TABLE records AS
-SELECT * FROM read_json($file, format = 'newline_delimited', columns = {
+SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size = 67108864, columns = {
     k: 'VARCHAR', call: 'VARCHAR', root: 'VARCHAR', parent: 'VARCHAR', target: 'VARCHAR', alias: 'VARCHAR',
     alias_revision: 'INTEGER', function: 'VARCHAR', version: 'INTEGER', code_digest: 'VARCHAR',
     syntax_digest: 'VARCHAR', environment_digest: 'VARCHAR', shape: 'VARCHAR', owner: 'VARCHAR', principal: 'VARCHAR',
@@ -8,7 +8,9 @@ SELECT * FROM read_json($file, format = 'newline_delimited', columns = {
     bytes_in: 'BIGINT', state: 'VARCHAR', ended_us: 'BIGINT', code: 'VARCHAR', retryable: 'BOOLEAN',
     started_us: 'BIGINT', queue_us: 'BIGINT', run_us: 'BIGINT', cpu_us: 'BIGINT', gpu_us: 'BIGINT',
     bytes_out: 'BIGINT', items: 'BIGINT', cold: 'VARCHAR', executor: 'VARCHAR', replica: 'VARCHAR', node: 'VARCHAR',
-    cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR'
+    cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR',
+    content_type: 'VARCHAR', body: 'VARCHAR', timeout_s: 'DOUBLE', retries: 'INTEGER', retry_delay_s: 'DOUBLE',
+    attempts: 'INTEGER', problem: 'VARCHAR'
 });
 
 -- name: open
@@ -30,6 +32,16 @@ DELETE FROM store.open_calls WHERE call IN (SELECT call::UUID FROM records WHERE
 -- name: log
 INSERT INTO store.logs
 SELECT call::UUID, function, version, at_us, stream, level, text FROM records WHERE k = 'log';
+
+-- name: spawned
+INSERT INTO store.spawned
+SELECT call::UUID, TRY_CAST(root AS UUID), TRY_CAST(parent AS UUID), target, function, version, principal, team,
+       gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s, idempotency_key
+FROM records WHERE k = 'spawned';
+
+-- name: settled
+INSERT INTO store.settled
+SELECT call::UUID, state, ended_us, attempts, code, content_type, body, problem FROM records WHERE k = 'settled';
 
 -- name: loaded
 SELECT loaded_bytes FROM store.segments WHERE segment = $segment;

@@ -12,30 +12,34 @@ from rayfaas.registry.database import Database
 from rayfaas.registry.journal import Journal, Loaded
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
+from rayfaas.registry.spawned import SpawnedCalls
 
 
 class Registry:
     """`catalog` and `access` are written from one thread; `query`, `logs` and reads may come from any.
 
-    >>> registry = Registry.open(Path("registry.duckdb"))  # doctest: +SKIP
+    >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
     [[0]]
     """
 
-    def __init__(self, database: Database, limits: QueryLimits) -> None:
+    def __init__(self, database: Database, journal: Path, limits: QueryLimits) -> None:
         self._database = database
         self.catalog = Catalog(database)
         self.access = Access(database)
-        self._journal = Journal(database)
+        self._journal = Journal(database, journal)
+        self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)
 
     @classmethod
-    def open(cls, path: Path, limits: QueryLimits | None = None) -> Registry:
-        """Raises `Unavailable` where the file can't be opened, or another process has it open."""
-        return cls(Database(path), limits or QueryLimits())
+    def open(cls, path: Path, journal: Path, limits: QueryLimits | None = None) -> Registry:
+        """The file at `path`, with the gateways' journal in the directory `journal`.
 
-    def load_journal(self, directory: Path) -> Loaded:
-        return self._journal.load(directory)
+        Raises `Unavailable` where the file can't be opened, or another process has it open."""
+        return cls(Database(path), journal, limits or QueryLimits())
+
+    def load_journal(self) -> Loaded:
+        return self._journal.load()
 
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
         return self._journal.logs(function, call, team, limit)

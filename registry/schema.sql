@@ -166,6 +166,56 @@ CREATE TABLE IF NOT EXISTS store.logs (
     text VARCHAR NOT NULL
 );
 
+-- Calls that are run whatever happens. `gateway` is the life of a gateway that has it now; bodies are base64.
+CREATE TABLE IF NOT EXISTS store.spawned (
+    call UUID NOT NULL,
+    root UUID,
+    parent UUID,
+    target VARCHAR NOT NULL,
+    function VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    principal VARCHAR NOT NULL,
+    team VARCHAR NOT NULL,
+    gateway VARCHAR NOT NULL,
+    accepted_us BIGINT NOT NULL,
+    content_type VARCHAR NOT NULL,
+    body VARCHAR NOT NULL,
+    timeout_s DOUBLE NOT NULL,
+    retries INTEGER NOT NULL,
+    retry_delay_s DOUBLE NOT NULL,
+    idempotency_key VARCHAR
+);
+
+-- What they came to. The first counts, should one be settled twice.
+CREATE TABLE IF NOT EXISTS store.settled (
+    call UUID NOT NULL,
+    state VARCHAR NOT NULL,
+    ended_us BIGINT NOT NULL,
+    attempts INTEGER NOT NULL,
+    code VARCHAR,
+    content_type VARCHAR,
+    body VARCHAR,
+    problem VARCHAR
+);
+
+-- Which call has an idempotency key.
+CREATE TABLE IF NOT EXISTS store.idempotency (
+    team VARCHAR NOT NULL,
+    function VARCHAR NOT NULL,
+    key VARCHAR NOT NULL,
+    call UUID NOT NULL,
+    gateway VARCHAR NOT NULL,
+    reserved_us BIGINT NOT NULL,
+    PRIMARY KEY (team, function, key)
+);
+
+CREATE OR REPLACE VIEW store.all_spawned AS
+SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,
+       e.body AS result, e.problem, coalesce(e.state, 'WAITING') AS state
+FROM store.spawned s LEFT JOIN (
+    SELECT * FROM store.settled QUALIFY row_number() OVER (PARTITION BY call ORDER BY ended_us) = 1
+) e USING (call);
+
 CREATE OR REPLACE VIEW store.all_calls AS
 SELECT * FROM store.calls
 UNION ALL BY NAME

@@ -13,6 +13,12 @@ SELECT call, root, parent, target, alias, alias_revision, function, version, cod
 FROM store.all_calls
 WHERE {team} IS NULL OR team = {team} OR owner = {team};
 
+-- name: spawned
+SELECT call, root, parent, target, function, version, principal AS caller, team, owner, state, code, attempts, retries,
+       idempotency_key, make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at
+FROM store.all_spawned
+WHERE {team} IS NULL OR team = {team} OR owner = {team};
+
 -- name: logs
 SELECT call, function, version, make_timestamp(at_us) AS at, stream, level, text
 FROM store.logs

@@ -44,4 +44,4 @@ def test_all_that_is_exported_is_there() -> None:
     assert rayfaas.__all__ == sorted(rayfaas.__all__)
     assert all(getattr(rayfaas, name) is not None for name in rayfaas.__all__)
     with pytest.raises(AttributeError, match="no attribute 'functoin'"):
-        _ = rayfaas.functoin  # type: ignore[attr-defined]
+        _ = rayfaas.functoin

@@ -10,9 +10,15 @@ import click
 
 from rayfaas.cli.commands import commands
 from rayfaas.declaration import OPTIONS
+from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
+from rayfaas.gateway.controller import ControllerLink
 from rayfaas.registry.query import VIEWS
 
+PATHS = [
+    *(route.path for route in Control(None, None).routes()),  # type: ignore[arg-type]
+    *(route.path for route in Calls(None, ControllerLink(None), None, None).routes()),  # type: ignore[arg-type]
+]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -30,9 +36,9 @@ def test_every_make_target_in_the_readme_exists() -> None:
     assert {"demo", "up", "down"} <= told <= targets
 
 
-def test_routes_in_the_readme_are_the_control_planes() -> None:
-    told = set(re.findall(r"/v1/[a-z]+", README))
-    served = {"/".join(route.path.split("/")[:3]) for route in Control(None, None).routes()}  # type: ignore[arg-type]
+def test_routes_in_the_readme_are_those_that_are_served() -> None:
+    told = set(re.findall(r"/v1/[a-z]+|/calls/", README))
+    served = {"/".join(path.split("/")[:3]) if path.startswith("/v1/") else "/calls/" for path in PATHS}
     assert told == served
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from rayfaas.default import DEFAULT
 from rayfaas.envelope import CallHeader, CancelHeader, CreditHeader, ReadyHeader
 from rayfaas.errors import DeployError, ImportFailed, RayfaasError, to_problem
 from rayfaas.executor.async_calls import AsyncCalls
@@ -43,6 +44,7 @@ def run(order: Order, control: Channel) -> None:
     """Import, report, serve; returns when the executor is drained."""
     running: dict[tuple[int, int], RunningCall] = {}
     capture = Capture(lambda: _only_started(running))
+    DEFAULT.belong_to_calls()
     os.environ.update(order.env)
     os.chdir(order.bundle_path)
     started = time.perf_counter()
@@ -113,6 +115,8 @@ class Executor:
         elif running := self._running.get(key):
             if message.kind == Kind.CREDIT:
                 running.grant(_decode_credit(message.header).items)
+            elif message.kind == Kind.ACCESS:
+                running.hear_access(message.body)
             elif message.kind == Kind.CANCEL:
                 self._cancel(key, running, _decode_cancel(message.header).reason)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import ctypes
 import sys
 import threading
@@ -14,14 +15,16 @@ from types import TracebackType
 
 import msgspec
 
-from rayfaas.context import CallContext
-from rayfaas.envelope import CallHeader, ErrorHeader, LogHeader, ResultHeader
-from rayfaas.errors import FunctionError, RayfaasError, to_problem
+from rayfaas.context import Access, CallContext
+from rayfaas.envelope import AccessBody, CallHeader, ErrorHeader, LogHeader, ResultHeader
+from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.frames import Kind
 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
+_decode_access = msgspec.msgpack.Decoder(AccessBody).decode
 
+ACCESS_S = 10.0
 # Output beyond this, in characters, is dropped: a print in a hot loop must not fill the disk of the home server.
 MAX_OUTPUT = 1 << 20
 
@@ -47,12 +50,33 @@ class RunningCall:
         self.changed = asyncio.Event()
         self.cancelled: str | None = None
         self._output = 0
+        self._access: concurrent.futures.Future[Access] | None = None
         self._started_us = self._started_ns = 0
         self._cpu_ns: int | None = None
 
     def context(self, function: str, version: int) -> CallContext:
         h = self.header
-        return CallContext(h.call_id, h.root_id, h.parent_id, function, version, h.principal, h.team, h.deadline)
+        return CallContext(
+            h.call_id, h.root_id, h.parent_id, function, version, h.principal, h.team, h.deadline, self.access
+        )
+
+    # Calling others
+
+    def access(self) -> Access:
+        """What this call may call other functions with; asked of its gateway once. Raises `Unavailable`."""
+        with self._interrupt_lock:
+            asked, self._access = self._access, self._access or concurrent.futures.Future()
+        if asked is None:
+            self._send(Kind.ACCESS, b"")
+        try:
+            return self._access.result(ACCESS_S)
+        except concurrent.futures.TimeoutError:
+            raise Unavailable("The gateway did not say what this call may call other functions with.") from None
+
+    def hear_access(self, body: bytes) -> None:
+        if self._access is not None and not self._access.done():
+            answer = _decode_access(body)
+            self._access.set_result(Access(answer.url, answer.token))
 
     # Time
 

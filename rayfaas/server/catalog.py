@@ -57,6 +57,9 @@ class Version:
             "gpus": self.spec.shape.gpus,
             "timeout_s": self.spec.timeout_s,
             "concurrency": self.spec.concurrency,
+            "retries": self.spec.retries,
+            "retry_delay_s": self.spec.retry_delay_s,
+            "retry_on": list(self.spec.retry_on),
         }
 
 

@@ -30,15 +30,15 @@ from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
+from rayfaas.server.journals import Journals
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.routing import RouteTable
+from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.spec import Publish, parse
 
 _log = logging.getLogger("rayfaas.controller")
-
-LOAD_JOURNAL_S = 1.0
 
 
 class Controller(Service):
@@ -84,6 +84,9 @@ class Controller(Service):
         self._gateways: dict[Link, Identity] = {}
         self._sessions: dict[str, bytes] = {}
         self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse)
+        self._journals = Journals(self._store)
+        self._spawned = Spawned(self._store, self._journals, lambda: self._gateways)
+        self.methods |= self._spawned.methods
         self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, self._routing, self._fleet)
         self._background: set[asyncio.Task[None]] = set()
 
@@ -96,7 +99,8 @@ class Controller(Service):
             path.unlink()
         server = await asyncio.get_running_loop().create_unix_server(self._accept, str(path))
         path.chmod(0o600)
-        loops = [asyncio.ensure_future(self._load_journals()), asyncio.ensure_future(self._tick())]
+        living = (self._journals.keep_loading(), self._spawned.keep_looking(), self._tick())
+        loops = [asyncio.ensure_future(each) for each in living]
         try:
             await stop.wait()
         finally:
@@ -104,7 +108,7 @@ class Controller(Service):
             for task in loops:
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
-            await self._load_journal_once()
+            await self._journals.load()
             self._store.close()
 
     def _accept(self) -> Link:
@@ -144,21 +148,6 @@ class Controller(Service):
             await self._routing.set_function(function.route())
         await self._announce_tokens()
         await self._routing.set_sessions(self._sessions)
-
-    async def _load_journals(self) -> None:
-        while True:
-            started = time.monotonic()
-            loaded = await self._load_journal_once()
-            pause_s = 0.0 if loaded > 50_000 else LOAD_JOURNAL_S
-            await asyncio.sleep(max(0.0, pause_s - (time.monotonic() - started)))
-
-    async def _load_journal_once(self) -> int:
-        try:
-            result = await self._store.write(self._store.registry.load_journal, self._home.journal)
-        except Exception:  # noqa: BLE001 a border: loading is tried again, and nothing is lost meanwhile
-            _log.exception("the journal could not be loaded")
-            return 0
-        return int(result.rows)
 
     async def _tick(self) -> None:
         count = 0
@@ -242,7 +231,7 @@ class Controller(Service):
 
     async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
         # What was recorded before the question is in its answer.
-        await self._load_journal_once()
+        await self._journals.load()
         result = await self._store.query(self._store.registry.query, sql, parameters, _sees(actor))
         columns = [{"name": name, "type": kind} for name, kind in result.columns]
         return {"columns": columns, "rows": result.rows, "truncated": result.truncated}
@@ -250,7 +239,7 @@ class Controller(Service):
     async def logs(
         self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
     ) -> list[Any]:
-        await self._load_journal_once()
+        await self._journals.load()
         rows = await self._store.query(self._store.registry.logs, function, call, _sees(actor), limit)
         return [_plain(row) for row in rows]
 
@@ -415,7 +404,7 @@ async def _main(home: Home) -> None:
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
-    registry = Registry.open(home.database)
+    registry = Registry.open(home.database, home.journal)
     await Controller(home, registry).serve(stop)
 
 

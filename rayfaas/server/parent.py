@@ -26,7 +26,7 @@ from pathlib import Path
 
 import click
 
-from rayfaas.config import Home
+from rayfaas.config import Home, local_url
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
@@ -54,8 +54,7 @@ class ServerOptions:
 
     @property
     def url(self) -> str:
-        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return local_url(self.host, self.port)
 
 
 @dataclass

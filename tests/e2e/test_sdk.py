@@ -118,7 +118,7 @@ def test_many_calls_at_once_from_one_event_loop(shop: Any, client: rayfaas.Clien
     slow = shop.slow.options(client=client)
 
     async def all_of_them() -> list[str]:
-        return await asyncio.gather(*(slow.aio(0.2) for _ in range(20)))
+        return list(await asyncio.gather(*(slow.aio(0.2) for _ in range(20))))
 
     assert asyncio.run(all_of_them()) == ["done"] * 20
 

@@ -1,0 +1,336 @@
+"""Calls that run whatever happens: accepted with a 202, or under an idempotency key.
+
+On disk before the caller hears of them, then run here, and again where that failed and the function allows it. When
+this gateway dies, the controller gives those that were not settled to another, or to the next life of this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from rayfaas.envelope import ErrorHeader, ResultHeader
+from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, QueueFull, RayfaasError
+from rayfaas.frames import Kind, Message
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.outcome import Outcome, send_outcome
+from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.problems import Send, encode
+from rayfaas.gateway.recording import Recording, state_of
+from rayfaas.gateway.routes import Route, Routes
+from rayfaas.names import new_id
+from rayfaas.records import Settled
+from rayfaas.records import Spawned as Record
+from rayfaas.wire import JSON
+
+# Bodies and results are kept in the journal and the registry.
+MAX_BODY = 16 << 20
+# Calls of one version that run at once; the others wait their turn.
+RUNNING = 64
+MAX_HELD = 100_000
+_REMEMBERED = 2_000
+_REMEMBERED_BYTES = 64 << 10
+_MOST_DELAY_S = 300.0
+
+
+class Job:
+    """One spawned call that this gateway runs."""
+
+    def __init__(self, record: Record, route: Route) -> None:
+        self.record, self.route = record, route
+        self.attempts = 0
+        self.cancelled = False
+        self.attempt: PendingCall | None = None
+        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    @property
+    def call_id(self) -> str:
+        return self.record.call
+
+    @property
+    def retry_delay_s(self) -> float:
+        return min(_MOST_DELAY_S, self.record.retry_delay_s * 2.0 ** (self.attempts - 1))
+
+    def may_retry(self, problem: dict[str, Any]) -> bool:
+        """Whether to try again: always what never reached the function, else what its declaration says."""
+        if self.cancelled:
+            return False
+        if problem["code"] in ("queue_full", "no_capacity"):
+            return True
+        if self.attempts > self.record.retries or problem["code"] in ("invalid_arguments", "malformed_body"):
+            return False
+        allowed = self.route.version.retry_on
+        return problem["code"] != "function_error" or not allowed or str(problem.get("exception")) in allowed
+
+
+class Spawned:
+    """Holds the jobs of this gateway."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        dispatcher: Dispatcher,
+        recording: Recording,
+        journal: Journal,
+        controller: ControllerLink,
+    ) -> None:
+        self._routes, self._dispatcher, self._recording = routes, dispatcher, recording
+        self._journal, self._controller = journal, controller
+        self._jobs: dict[str, Job] = {}
+        self._waiting: dict[str, deque[Job]] = {}
+        self._running: dict[str, int] = {}
+        self._recent: OrderedDict[str, Outcome] = OrderedDict()
+        self._tasks: set[asyncio.Task[None]] = set()
+        controller.methods |= {"resume": self._resume, "held": self._held}
+
+    async def answer(
+        self, call: PendingCall, target: str, key: str | None, headers: dict[bytes, bytes], send: Send
+    ) -> None:
+        """Accept a call, and answer with 202, or with its result where the caller waits for it."""
+        if len(call.body) > MAX_BODY:
+            raise BodyTooLarge(f"A call that is kept may have {MAX_BODY:,} bytes, not {len(call.body):,}.")
+        if len(self._jobs) >= MAX_HELD:
+            raise QueueFull(f"{len(self._jobs)} spawned calls are held already. Try again a little later.")
+        call_id = await self._reserve(call, key) if key is not None else call.call_id
+        if call_id == call.call_id:
+            record = self._record(call, target, key, _retries(headers, call.route))
+            await self._journal.spawned(record)
+            self._begin(Job(record, call.route))
+        if b"respond-async" in headers.get(b"prefer", b""):
+            await _send_accepted(send, call_id)
+        else:
+            await send_outcome(send, await self.wait(call_id, call.deadline - time.time()), call_id)
+
+    async def wait(self, call_id: str, seconds: float) -> Outcome | None:
+        """What it came to, here or elsewhere; None where that is not known within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while True:
+            left_s = max(0.0, deadline - time.monotonic())
+            outcome = self._recent.get(call_id)
+            job = self._jobs.get(call_id)
+            if outcome is None and job is not None:
+                await asyncio.wait([job.outcome], timeout=left_s)
+                outcome = job.outcome.result() if job.outcome.done() else None
+            elif outcome is None:
+                found = await self._controller.request("outcome", call_id=call_id)
+                outcome = msgspec.convert(found, Outcome) if found is not None else None
+            if outcome is not None or time.monotonic() >= deadline:
+                return outcome
+            await asyncio.sleep(min(0.25, max(0.0, deadline - time.monotonic())))
+
+    def cancel(self, call_id: str) -> bool:
+        """Whether a job of this id is held here; its attempt is another's to cancel."""
+        job = self._jobs.get(call_id)
+        if job is None:
+            return False
+        job.cancelled = True
+        if job.attempt is None:
+            self._settle(job, Outcome.of_error(CallCancelled("The call was cancelled.")))
+        return True
+
+    def attempt_of(self, call_id: str) -> str:
+        """The id under which a job runs right now: that of its present attempt."""
+        job = self._jobs.get(call_id)
+        return job.attempt.call_id if job is not None and job.attempt is not None else call_id
+
+    # From the controller
+
+    async def _resume(self, link: object, jobs: list[dict[str, Any]]) -> None:
+        """Run what another gateway, or an earlier life of this one, accepted and did not settle."""
+        for job in jobs:
+            record = msgspec.convert(job, Record)
+            if record.call not in self._jobs and record.call not in self._recent:
+                try:
+                    route = self._routes.resolve(f"{record.function}:{record.version}", record.team)
+                except RayfaasError as error:
+                    self._write_outcome(record, 0, Outcome.of_error(error))
+                else:
+                    self._begin(Job(record, route))
+
+    async def _held(self, link: object) -> list[str]:
+        return list(self._jobs)
+
+    # Running
+
+    def _begin(self, job: Job) -> None:
+        self._jobs[job.call_id] = job
+        self._waiting.setdefault(job.route.key, deque()).append(job)
+        self._start_waiting(job.route.key)
+
+    def _start_waiting(self, key: str) -> None:
+        waiting = self._waiting.get(key)
+        while waiting and self._running.get(key, 0) < RUNNING:
+            job = waiting.popleft()
+            if not job.outcome.done():
+                self._running[key] = self._running.get(key, 0) + 1
+                task = asyncio.ensure_future(self._run(job))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, job: Job) -> None:
+        try:
+            outcome = await self._attempt(job)
+        finally:
+            self._running[job.route.key] -= 1
+            self._start_waiting(job.route.key)
+        if outcome.problem is not None and job.may_retry(outcome.problem):
+            await asyncio.sleep(job.retry_delay_s)
+            if not job.outcome.done():
+                self._waiting.setdefault(job.route.key, deque()).append(job)
+                self._start_waiting(job.route.key)
+        else:
+            self._settle(job, outcome)
+
+    async def _attempt(self, job: Job) -> Outcome:
+        record = job.record
+        first = job.attempts == 0
+        job.attempts += 1
+        call = PendingCall(
+            job.route,
+            record.call if first else new_id(),
+            record.root,
+            record.parent if first else record.call,
+            record.principal,
+            record.team,
+            record.content_type,
+            base64.b64decode(record.body),
+            record.timeout_s,
+            self._recording.log,
+            wants_logs=False,
+        )
+        job.attempt = call
+        try:
+            self._recording.start(call, record.target, idempotency_key=record.idempotency_key)
+            self._dispatcher.watch_deadline(call)
+            self._dispatcher.dispatch(call)
+            outcome = await _outcome_of(call)
+        except RayfaasError as error:
+            outcome = Outcome.of_error(error)
+        finally:
+            job.attempt = None
+        problem = outcome.problem or {}
+        self._recording.end(call, problem.get("code"), problem.get("retryable"), len(outcome.body))
+        if self._recording.let_go(call):
+            self._dispatcher.abandon(call, "cancelled")
+        return outcome
+
+    def _settle(self, job: Job, outcome: Outcome) -> None:
+        if job.outcome.done():
+            return
+        self._write_outcome(job.record, job.attempts, outcome)
+        del self._jobs[job.call_id]
+        if len(outcome.body) <= _REMEMBERED_BYTES:
+            self._recent[job.call_id] = outcome
+            while len(self._recent) > _REMEMBERED:
+                self._recent.popitem(last=False)
+        job.outcome.set_result(outcome)
+
+    def _write_outcome(self, record: Record, attempts: int, outcome: Outcome) -> None:
+        problem = outcome.problem
+        code = str(problem["code"]) if problem is not None else None
+        self._journal.ended(
+            Settled(
+                call=record.call,
+                state=state_of(code),
+                ended_us=time.time_ns() // 1000,
+                attempts=attempts,
+                code=code,
+                content_type=outcome.content_type or None,
+                body=base64.b64encode(outcome.body).decode() if problem is None else None,
+                problem=encode(problem).decode() if problem is not None else None,
+            )
+        )
+
+    # Accepting
+
+    async def _reserve(self, call: PendingCall, key: str) -> str:
+        """The id of the call that has this key: the given one's, or that of an earlier one."""
+        reserved: str = await self._controller.request(
+            "reserve",
+            team=call.team,
+            function=call.route.function,
+            key=key,
+            call_id=call.call_id,
+            gateway=self._journal.instance,
+        )
+        return reserved
+
+    def _record(self, call: PendingCall, target: str, key: str | None, retries: int) -> Record:
+        return Record(
+            call=call.call_id,
+            root=call.root_id,
+            target=target,
+            function=call.route.function,
+            version=call.route.version.number,
+            principal=call.principal,
+            team=call.team,
+            gateway=self._journal.instance,
+            accepted_us=call.accepted_ns // 1000,
+            content_type=call.content_type,
+            body=base64.b64encode(call.body).decode(),
+            timeout_s=call.deadline - call.accepted_ns / 1e9,
+            retries=retries,
+            retry_delay_s=call.route.version.retry_delay_s,
+            parent=call.parent_id,
+            idempotency_key=key,
+        )
+
+
+async def _outcome_of(call: PendingCall) -> Outcome:
+    """Its result; of a generator, the JSON array of its items."""
+    message = await call.first
+    items: list[bytes] = []
+    size = 0
+    while message.kind == Kind.ITEM or message.kind == Kind.LOG:
+        if message.kind == Kind.ITEM:
+            items.append(message.body)
+            size += len(message.body)
+            if size > MAX_BODY:
+                raise BodyTooLarge(f"The items of a call whose result is kept may have {MAX_BODY:,} bytes together.")
+            if call.executor is not None:
+                call.executor.grant(call, 1)
+        message = await call.next_item()
+    return _ended(call, message, items)
+
+
+def _ended(call: PendingCall, message: Message, items: Iterable[bytes]) -> Outcome:
+    ended = call.ended
+    if isinstance(ended, ErrorHeader):
+        return Outcome("", b"", {**ended.problem, "call": call.call_id})
+    assert isinstance(ended, ResultHeader)
+    if ended.items is not None:
+        return Outcome(JSON, b"[" + b",".join(items) + b"]")
+    if len(message.body) > MAX_BODY:
+        return Outcome.of_error(BodyTooLarge(f"A result that is kept may have {MAX_BODY:,} bytes."))
+    return Outcome(ended.content_type, message.body)
+
+
+def _retries(headers: dict[bytes, bytes], route: Route) -> int:
+    value = headers.get(b"rayfaas-retries")
+    if value is None:
+        return route.version.retries
+    if not value.isdigit() or int(value) > 100:
+        raise BadRequest(f"Rayfaas-Retries is a number from 0 to 100, not {value.decode('latin-1')!r}.")
+    return int(value)
+
+
+async def _send_accepted(send: Send, call_id: str) -> None:
+    location = f"/calls/{call_id}"
+    body = encode({"call": call_id, "location": location})
+    headers = [
+        (b"content-type", JSON.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"location", location.encode()),
+        (b"preference-applied", b"respond-async"),
+        (b"rayfaas-call-id", call_id.encode()),
+    ]
+    await send({"type": "http.response.start", "status": 202, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,116 @@
+"""Spawned calls, as the controller keeps them: every one that is not settled is with a gateway that lives."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rayfaas.errors import RayfaasError
+from rayfaas.handshake import Identity
+from rayfaas.link import Link, Method
+from rayfaas.server.journals import Journals
+from rayfaas.server.store import Store
+
+_log = logging.getLogger("rayfaas.controller")
+
+LOOK_S = 1.0
+# Every so many looks, gateways are asked what they hold.
+_COMPARE = 10
+# What was accepted in the last seconds may be on its way.
+_YOUNG_US = 5_000_000
+KEEP_DAYS = 7
+_PURGE_S = 3600.0
+
+Gateways = Callable[[], Mapping[Link, Identity]]
+
+
+class Spawned:
+    """`methods` are for gateways."""
+
+    def __init__(self, store: Store, journals: Journals, gateways: Gateways) -> None:
+        self._store, self._journals, self._gateways = store, journals, gateways
+        self._purged_at = 0.0
+        self.methods: dict[str, Method] = {
+            "reserve": self._reserve,
+            "call": self._call,
+            "outcome": self._outcome,
+            "replay": self._replay,
+            "cancel_call": self._cancel_call,
+        }
+
+    async def keep_looking(self) -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(LOOK_S)
+            count += 1
+            try:
+                await self._hand_out()
+                if count % _COMPARE == 0:
+                    await self._compare()
+                await self._purge()
+            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
+                _log.exception("spawned calls could not be looked after")
+
+    # For gateways
+
+    async def _reserve(self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
+        await self._journals.load()
+        return await self._store.write(self._store.registry.spawned.reserve, team, function, key, call_id, gateway)
+
+    async def _call(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, Any] | None:
+        await self._journals.load()
+        team = None if actor["role"] == "admin" else actor["team"]
+        return await self._store.query(self._store.registry.spawned.call, call_id, team)
+
+    async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:
+        await self._journals.load()
+        return await self._store.query(self._store.registry.spawned.outcome, call_id)
+
+    async def _replay(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, str]:
+        made = await self._store.write(self._store.registry.spawned.again, call_id, actor["principal"], actor["team"])
+        await self._hand_out()
+        return {"call": made}
+
+    async def _cancel_call(self, link: Link, call_id: str) -> None:
+        for gateway in self._gateways():
+            gateway.notify("cancel", call_id=call_id)
+
+    # Keeping
+
+    async def _hand_out(self) -> None:
+        """Give what no living gateway has to one that lives."""
+        while self._gateways():
+            rows = await self._store.write(self._store.registry.spawned.abandoned)
+            if not rows:
+                return
+            link, peer = min(self._gateways().items(), key=lambda item: str(item[1]["instance"]))
+            calls = [row["call"] for row in rows]
+            await self._store.write(self._store.registry.spawned.assign, calls, peer["instance"])
+            await self._give(link, str(peer["instance"]), rows)
+
+    async def _compare(self) -> None:
+        """A gateway that was given calls, and does not know of them, is given them again."""
+        for link, peer in list(self._gateways().items()):
+            asked_us = time.time_ns() // 1000
+            try:
+                held = set(await link.request("held", timeout_s=10.0))
+            except (RayfaasError, asyncio.TimeoutError):
+                continue
+            await self._journals.load()
+            lost = self._store.registry.spawned.lost
+            rows = await self._store.write(lost, str(peer["instance"]), held, asked_us - _YOUNG_US)
+            if rows:
+                await self._give(link, str(peer["instance"]), rows)
+
+    async def _give(self, link: Link, gateway: str, rows: list[dict[str, Any]]) -> None:
+        _log.info("%d spawned calls go to %s", len(rows), gateway)
+        await link.request("resume", jobs=[{**row, "k": "spawned", "gateway": gateway} for row in rows])
+
+    async def _purge(self) -> None:
+        if time.monotonic() - self._purged_at > _PURGE_S or not self._purged_at:
+            self._purged_at = time.monotonic()
+            before_us = time.time_ns() // 1000 - KEEP_DAYS * 86_400_000_000
+            await self._store.write(self._store.registry.spawned.purge, before_us)

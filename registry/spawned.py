@@ -1,0 +1,119 @@
+"""Spawned calls: what they were asked, what they came to, who has them, and which idempotency keys are taken."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rayfaas.errors import CallInterrupted, NotFound, to_problem
+from rayfaas.names import new_id
+from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.journal import is_alive
+from rayfaas.registry.rows import Row, moment
+from rayfaas.registry.statements import load
+
+_SQL = load("spawned.sql")
+
+# How many are handed to a gateway at once.
+BATCH = 500
+# A reservation whose call was never kept is held for a call that is on its way.
+_ON_ITS_WAY_US = 60_000_000
+
+
+class SpawnedCalls:
+    """`directory` is the gateways' journal, whose locks tell which of them are alive."""
+
+    def __init__(self, database: Database, directory: Path) -> None:
+        self._database, self._directory = database, directory
+
+    def reserve(self, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
+        """The call that has this key; from now on the given one, if none has."""
+        with self._database.transaction():
+            found = self._run("reserved", team=team, function=function, key=key)
+            if found and (found[0]["is_kept"] or self._is_on_its_way(found[0])):
+                return str(found[0]["call"])
+            self._run("reserve", team=team, function=function, key=key, call=call_id, gateway=gateway)
+        return call_id
+
+    def call(self, call_id: str, team: str | None) -> dict[str, Any] | None:
+        """What is known of any call, spawned or not, as far as the team may see it."""
+        found = self._run("spawned_call", call=call_id, team=team) or self._run("call", call=call_id, team=team)
+        if not found:
+            return None
+        row = found[0]
+        times = {"accepted_at": row.pop("accepted_us"), "ended_at": row.pop("ended_us")}
+        return row | {name: moment(us).isoformat() if us is not None else None for name, us in times.items()}
+
+    def outcome(self, call_id: str) -> dict[str, Any] | None:
+        """`content_type`, `body` and `problem` of a spawned call that has ended."""
+        found = self._run("outcome", call=call_id)
+        if not found:
+            return None
+        row = found[0]
+        return {
+            "content_type": row["result_type"] or "",
+            "body": base64.b64decode(row["result"] or ""),
+            "problem": msgspec.json.decode(row["problem"]) if row["problem"] else None,
+        }
+
+    def abandoned(self) -> list[Row]:
+        """Some of those that no living gateway has. Those that may run once only, and began, are settled instead."""
+        for row in self._run("gateways"):
+            if not is_alive(self._directory, row["gateway"]):
+                return self._runnable(self._waiting(row["gateway"], now_us()))
+        return []
+
+    def lost(self, gateway: str, held: set[str], before_us: int) -> list[Row]:
+        """Those that a living gateway was given before then, and does not know of."""
+        waiting = [row for row in self._waiting(gateway, before_us) if row["call"] not in held]
+        return self._runnable(waiting)
+
+    def assign(self, calls: list[str], gateway: str) -> None:
+        with self._database.transaction():
+            for call in calls:
+                self._run("assign", call=call, gateway=gateway)
+
+    def again(self, call_id: str, principal: str, team: str) -> str:
+        """A new spawned call with the arguments of an old one; no gateway has it yet. Raises `NotFound`."""
+        found = self._run("again", call=call_id)
+        if not found:
+            raise NotFound("Only spawned calls are kept with their arguments, and can be run again.")
+        made = new_id()
+        self._run("add", call=made, parent=call_id, principal=principal, team=team, gateway="replay", **found[0])
+        return made
+
+    def purge(self, before_us: int) -> None:
+        """Forget the arguments and results of what was settled before then."""
+        with self._database.transaction():
+            for statement in ("purge_spawned", "purge_settled", "purge_keys"):
+                self._run(statement, before=before_us)
+
+    def _waiting(self, gateway: str, before_us: int) -> list[Row]:
+        return self._run("waiting", gateway=gateway, before=before_us, limit=BATCH)
+
+    def _runnable(self, rows: list[Row]) -> list[Row]:
+        runnable = []
+        for row in rows:
+            if row.pop("is_begun_once"):
+                self._interrupt(row["call"])
+            else:
+                runnable.append(row)
+        return runnable
+
+    def _interrupt(self, call_id: str) -> None:
+        error = CallInterrupted(
+            "It was running when its gateway died. It has an idempotency key, so it is not run again by itself; "
+            "`rayfaas replay` does so.",
+            call=call_id,
+        )
+        self._run("interrupt", call=call_id, problem=msgspec.json.encode(to_problem(error)).decode())
+
+    def _is_on_its_way(self, row: Row) -> bool:
+        young = now_us() - row["reserved_us"] < _ON_ITS_WAY_US
+        return bool(young and is_alive(self._directory, row["gateway"]))
+
+    def _run(self, statement: str, **parameters: Any) -> list[Row]:
+        return self._database.run(_SQL[statement], {"now": now_us(), **parameters})

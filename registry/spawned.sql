@@ -1,0 +1,58 @@
+-- name: reserved
+SELECT i.call::VARCHAR AS call, i.gateway, i.reserved_us, s.call IS NOT NULL AS is_kept
+FROM store.idempotency i LEFT JOIN store.spawned s USING (call)
+WHERE i.team = $team AND i.function = $function AND i.key = $key;
+
+-- name: reserve
+INSERT OR REPLACE INTO store.idempotency VALUES ($team, $function, $key, $call::UUID, $gateway, $now);
+
+-- name: spawned_call
+SELECT call::VARCHAR AS call, function, version, target, state, attempts, code, accepted_us, ended_us,
+       principal AS caller, team, true AS spawned
+FROM store.all_spawned
+WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team);
+
+-- name: call
+SELECT call::VARCHAR AS call, function, version, target, state, NULL AS attempts, code, accepted_us, ended_us,
+       principal AS caller, team, false AS spawned
+FROM store.all_calls
+WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team);
+
+-- name: outcome
+SELECT result_type, result, problem FROM store.all_spawned WHERE call = $call::UUID AND state <> 'WAITING';
+
+-- name: gateways
+SELECT DISTINCT gateway FROM store.all_spawned WHERE state = 'WAITING';
+
+-- name: waiting
+SELECT call::VARCHAR AS call, root::VARCHAR AS root, parent::VARCHAR AS parent, target, function, version, principal,
+       team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s, idempotency_key,
+       idempotency_key IS NOT NULL AND EXISTS (
+           SELECT 1 FROM store.all_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
+       ) AS is_begun_once
+FROM store.all_spawned
+WHERE state = 'WAITING' AND gateway = $gateway AND accepted_us < $before
+ORDER BY accepted_us LIMIT $limit;
+
+-- name: assign
+UPDATE store.spawned SET gateway = $gateway WHERE call = $call::UUID;
+
+-- name: interrupt
+INSERT INTO store.settled VALUES ($call::UUID, 'INTERRUPTED', $now, 1, 'interrupted', NULL, NULL, $problem);
+
+-- name: again
+SELECT target, function, version, content_type, body, timeout_s, retries, retry_delay_s
+FROM store.spawned WHERE call = $call::UUID;
+
+-- name: add
+INSERT INTO store.spawned VALUES ($call::UUID, $call::UUID, $parent::UUID, $target, $function, $version, $principal,
+    $team, $gateway, $now, $content_type, $body, $timeout_s, $retries, $retry_delay_s, NULL);
+
+-- name: purge_spawned
+DELETE FROM store.spawned WHERE call IN (SELECT call FROM store.settled WHERE ended_us < $before);
+
+-- name: purge_settled
+DELETE FROM store.settled WHERE ended_us < $before;
+
+-- name: purge_keys
+DELETE FROM store.idempotency WHERE reserved_us < $before;
