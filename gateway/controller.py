@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.errors import RayfaasError, Unavailable, from_problem
+from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.routes import Changes, Routes
 from rayfaas.link import Link, Service
@@ -25,9 +26,9 @@ LOAD_EVERY_S = 0.25
 class ControllerLink(Service):
     """Hand it to `keep_link`; it does its work whenever a link is up."""
 
-    def __init__(self, routes: Routes) -> None:
-        super().__init__({"refuse": self._refuse})
-        self._routes = routes
+    def __init__(self, routes: Routes, deaths: Deaths) -> None:
+        super().__init__({"refuse": self._refuse, "executor_ended": self._executor_ended})
+        self._routes, self._deaths = routes, deaths
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._dispatcher: Dispatcher | None = None
@@ -96,3 +97,6 @@ class ControllerLink(Service):
         """No executor of this version will come, for this reason."""
         if self._dispatcher is not None:
             self._dispatcher.refuse_waiting(key, from_problem(problem))
+
+    async def _executor_ended(self, link: Link, executor: str, death: dict[str, Any]) -> None:
+        self._deaths.tell(executor, msgspec.convert(death, Death))

@@ -11,7 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, QueueFull, RayfaasError
+from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, OutOfMemory, QueueFull, RayfaasError
+from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
 
@@ -71,9 +72,10 @@ class Pool:
 class Dispatcher:
     """Brings calls and executors together. `demand(version_key)` is called when calls wait and no executor is there."""
 
-    def __init__(self, demand: Demand, max_queue: int) -> None:
-        self._demand, self._max_queue = demand, max_queue
+    def __init__(self, demand: Demand, max_queue: int, deaths: Deaths) -> None:
+        self._demand, self._max_queue, self._deaths = demand, max_queue, deaths
         self._pools: dict[str, Pool] = {}
+        self._burying: set[asyncio.Task[None]] = set()
 
     def pool(self, key: str) -> Pool:
         pool = self._pools.get(key)
@@ -156,18 +158,20 @@ class Dispatcher:
         """
         self.executor_leaves(executor, key)
         calls, executor.calls = list(executor.calls.values()), {}
-        begun = executor.concurrency
-        for call in calls[:begun]:
-            call.fail(
-                ExecutorDied(
-                    f"The process that ran {key} ended before it answered. "
-                    "The call is not tried again by itself, because it may have had effects."
-                )
-            )
-        for call in reversed(calls[begun:]):
+        begun = calls[: executor.concurrency]
+        for call in reversed(calls[executor.concurrency :]):
             self._requeue(call)
+        if begun and executor.ready_header is not None:
+            task = asyncio.ensure_future(self._fail(begun, key, executor.ready_header.executor))
+            self._burying.add(task)
+            task.add_done_callback(self._burying.discard)
 
     # Inside
+
+    async def _fail(self, calls: list[PendingCall], key: str, executor: str) -> None:
+        error = _describe(key, await self._deaths.of(executor))
+        for call in calls:
+            call.fail(error)
 
     def _requeue(self, call: PendingCall) -> None:
         call.executor = None
@@ -195,3 +199,14 @@ class Dispatcher:
             call.fail(NoCapacity(f"No executor of {key} came up within {waited_s:.1f} s, the timeout."))
         else:
             call.fail(CallTimeout(f"All executors of {key} were busy for {waited_s:.1f} s, the timeout."))
+
+
+def _describe(key: str, death: Death | None) -> RayfaasError:
+    kind = OutOfMemory if death is not None and death.out_of_memory else ExecutorDied
+    how = death.how if death is not None else "ended"
+    extra = {"output": death.output} if death is not None and death.output else {}
+    return kind(
+        f"The process that ran {key} {how} before it answered. The call is not tried again by itself, because it may "
+        "have had effects.",
+        **extra,
+    )

@@ -19,6 +19,7 @@ from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.deaths import Deaths
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.http import OneWriteProtocol
@@ -69,8 +70,9 @@ class Gateway:
         self._config = config
         self._access = CallAccess(config.key, config.url)
         self._routes = Routes(self._access)
-        self._controller = ControllerLink(self._routes)
-        self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue)
+        deaths = Deaths()
+        self._controller = ControllerLink(self._routes, deaths)
+        self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue, deaths)
         self._controller.serve(self._dispatcher)
         self._journal = Journal(config.journal, config.name)
         recording = Recording(self._journal)

@@ -8,7 +8,8 @@ from typing import Any
 
 from rayfaas import wire
 from rayfaas.context import current_call
-from rayfaas.errors import Unavailable, from_problem
+from rayfaas.errors import Unavailable
+from rayfaas.raised import error_of
 from rayfaas.transport import Transport
 
 # How much longer than the call's own timeout the answer may take, before the connection is given up.
@@ -87,6 +88,6 @@ def _check_end(events: list[dict[str, Any]]) -> None:
     """Streams end with `done` or `error`; raises the error."""
     last = events[-1] if events else {}
     if "error" in last:
-        raise from_problem(last["error"])
+        raise error_of(last["error"])
     if "done" not in last:
         raise Unavailable("The stream broke off: it ended without saying that it is done. Not all items may have come.")

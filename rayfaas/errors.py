@@ -11,7 +11,8 @@
     ├── Conflict                   somebody else changed it first
     ├── DeployError                ImportFailed, DeployTimeout: nothing changed, the old version serves on
     ├── CallError                  the call itself could not be answered
-    │   └── CallTimeout, CallCancelled, ExecutorDied, CallInterrupted, QueueFull, NoCapacity
+    │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, NoCapacity
+    │   └── ExecutorDied           OutOfMemory
     ├── Unavailable                a part of rayfaas is down or full; try again
     └── ProtocolError              two processes do not understand, or do not trust, each other
 
@@ -35,7 +36,8 @@ class RayfaasError(Exception):
     retryable: bool = False
 
     def __init__(self, detail: str = "", **extra: Any) -> None:
-        super().__init__(detail or self.title)
+        # Not super(): an error that is also of the type which a function raised has that type's __init__ next in line.
+        Exception.__init__(self, detail or self.title)
         self.detail = detail or self.title
         self.extra: dict[str, Any] = extra
 
@@ -188,10 +190,22 @@ class CallCancelled(CallError):
 
 
 class ExecutorDied(CallError):
-    """The process that ran the call ended. Not retried by rayfaas: the function may have had effects."""
+    """The process that ran the call ended. Not retried by rayfaas: the function may have had effects.
+
+    `extra["output"]` are the last lines that the process wrote, where it wrote any.
+    """
 
     code = "executor_died"
     title = "The process that ran the call ended"
+
+    def __str__(self) -> str:
+        output = self.extra.get("output")
+        return f"{self.detail}\n\nIts last output:\n{output}" if output else self.detail
+
+
+class OutOfMemory(ExecutorDied):
+    code = "out_of_memory"
+    title = "The process that ran the call had no memory left"
 
 
 class CallInterrupted(CallError):

@@ -21,8 +21,8 @@ from rayfaas.errors import (
     RayfaasError,
     Unauthenticated,
     Unavailable,
-    from_problem,
 )
+from rayfaas.raised import error_of
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0
@@ -166,7 +166,7 @@ class Transport:
         if _media(response) == PROBLEM_JSON:
             problem = Answer(self.url, response).value()
             if isinstance(problem, dict):
-                return from_problem(problem)
+                return error_of(problem)
         if response.request.method == "HEAD" and response.status_code in _WITHOUT_BODY:
             return _WITHOUT_BODY[response.status_code](f"{self.url}{response.request.url.path}")
         kind = Unavailable if response.status_code in _GATEWAY_STATUSES else ProtocolError

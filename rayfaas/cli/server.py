@@ -38,7 +38,7 @@ _LOOK_S = 0.05
 @click.option("--max-body-mb", default=64.0, show_default=True, help="Largest body of a call, in MB.")
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:
-    """Start the server and its cluster in the background, and print where they are."""
+    """Start the server and its cluster in the background, and print URL and token."""
     home = Home.from_env(os.environ)
     _check_server_is_installed()
     if is_running(home):
@@ -51,7 +51,8 @@ def up(foreground: bool, **options: Any) -> None:
         os.execv(sys.executable, command)
     _start(home, command)
     click.echo(f"rayfaas is up at {server_url(home)}")
-    click.echo(f"The admin token is in {home.token_file}; command line and SDK of this user find it there.")
+    click.echo(f"The admin token is {home.token_file.read_text().strip()}")
+    click.echo(f"Command line and SDK of this user find it in {home.token_file}.")
 
 
 @click.command()

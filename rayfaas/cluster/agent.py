@@ -12,7 +12,7 @@ import ray
 from ray import serve
 
 from rayfaas.cluster.hosting import HostConfig
-from rayfaas.cluster.replica import deployment
+from rayfaas.cluster.replica import supervisors
 from rayfaas.cluster.scaling import autoscaling
 from rayfaas.link import Link, Service, keep_link
 
@@ -52,9 +52,9 @@ class Agent(Service):
     async def _ensure(self, link: Link, application: str, shape: dict[str, Any], scaling: dict[str, Any]) -> None:
         """Have an application with this shape and scaling; nothing happens where it is so already."""
         config = msgspec.structs.replace(self._config, application=application)
-        target = deployment(
-            SUPERVISOR, ray_actor_options=actor_options(shape), autoscaling_config=autoscaling(scaling)
-        ).bind(config)
+        target = supervisors(
+            SUPERVISOR, config, ray_actor_options=actor_options(shape), autoscaling_config=autoscaling(scaling)
+        )
         async with self._serve_api:
             await asyncio.to_thread(_run, target, application)
 

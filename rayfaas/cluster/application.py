@@ -17,7 +17,7 @@ from ray import serve
 
 from rayfaas.cluster.agent import Agent
 from rayfaas.cluster.hosting import HostConfig
-from rayfaas.cluster.replica import deployment
+from rayfaas.cluster.replica import supervisors
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 
@@ -38,7 +38,7 @@ async def join(controller: str, join_id: str, secret: bytes) -> tuple[str, bytes
 def run_application(config: HostConfig) -> None:
     """Have Serve run the agent and a warm supervisor; both cost no CPU of Ray's count, so that functions get it all."""
     no_cpu = {"num_cpus": 0}
-    warm = deployment("Warm", num_replicas=1, ray_actor_options=no_cpu).bind(config)
+    warm = supervisors("Warm", config, num_replicas=1, ray_actor_options=no_cpu)
     agent = serve.deployment(Agent, name="Agent").options(  # type: ignore[attr-defined]
         num_replicas=1, ray_actor_options=no_cpu, health_check_period_s=5, max_ongoing_requests=1000
     )

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.cluster.bundles import BundleCache
-from rayfaas.cluster.supervisor import Site, Supervisor, VersionOrder
+from rayfaas.cluster.supervisor import Death, Site, Supervisor, VersionOrder
 from rayfaas.errors import Unavailable
 from rayfaas.link import Link, Service, keep_link
 from rayfaas.orders import Order
@@ -99,11 +99,12 @@ class Host(Service):
         archive: bytes = await self._link.request("bundle", digest=digest)
         return archive
 
-    def _exited(self, order: Order, how: str, expected: bool) -> None:
+    def _exited(self, order: Order, death: Death, expected: bool) -> None:
         if not expected:
-            _log.warning("executor %s of %s %s", order.executor[:8], order.version_key, how)
+            _log.warning("executor %s of %s %s", order.executor[:8], order.version_key, death.how)
         if self._link is not None:
-            self._link.notify("executor_ended", key=order.version_key, executor=order.executor, how=how)
+            told = msgspec.structs.asdict(death)
+            self._link.notify("executor_ended", key=order.version_key, executor=order.executor, death=told)
 
 
 def environment_digest() -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from importlib import metadata
 from typing import Any
 
+import msgspec
 import ray
 from ray import serve
 
 from rayfaas.cluster.hosting import Host, HostConfig
 from rayfaas.cluster.scaling import CALLS
 from rayfaas.cluster.supervisor import Site
+from rayfaas.spec import digest_of
 
 # How long calls may go on when their replica is to end.
 DRAIN_S = 600.0
@@ -57,9 +60,12 @@ def hardware() -> str:
     return f"{platform.machine()}/{os.cpu_count()}cpu" + (f"/{kinds}" if kinds else "")
 
 
-def deployment(name: str, **options: Any) -> Any:
-    """A Ray Serve deployment of replicas, to be bound to its `HostConfig`."""
-    return serve.deployment(Replica, name=name).options(  # type: ignore[attr-defined]
+def supervisors(name: str, config: HostConfig, **options: Any) -> Any:
+    """A Ray Serve deployment of replicas, bound to its config. Deployed again as it is, its replicas go on."""
+    deployment = serve.deployment(Replica, name=name).options(  # type: ignore[attr-defined]
+        # Without a version of its own Serve invents one at each deploy, and replaces every replica by its like.
+        version=digest_of([metadata.version("rayfaas"), msgspec.to_builtins(config)]),
+        _internal=True,
         # Calls go past Serve; only `wake` comes through its handles.
         max_ongoing_requests=1000,
         graceful_shutdown_timeout_s=DRAIN_S + 10,
@@ -68,3 +74,4 @@ def deployment(name: str, **options: Any) -> Any:
         health_check_timeout_s=30,
         **options,
     )
+    return deployment.bind(config)

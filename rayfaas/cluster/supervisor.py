@@ -20,6 +20,7 @@ import msgspec
 from rayfaas import frames
 from rayfaas.cluster.bundles import BundleCache
 from rayfaas.cluster.generations import Generations
+from rayfaas.cluster.memory import LOOK_S, kernel_kills, resident_mb
 from rayfaas.cluster.zygotes import Zygote, kill_group
 from rayfaas.errors import ImportFailed, RayfaasError, from_problem
 from rayfaas.frames import Decoder, Kind, Message, header_of
@@ -58,23 +59,35 @@ class VersionOrder(msgspec.Struct):
     concurrency: int
     env: dict[str, str]
     preload: list[str]
+    memory_mb: int = 0
 
     @property
     def key(self) -> str:
         return f"{self.function}:{self.version}"
 
 
-class HostedExecutor(asyncio.Protocol):
-    """One executor, seen from its supervisor: its control channel, its output, its end."""
+class Death(msgspec.Struct, frozen=True):
+    """How an executor ended, as `gateway.deaths.Death` has it."""
 
-    def __init__(self, order: Order) -> None:
-        self.order = order
+    how: str
+    output: str
+    out_of_memory: bool
+
+
+class HostedExecutor(asyncio.Protocol):
+    """One executor, seen from its supervisor: its control channel, its output, its end. `memory_mb` 0 is no limit."""
+
+    def __init__(self, order: Order, memory_mb: int = 0) -> None:
+        self.order, self.memory_mb = order, memory_mb
         self.imported: asyncio.Future[Imported] = asyncio.get_running_loop().create_future()
         self.zygote: Zygote | None = None
         self.draining = False
         self._decoder = Decoder()
         self._transport: asyncio.Transport | None = None
+        self.output: asyncio.ReadTransport | None = None
         self._tail = b""
+        self._over_memory: str | None = None
+        self._kernel_kills = kernel_kills()
 
     @property
     def pid(self) -> int | None:
@@ -83,6 +96,15 @@ class HostedExecutor(asyncio.Protocol):
     def kill(self) -> None:
         self.draining = True
         if (pid := self.pid) is not None:
+            kill_group(pid)
+
+    def check_memory(self) -> None:
+        """End it where it has more memory than it may."""
+        if not self.memory_mb or self._over_memory or (pid := self.pid) is None:
+            return
+        used_mb = resident_mb(pid)
+        if used_mb > self.memory_mb:
+            self._over_memory = f"was ended: it used {used_mb:,.0f} MB, and memory_mb={self.memory_mb} is its limit,"
             kill_group(pid)
 
     def add_output(self, data: bytes) -> None:
@@ -99,17 +121,36 @@ class HostedExecutor(asyncio.Protocol):
         self.draining = True
         self.tell(Kind.DRAIN)
 
-    def ended(self, status: int) -> str:
-        """It ended with this `waitpid` status; returns how, in words."""
+    def ended(self, status: int) -> Death:
+        """It ended with this `waitpid` status."""
         if self._transport is not None:
             self._transport.close()
-        how = describe_status(status)
+        self._read_rest()
+        death = self._death(status)
         if not self.imported.done():
-            tail = self._tail.decode("utf-8", "replace").strip()
-            detail = f"The process {how} while it imported {self.order.entry_module}."
-            self.imported.set_exception(ImportFailed(f"{detail} Its last output:\n{tail}" if tail else detail))
+            detail = f"The process {death.how} while it imported {self.order.entry_module}."
+            text = f"{detail} Its last output:\n{death.output}" if death.output else detail
+            self.imported.set_exception(ImportFailed(text))
             self.imported.exception()
-        return how
+        return death
+
+    def _death(self, status: int) -> Death:
+        output = self._tail.decode("utf-8", "replace").strip()
+        if self._over_memory is not None:
+            return Death(self._over_memory, output, True)
+        how = describe_status(status)
+        if status == signal.SIGKILL and not self.draining and kernel_kills() > self._kernel_kills:
+            return Death(f"{how}, by all signs by the kernel because the machine had no memory left,", output, True)
+        return Death(how, output, False)
+
+    def _read_rest(self) -> None:
+        """What it wrote last may still be in the pipe."""
+        pipe = self.output.get_extra_info("pipe") if self.output is not None else None
+        try:
+            while pipe is not None and (data := os.read(pipe.fileno(), TAIL)):
+                self.add_output(data)
+        except (BlockingIOError, ValueError):
+            pass  # it is empty, or closed already
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not checked with isinstance: the transports of uvloop, on which Ray's workers run, are no asyncio.Transport.
@@ -140,7 +181,7 @@ class _Output(asyncio.Protocol):
 class Supervisor:
     """Hosts executors of any number of versions, forked from the newest zygote.
 
-    `on_exit(order, how, expected)` is told of each executor that ended.
+    `on_exit(order, death, expected)` is told of each executor that ended.
     """
 
     def __init__(
@@ -148,7 +189,7 @@ class Supervisor:
         site: Site,
         session_key: bytes,
         bundles: BundleCache,
-        on_exit: Callable[[Order, str, bool], None],
+        on_exit: Callable[[Order, Death, bool], None],
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.site = site
@@ -158,9 +199,11 @@ class Supervisor:
         self._generations = Generations(os.environ if environ is None else environ, self._exited)
         self._idle = asyncio.Event()
         self._idle.set()
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         await self._generations.newest()
+        self._watching = asyncio.ensure_future(self._watch_memory())
 
     def set_gateways(self, addresses: list[str]) -> None:
         self._gateways = addresses
@@ -175,7 +218,7 @@ class Supervisor:
         """
         path = await self._bundles.path(version.bundle)
         await self._generations.load([*version.preload, *await _imports_of(version, path)], deadline_s)
-        executor = HostedExecutor(self._order(version, str(path)))
+        executor = HostedExecutor(self._order(version, str(path)), version.memory_mb)
         await self._fork(executor)
         try:
             imported = await asyncio.wait_for(asyncio.shield(executor.imported), deadline_s)
@@ -217,6 +260,8 @@ class Supervisor:
             _log.warning("%d executors did not finish in %.0f s; they are killed", len(self._executors), timeout_s)
         for executor in list(self._executors.values()):
             executor.kill()
+        if self._watching is not None:
+            self._watching.cancel()
         await self._generations.stop()
 
     # Forking
@@ -251,7 +296,8 @@ class Supervisor:
         self._idle.clear()
         try:
             await loop.connect_accepted_socket(lambda: executor, ours)
-            await loop.connect_read_pipe(lambda: _Output(executor), os.fdopen(output_in, "rb", 0))
+            pipe = os.fdopen(output_in, "rb", 0)
+            executor.output, _ = await loop.connect_read_pipe(lambda: _Output(executor), pipe)
             executor.zygote = zygote
             zygote.fork(executor.order, theirs.fileno(), output_out)
         except BaseException:
@@ -263,12 +309,18 @@ class Supervisor:
 
     # Ends
 
+    async def _watch_memory(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for executor in list(self._executors.values()):
+                executor.check_memory()
+
     def _exited(self, name: str, status: int) -> None:
         executor = self._executors.get(name)
         if executor is not None:
-            how = executor.ended(status)
+            death = executor.ended(status)
             self._forget(name)
-            self._on_exit(executor.order, how, executor.draining)
+            self._on_exit(executor.order, death, executor.draining)
 
     def _forget(self, name: str) -> None:
         self._executors.pop(name, None)

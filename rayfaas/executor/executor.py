@@ -6,6 +6,7 @@ Threads: the main one belongs to user code; one reads the control channel and on
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import threading
@@ -44,6 +45,7 @@ def run(order: Order, control: Channel) -> None:
     """Import, report, serve; returns when the executor is drained."""
     running: dict[tuple[int, int], RunningCall] = {}
     capture = Capture(lambda: _only_started(running))
+    faulthandler.enable(2)  # a crash in C leaves its Python stack in the output that callers are told of
     DEFAULT.belong_to_calls()
     os.environ.update(order.env)
     os.chdir(order.bundle_path)
@@ -141,6 +143,7 @@ class Executor:
     def _kill_if_running(self, key: tuple[int, int], call: RunningCall) -> None:
         # A call that is still waiting for its turn ends by itself when that comes.
         if self._running.get(key) is call and call.is_in_user_code:
+            os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
     # The supervisor's orders

@@ -27,6 +27,7 @@ _decode_access = msgspec.msgpack.Decoder(AccessBody).decode
 ACCESS_S = 10.0
 # Output beyond this, in characters, is dropped: a print in a hot loop must not fill the disk of the home server.
 MAX_OUTPUT = 1 << 20
+_MOST_CAUSES = 16
 
 current: ContextVar[RunningCall | None] = ContextVar("rayfaas_running_call", default=None)
 
@@ -188,18 +189,40 @@ class RunningCall:
 
 def describe_exception(error: BaseException) -> RayfaasError:
     """What the caller hears of the user's exception: type, message, and the traceback without our frames."""
-    kind = type(error)
-    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 the user's own __str__ raised
-        message = f"<str() of it raised {type(broken).__name__}>"
+    name, message = _name(error), _message(error)
     return FunctionError(
         f"{name}: {message}" if message else name,
         exception=name,
         message=message,
         traceback=format_traceback(error),
+        causes=_causes(error),
     )
+
+
+def _causes(error: BaseException) -> list[dict[str, str]]:
+    """What led to it, the nearest first: `raise … from`, or an error that was being handled."""
+    found: list[dict[str, str]] = []
+    seen = {id(error)}
+    while len(found) < _MOST_CAUSES:
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None or id(cause) in seen:
+            break
+        seen.add(id(cause))
+        found.append({"exception": _name(cause), "message": _message(cause)})
+        error = cause
+    return found
+
+
+def _name(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 the user's own __str__ raised
+        return f"<str() of it raised {type(broken).__name__}>"
 
 
 def format_traceback(error: BaseException) -> str:

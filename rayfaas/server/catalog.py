@@ -44,6 +44,7 @@ class Version:
             "concurrency": self.spec.concurrency,
             "env": self.spec.shape.env,
             "preload": list(self.spec.preload),
+            "memory_mb": self.spec.shape.memory_mb,
         }
 
     def route(self) -> dict[str, Any]:

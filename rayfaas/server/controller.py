@@ -334,9 +334,12 @@ class Controller(Service):
         await self._fleet.join(member)
         await self._placement.member_up(member)
 
-    async def executor_ended(self, link: Link, key: str, executor: str, how: str) -> None:
+    async def executor_ended(self, link: Link, key: str, executor: str, death: dict[str, Any]) -> None:
+        """`death` is a `cluster.supervisor.Death`, for the gateways whose calls it ran."""
         if member := self._fleet.member(link):
             member.remove(key, executor)
+        for gateway in self._gateways:
+            gateway.notify("executor_ended", executor=executor, death=death)
 
     async def leaving(self, link: Link) -> None:
         if member := self._fleet.member(link):

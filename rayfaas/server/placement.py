@@ -235,7 +235,8 @@ class Placement:
                     member.drain(key)
         for application, version in list(self._deployments.items()):
             function = self._catalog.function(version.function)
-            idle_s = min(self._loads.idle_s(v.key) for v in function.versions.values())
+            # Of a first deploy the catalog knows no version yet.
+            idle_s = min((self._loads.idle_s(v.key) for v in function.versions.values()), default=0.0)
             if idle_s > DEPLOYMENT_IDLE_S and function.scaling.min_replicas == 0:
                 self._run(self._delete(application))
 
