@@ -93,7 +93,7 @@ class Journal:
         self._database.staging.write_bytes(chunk)
         with self._database.transaction():
             self._run("stage", file=str(self._database.staging))
-            for statement in ("open", "close", "forget_closed", "log", "spawned", "settled"):
+            for statement in ("close_begun_here", "close", "forget_closed", "open", "log", "spawned", "settled"):
                 self._run(statement)
             self._run("set_loaded", segment=segment, loaded=offset)
 

@@ -18,7 +18,17 @@ INSERT INTO store.open_calls
 SELECT call::UUID, TRY_CAST(root AS UUID), TRY_CAST(parent AS UUID), target, alias, alias_revision, function, version,
        code_digest, syntax_digest, environment_digest, shape, owner, principal, team, gateway, context,
        idempotency_key, accepted_us, bytes_in
-FROM records WHERE k = 'start';
+FROM records WHERE k = 'start' AND call NOT IN (SELECT call FROM records WHERE k = 'end');
+
+-- name: close_begun_here
+-- Most calls end in the batch in which they begin: they need not pass through store.open_calls.
+INSERT INTO store.calls
+SELECT s.call::UUID, TRY_CAST(s.root AS UUID), TRY_CAST(s.parent AS UUID), s.target, s.alias, s.alias_revision,
+       s.function, s.version, s.code_digest, s.syntax_digest, s.environment_digest, s.shape, s.owner, s.principal,
+       s.team, s.gateway, s.context, s.idempotency_key, s.accepted_us, s.bytes_in,
+       e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
+       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware
+FROM records s JOIN records e ON s.call = e.call AND s.k = 'start' AND e.k = 'end';
 
 -- name: close
 INSERT INTO store.calls

@@ -8,6 +8,7 @@ keeps a request on the deployment's handle waiting, which Serve counts itself.
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from ray.serve.config import AutoscalingConfig, AutoscalingContext, AutoscalingPolicy
@@ -39,16 +40,22 @@ def desired_replicas(calls: float, target_concurrency: float, at_least: int) -> 
 
 def autoscaling(scaling: dict[str, Any]) -> AutoscalingConfig:
     """Ray Serve's configuration for a `rayfaas.spec.Scaling`."""
-    return AutoscalingConfig(
-        min_replicas=scaling["min_replicas"],
-        initial_replicas=max(1, scaling["min_replicas"]),
-        max_replicas=max(scaling["max_replicas"], scaling["min_replicas"], 1),
-        policy=AutoscalingPolicy(  # type: ignore[no-untyped-call]
-            policy_function=CallsPolicy, policy_kwargs={"target_concurrency": scaling["target_concurrency"]}
-        ),
-        # A short window: the supervisors report totals that are smoothed enough by their number.
-        look_back_period_s=2.0,
-        upscale_delay_s=0.5,
-        downscale_delay_s=min(30.0, scaling["scale_down_after_s"]),
-        downscale_to_zero_delay_s=scaling["scale_down_after_s"],
+    policy = AutoscalingPolicy(  # type: ignore[no-untyped-call]
+        policy_function=CallsPolicy, policy_kwargs={"target_concurrency": scaling["target_concurrency"]}
     )
+    with warnings.catch_warnings():
+        # Ray 2.60 calls `metrics_interval_s` deprecated, and still obeys nothing else: without it replicas report every
+        # 10 s, and a load is answered by a second replica after 10 s more.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return AutoscalingConfig(
+            min_replicas=scaling["min_replicas"],
+            initial_replicas=max(1, scaling["min_replicas"]),
+            max_replicas=max(scaling["max_replicas"], scaling["min_replicas"], 1),
+            policy=policy,
+            # A short window: the supervisors report totals that are smoothed enough by their number.
+            metrics_interval_s=0.5,
+            look_back_period_s=2.0,
+            upscale_delay_s=0.5,
+            downscale_delay_s=min(30.0, scaling["scale_down_after_s"]),
+            downscale_to_zero_delay_s=scaling["scale_down_after_s"],
+        )

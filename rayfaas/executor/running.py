@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import ctypes
+import importlib
 import sys
 import threading
 import time
@@ -237,4 +238,4 @@ def _user_frames(tb: TracebackType | None) -> TracebackType | None:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith((sys.modules["rayfaas.executor"].__path__[0], "<frozen importlib"))
+    return filename.startswith((sys.modules["rayfaas.executor"].__path__[0], "<frozen importlib", importlib.__file__))

@@ -239,6 +239,8 @@ class Controller(Service):
     async def logs(
         self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
     ) -> list[Any]:
+        if function is not None:
+            self._catalog.existing(function)
         await self._journals.load()
         rows = await self._store.query(self._store.registry.logs, function, call, _sees(actor), limit)
         return [_plain(row) for row in rows]

@@ -75,9 +75,7 @@ def endings(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clien
     del sys.modules["endings"]
 
 
-def test_a_death_is_explained_with_its_signal_or_code_and_last_output(
-    endings: Any, client: rayfaas.Client
-) -> None:
+def test_a_death_is_explained_with_its_signal_or_code_and_last_output(endings: Any, client: rayfaas.Client) -> None:
     with pytest.raises(ExecutorDied, match="was killed by SIGSEGV") as crash:
         endings.crashes.options(client=client).remote()
     assert "about to crash" in str(crash.value)

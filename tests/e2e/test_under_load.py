@@ -82,6 +82,22 @@ def test_twenty_redeploys_under_load_fail_no_call(server: Server, write: Write) 
             assert sent <= live[result + 1]
 
 
+def test_replicas_come_with_the_load_and_go_without_it(server: Server, write: Write) -> None:
+    text = "import time\ndef busy() -> str:\n    time.sleep(0.05)\n    return 'done'\n"
+    scaling = {"target_concurrency": 1, "max_replicas": 3, "scale_down_after_s": 2}
+    server.deploy(write("busy.py", text), "busy", {"shape": {"cpus": 0.1}, "scaling": scaling})
+
+    def hosts() -> list[str]:
+        return [each["application"] for each in server.status()["replicas"] if "default/busy:1" in each["hosted"]]
+
+    assert hosts() == ["warm"]
+    with Load(server, "busy").running() as load:
+        assert eventually(lambda: sum(host.startswith("default--busy--") for host in hosts()) >= 2, 90)
+    assert load.failed == []
+    assert eventually(lambda: not any(host.startswith("default--busy--") for host in hosts()), 60)
+    assert server.call("busy", None) == "done"
+
+
 def _warm_replica(server: Server) -> list[psutil.Process]:
     return server.find("ray::ServeReplica:rayfaas:Warm")
 
