@@ -1,0 +1,125 @@
+"""`rayfaas call` sends what is typed and prints what comes, so that it can be piped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayfaas.errors import FunctionError, to_problem
+from tests.cli.terminal import Terminal
+from tests.scripted_server import Reply, Request, answering, refusing, streaming
+
+
+@pytest.mark.parametrize(
+    ("typed", "args", "kwargs"),
+    [
+        ([], [], {}),
+        (["2", "height=3"], [2], {"height": 3}),
+        (["two", '"2"', "2"], ["two", "2", 2], {}),
+        (["-2", "-1.5e3"], [-2, -1500.0], {}),
+        (["null", "true", "[1,", "[1]"], [None, True, "[1,", [1]], {}),
+        (['{"a": 1}'], [{"a": 1}], {}),
+        (["a=b=c", "x="], [], {"a": "b=c", "x": ""}),
+        (["1=2", "a b=c", "=x"], ["1=2", "a b=c", "=x"], {}),
+        (['x={"y": [1]}'], [], {"x": {"y": [1]}}),
+        (["é", "name=Ödön"], ["é"], {"name": "Ödön"}),
+        (["target=1", "self=2"], [], {"target": 1, "self": 2}),
+        (["--", "--stream"], ["--stream"], {}),
+    ],
+)
+def test_arguments_are_values_by_place_and_by_name(
+    rayfaas: Terminal, typed: list[str], args: list[Any], kwargs: dict[str, Any]
+) -> None:
+    rayfaas.serve(answering("done"))
+    assert rayfaas("call", "nlp/f@prod", *typed) == (0, '"done"\n', "")
+    assert rayfaas.requests[0].path == "/call/nlp/f@prod"
+    assert rayfaas.requests[0].json() == {"args": args, "kwargs": kwargs}
+
+
+@pytest.mark.parametrize(
+    ("data", "args", "kwargs"),
+    [('{"a": 1}', [], {"a": 1}), ("[1, 2]", [[1, 2]], {}), ('"x"', ["x"], {}), ("null", [None], {})],
+)
+def test_data_is_json_of_the_line_a_file_or_stdin(
+    rayfaas: Terminal, tmp_path: Path, data: str, args: list[Any], kwargs: dict[str, Any]
+) -> None:
+    rayfaas.serve(answering(1))
+    (tmp_path / "data.json").write_text(data)
+    rayfaas("call", "f", "-d", data)
+    rayfaas("call", "f", "--data", f"@{tmp_path}/data.json")
+    rayfaas("call", "f", "-d", "-", stdin=data)
+    assert [request.json() for request in rayfaas.requests] == [{"args": args, "kwargs": kwargs}] * 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (["-d", "{"], "--data is not JSON"),
+        (["-d", ""], "--data is not JSON"),
+        (["-d", "@/no/such/file"], "/no/such/file can't be read: No such file or directory"),
+        (["-d", "@/"], "can't be read: Is a directory"),
+        (["-d", "1", "2"], "not both"),
+        (["a=1", "2"], "'2' has no name and comes after one that has"),
+        (["--timeout", "soon"], "'soon' is not a valid float"),
+    ],
+)
+def test_what_is_typed_wrongly_is_told_before_anything_is_called(
+    rayfaas: Terminal, typed: list[str], message: str
+) -> None:
+    rayfaas.serve(answering(1))
+    code, out, err = rayfaas("call", "f", *typed)
+    assert (code, out) == (2, "")
+    assert message in " ".join(err.split())
+    assert rayfaas.requests == []
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, "é\n\u2028", [1, {"a": None}], {}])
+def test_a_result_is_one_line_of_json(rayfaas: Terminal, value: Any) -> None:
+    rayfaas.serve(answering(value))
+    ended = rayfaas("call", "f")
+    assert (ended.code, ended.json, ended.out.count("\n")) == (0, value, 1)
+
+
+def test_letters_of_all_alphabets_are_printed_as_they_are(rayfaas: Terminal) -> None:
+    rayfaas.serve(answering("Füße 足"))
+    assert rayfaas("call", "f").out == '"Füße 足"\n'
+
+
+def test_items_are_lines_as_they_come_and_logs_go_to_stderr(rayfaas: Terminal) -> None:
+    logs = [{"log": {"text": "with end\n"}}, {"log": {"text": "without"}}, {"log": {}}]
+    rayfaas.serve(streaming(logs[0], {"item": 1}, *logs[1:], {"item": {"a": "b"}}, {"done": {}}))
+    assert rayfaas("call", "f", "--stream") == (0, '1\n{"a": "b"}\n', "with end\nwithout\n\n")
+
+
+def test_a_stream_that_fails_has_printed_what_came(rayfaas: Terminal) -> None:
+    problem = to_problem(FunctionError("ValueError: no", exception="ValueError", traceback="Traceback: x\n"))
+    rayfaas.serve(streaming({"item": 1}, {"error": problem}))
+    assert rayfaas("call", "f", "--stream") == (6, "1\n", "Traceback: x\nError: ValueError: no\n")
+
+
+def test_a_stream_that_breaks_off_is_no_success(rayfaas: Terminal) -> None:
+    rayfaas.serve(streaming({"item": 1}))
+    code, out, err = rayfaas("call", "f", "--stream")
+    assert (code, out) == (5, "1\n")
+    assert "broke off" in err
+
+
+def test_the_functions_own_traceback_is_shown_as_it_is(rayfaas: Terminal) -> None:
+    trace = 'Traceback:\n  File "[bold]x[/bold].py", line 1\nKeyError: [1]\n'
+    rayfaas.serve(refusing(FunctionError("KeyError: [1]", exception="KeyError", traceback=trace)))
+    assert rayfaas("call", "f") == (6, "", f"{trace}Error: KeyError: [1]\n")
+
+
+def test_a_long_line_of_an_error_is_not_broken(rayfaas: Terminal) -> None:
+    rayfaas.serve(refusing(FunctionError("x" * 500)))
+    assert f"Error: {'x' * 500}\n" in rayfaas("call", "f").err
+
+
+def test_the_timeout_goes_with_the_call(rayfaas: Terminal) -> None:
+    async def timeout(request: Request, reply: Reply) -> None:
+        await reply.json(request.headers["rayfaas-timeout"])
+
+    rayfaas.serve(timeout)
+    assert rayfaas("call", "f", "--timeout", "2.5").json == "2.5"

@@ -1,0 +1,87 @@
+"""What is deployed is listed for people and for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import Terminal
+from tests.scripted_server import routes
+
+AN_HOUR_AGO = (datetime.now(timezone.utc) - timedelta(hours=1, minutes=5)).isoformat()
+FUNCTION: dict[str, Any] = {
+    "team": "nlp",
+    "name": "embed",
+    "aliases": [{"alias": "live", "version": 2}, {"alias": "prod", "version": 1}],
+    "created_at": AN_HOUR_AGO,
+    "created_by": "ada",
+}
+VERSION: dict[str, Any] = {
+    "version": 2,
+    "state": "ACTIVE",
+    "published_at": AN_HOUR_AGO,
+    "published_by": "ada",
+    "provenance": {"git_commit": "0123456789abcdef", "git_dirty": True, "message": "[bold]why[/bold]"},
+    "failure": None,
+}
+FAILED: dict[str, Any] = {
+    **VERSION,
+    "version": 1,
+    "state": "FAILED",
+    "provenance": {},
+    "failure": "No module named 'x'\nTraceback …",
+}
+TABLE = {
+    "GET /v1/functions": {"functions": [FUNCTION]},
+    "GET /v1/functions/nlp/embed/versions": {"versions": [VERSION, FAILED]},
+    "POST /v1/functions/nlp/embed/aliases/prod": {"revision": 5},
+}
+
+
+@pytest.fixture(autouse=True)
+def served(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes(TABLE))
+
+
+def test_functions_are_listed_with_their_aliases(rayfaas: Terminal) -> None:
+    heading, row = rayfaas("functions").lines
+    assert heading == ["FUNCTION", "ALIASES", "CREATED", "BY"]
+    assert " ".join(row) == "nlp/embed live → 2, prod → 1 1 h ago ada"
+
+
+def test_versions_are_listed_with_their_commits_and_what_went_wrong(rayfaas: Terminal) -> None:
+    _, newest, failed = (" ".join(line) for line in rayfaas("versions", "nlp/embed").lines)
+    assert newest == "2 ACTIVE 1 h ago ada 0123456789+ [bold]why[/bold]"
+    assert failed == "1 FAILED 1 h ago ada No module named 'x'"
+
+
+def test_programs_have_all_that_the_server_says(rayfaas: Terminal) -> None:
+    assert rayfaas("functions", "--json").json == [FUNCTION]
+    assert rayfaas("versions", "nlp/embed", "--json").json == [VERSION, FAILED]
+    assert rayfaas("alias", "nlp/embed", "prod", "2", "--json").json == {"revision": 5}
+
+
+def test_an_alias_is_moved_with_its_reason(rayfaas: Terminal) -> None:
+    ended = rayfaas("alias", "nlp/embed", "prod", "2", "--reason", "tested")
+    assert ended == (0, "nlp/embed@prod leads to version 2 now.\n", "")
+    assert rayfaas.requests[-1].json() == {"version": 2, "reason": "tested"}
+
+
+def test_what_is_not_there_is_exit_code_3(rayfaas: Terminal) -> None:
+    assert rayfaas("versions", "nlp/nothing").code == 3
+
+
+@pytest.mark.parametrize("arguments", [["versions", "a/b/c"], ["alias", "nlp/embed", "no alias", "1"]])
+def test_what_is_no_name_is_refused(rayfaas: Terminal, arguments: list[str]) -> None:
+    code, out, err = rayfaas(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: ")
+
+
+def test_nothing_deployed_is_an_empty_table(rayfaas: Terminal) -> None:
+    rayfaas.close()
+    rayfaas.serve(routes({"GET /v1/functions": {"functions": []}}))
+    assert rayfaas("functions").lines == [["FUNCTION", "ALIASES", "CREATED", "BY"]]
+    assert rayfaas("functions", "--json").json == []

@@ -1,0 +1,198 @@
+"""`rayfaas up` and `down`: one server for each home, ended whole where it does not come up."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayfaas.cli.server import is_running, server_url
+from rayfaas.config import Home
+from tests.cli.terminal import Terminal
+from tests.scripted_server import ScriptedServer, answering, eventually
+
+STAND_IN = Path(__file__).parent / "stand_in.py"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.path.mkdir()
+    return home
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def alive(pid: int) -> bool:
+    """Whether it runs; one that nobody has waited for yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(home: Home, tmp_path: Path) -> Iterator[Start]:
+    """Runs a command with a Python that starts the stand-in as the server, which is ended after the test."""
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nshift 2\nexec "{sys.executable}" "{STAND_IN}" "$@"\n')
+    python.chmod(0o755)
+    program = f"import sys; sys.executable = {str(python)!r}; from rayfaas.cli import main; main()"
+
+    def run(*arguments: object, **how: Any) -> subprocess.Popen[str]:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("RAYFAAS_")}
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**environ, "RAYFAAS_HOME": str(home.path), "STAND_IN": json.dumps(how)},
+        )
+
+    yield run
+    if (home.path / "pid").exists() and alive(pid := int((home.path / "pid").read_text())):
+        os.kill(pid, signal.SIGKILL)
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+def options_of(home: Home) -> dict[str, str]:
+    """What the server was started with."""
+    arguments = json.loads((home.path / "arguments.json").read_text())
+    return dict(zip(arguments[::2], arguments[1::2], strict=True))
+
+
+def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: Start) -> None:
+    with ScriptedServer(answering({"replicas": [{}]})) as server:
+        port = free_port()
+        code, out, err = ended(start("up", "--port", port, "--cpus", 1.5, "--ray-address", "", url=server.url))
+        assert (code, err) == (0, "")
+        assert out.splitlines()[:2] == [f"rayfaas is up at {server.url}", "The admin token is rf_admin"]
+        assert str(home.token_file) in out
+        assert server.requests[0].headers["authorization"] == "Bearer rf_admin"
+        assert is_running(home)
+        assert server_url(home) == server.url
+    pid = int((home.path / "pid").read_text())
+    assert options_of(home) == {
+        "--home": str(home.path),
+        "--host": "127.0.0.1",
+        "--port": str(port),
+        "--gateways": "1",
+        "--cpus": "1.5",
+        "--max-body-mb": "64.0",
+    }
+    assert os.getsid(pid) == pid  # Ctrl-C in the shell that it was started from does not reach it
+    assert ended(start("down")) == (0, "rayfaas is down.\n", "")
+    eventually(lambda: not alive(pid))
+    assert not is_running(home)
+
+
+def test_a_server_that_ends_while_it_starts_shows_the_end_of_its_log(home: Home, start: Start) -> None:
+    code, out, err = ended(start("up", "--port", free_port(), failure="no disk left"))
+    assert (code, out) == (1, "")
+    assert "The server ended while it started:" in err
+    assert "line 39\nno disk left" in err
+    assert "line 3\n" not in err
+    assert home.logs.stat().st_mode & 0o777 == 0o700
+
+
+def test_ctrl_c_while_it_starts_ends_what_was_started(home: Home, start: Start) -> None:
+    process = start("up", "--port", free_port())
+    eventually(lambda: is_running(home))
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+    assert (code, out, err.strip()) == (1, "", "Aborted!")
+    assert not alive(int((home.path / "pid").read_text()))
+
+
+def test_a_server_is_waited_for_until_it_has_a_cluster(home: Home, start: Start) -> None:
+    replicas: list[dict[str, Any]] = []
+    with ScriptedServer(lambda request, reply: reply.json({"replicas": replicas})) as server:
+        process = start("up", "--port", free_port(), url=server.url)
+        eventually(lambda: len(server.requests) >= 3)
+        assert process.poll() is None
+        replicas.append({})
+        assert ended(process)[0] == 0
+
+
+def test_a_second_server_in_one_home_is_refused(rayfaas: Terminal, home: Home) -> None:
+    home.server_file.write_text('{"url": "http://127.0.0.1:1234", "pid": 1}')
+    with home.lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, out, err = rayfaas("up")
+    assert (code, out) == (1, "")
+    assert f"A server is running in {home.path}, at http://127.0.0.1:1234. End it with `rayfaas down`." in err
+
+
+def test_a_server_that_has_not_told_its_address_yet_is_running_all_the_same(rayfaas: Terminal, home: Home) -> None:
+    with home.lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, _, err = rayfaas("up")
+    assert code == 1
+    assert "at an address that it has not told yet" in err
+
+
+def test_files_that_a_killed_server_left_are_no_server(home: Home) -> None:
+    home.lock_file.touch()
+    home.server_file.write_text('{"url": "http://127.0.0.1:1234", "pid": 1}')
+    assert not is_running(home)
+
+
+def test_looking_for_a_server_does_not_keep_others_from_starting_one(home: Home) -> None:
+    home.lock_file.touch()
+    assert not is_running(home)
+    with home.lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        assert is_running(home)
+        assert is_running(home)
+
+
+def test_a_port_of_somebody_else_is_told_before_anything_is_started(rayfaas: Terminal, home: Home) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, _, err = rayfaas("up", "--port", port)
+    assert code == 1
+    assert f"127.0.0.1:{port} is in use. Choose another: rayfaas up --port …" in err
+    assert list(home.path.iterdir()) == []
+
+
+def test_an_address_that_is_not_this_machines_is_told(rayfaas: Terminal) -> None:
+    code, _, err = rayfaas("up", "--host", "192.0.2.1")
+    assert code == 1
+    assert "192.0.2.1:8700 can't be used" in err
+
+
+@pytest.mark.parametrize("lacking", [["ray"], ["duckdb", "uvicorn"]])
+def test_a_python_without_the_servers_packages_is_told_what_to_install(
+    rayfaas: Terminal, monkeypatch: pytest.MonkeyPatch, lacking: list[str]
+) -> None:
+    for name in lacking:
+        monkeypatch.setitem(sys.modules, name, None)
+    code, _, err = rayfaas("up")
+    assert code == 1
+    assert f"The server needs {', '.join(lacking)}, which this Python lacks: pip install 'rayfaas[server]'" in err
+
+
+def test_nothing_to_stop_is_no_error(rayfaas: Terminal, home: Home) -> None:
+    assert rayfaas("down") == (0, f"No server is running in {home.path}.\n", "")

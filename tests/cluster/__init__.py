@@ -1,0 +1,1 @@
+"""What runs inside a Ray cluster, without Ray: real supervisors, zygotes and executors."""

@@ -1,0 +1,167 @@
+"""The local Ray head: started on free ports of this machine, with a token, and ended with all that it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rayfaas.cluster.local import HeadOptions, RayHead, free_ports, ray_environment
+from rayfaas.errors import Unavailable
+from tests.processes import are_gone, is_gone
+from tests.waiting import wait_until
+
+# What stands in for `ray`, beside what stands in for `python`.
+STARTS = """#!/bin/sh
+echo "$@" > "$RF_TOLD"
+echo "$RAY_AUTH_MODE $RAY_AUTH_TOKEN $RAY_ADDRESS" >> "$RF_TOLD"
+sleep 3600 &
+echo "Ray runtime started."
+wait
+"""
+FAILS = "#!/bin/sh\necho 'the port is taken'\nexit 1\n"
+LASTS = '#!/bin/sh\necho "Ray runtime started."\nexec sleep 3600\n'
+
+HOLDER = """
+import sys
+from pathlib import Path
+from rayfaas.cluster.local import HeadOptions, RayHead
+
+sys.executable = sys.argv[1]
+head = RayHead(Path(sys.argv[2]), HeadOptions(), "token")
+head.start()
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+class Bench:
+    """A directory where a head can be started that is a script."""
+
+    def __init__(self, directory: Path) -> None:
+        self.python, self.head, self.told = directory / "bin" / "python", directory / "head", directory / "told"
+        self.python.parent.mkdir()
+
+    def install(self, script: str) -> None:
+        ray = self.python.with_name("ray")
+        ray.write_text(script)
+        ray.chmod(ray.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    directory = Path(tempfile.mkdtemp(prefix="rf-"))
+    bench = Bench(directory)
+    monkeypatch.setattr(sys, "executable", str(bench.python))
+    monkeypatch.setenv("RF_TOLD", str(bench.told))
+    yield bench
+    shutil.rmtree(directory)
+
+
+def test_a_head_is_up_when_start_returns_and_stop_ends_all_of_it(bench: Bench) -> None:
+    bench.install(STARTS)
+    head = RayHead(bench.head, HeadOptions(), "token")
+    before = set(psutil.Process().children())
+    head.start()
+    assert head.poll() is None
+    (process,) = set(psutil.Process().children()) - before
+    family = [process, *process.children(recursive=True)]
+    assert len(family) == 2
+    assert os.getsid(process.pid) == process.pid
+    head.stop()
+    assert head.poll() is not None
+    wait_until(lambda: are_gone(family))
+    assert not bench.head.exists()
+
+
+def test_a_head_keeps_to_this_machine_and_asks_for_its_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "another:6379")
+    bench.install(STARTS)
+    head = RayHead(bench.head, HeadOptions(cpus=2.5, gpus=1), "secret")
+    head.start()
+    head.stop()
+    command, environment = bench.told.read_text().splitlines()
+    options = command.split()
+    assert options[:3] == ["start", "--head", "--block"]
+    for name, value in {"--node-ip-address": "127.0.0.1", "--dashboard-host": "127.0.0.1", "--num-cpus": "2.5"}.items():
+        assert options[options.index(name) + 1] == value
+    assert options[options.index("--num-gpus") + 1] == "1"
+    assert options[options.index("--dashboard-port") + 1] == str(head.dashboard_port)
+    assert head.address == f"127.0.0.1:{options[options.index('--port') + 1]}"
+    assert environment == "token secret "
+
+
+def test_ray_counts_what_nobody_said(bench: Bench) -> None:
+    bench.install(STARTS)
+    head = RayHead(bench.head, HeadOptions(), "secret")
+    head.start()
+    head.stop()
+    assert "--num-" not in bench.told.read_text()
+
+
+def test_a_head_that_does_not_start_says_why_and_leaves_nothing(bench: Bench) -> None:
+    bench.install(FAILS)
+    head = RayHead(bench.head, HeadOptions(), "token")
+    with pytest.raises(Unavailable, match="the port is taken"):
+        head.start()
+    assert head.poll() == 1
+    assert not bench.head.exists()
+
+
+def test_what_a_head_left_behind_is_cleared_before_the_next(bench: Bench) -> None:
+    bench.install(STARTS)
+    (bench.head / "session_old").mkdir(parents=True)
+    head = RayHead(bench.head, HeadOptions(), "token")
+    head.start()
+    assert not (bench.head / "session_old").exists()
+    head.stop()
+
+
+def test_stopping_what_was_never_started_or_is_stopped_does_nothing(bench: Bench) -> None:
+    bench.install(LASTS)
+    head = RayHead(bench.head, HeadOptions(), "token")
+    head.stop()
+    head.start()
+    head.stop()
+    head.stop()
+
+
+def test_a_head_ends_with_the_process_that_holds_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.install(LASTS)
+    monkeypatch.undo()
+    command = [sys.executable, "-c", HOLDER, str(bench.python), str(bench.head)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"up\n"
+        (head,) = psutil.Process(holder.pid).children()
+        holder.kill()
+    wait_until(lambda: is_gone(head))
+
+
+def test_free_ports_are_different_and_free() -> None:
+    ports = free_ports(20)
+    assert len(set(ports)) == 20
+    for port in ports:
+        with socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+
+
+def test_rays_environment_leads_to_no_other_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "another:6379")
+    monkeypatch.setenv("RAY_TMPDIR", "/elsewhere")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "an old one")
+    monkeypatch.setenv("COLOUR", "red")
+    environ = ray_environment("new")
+    assert not {"RAY_ADDRESS", "RAY_TMPDIR"} & set(environ)
+    assert (environ["RAY_AUTH_MODE"], environ["RAY_AUTH_TOKEN"], environ["COLOUR"]) == ("token", "new", "red")
+    assert ray_environment("")["RAY_AUTH_TOKEN"] == "an old one"
+    assert "RAY_AUTH_MODE" not in ray_environment("")

@@ -1,0 +1,186 @@
+"""A gateway that does what a test says: real executors dial it, it sends them calls and keeps what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from rayfaas.connection import Connection
+from rayfaas.envelope import (
+    AccessBody,
+    CallHeader,
+    CancelHeader,
+    CreditHeader,
+    ErrorHeader,
+    LogHeader,
+    ReadyHeader,
+    ResultHeader,
+)
+from rayfaas.errors import RayfaasError, from_problem
+from rayfaas.frames import Kind, Message
+from rayfaas.handshake import Identity, ServerSide, derive
+from rayfaas.names import new_id
+from rayfaas.wire import ARGUMENTS_JSON
+from tests.ends import end_of
+from tests.waiting import eventually
+
+CLUSTER = "test"
+WAIT_S = 20.0
+DEADLINE = 4_102_444_800.0  # the year 2100
+
+_encode = msgspec.msgpack.encode
+
+
+class Call:
+    """One call, as its caller sees it."""
+
+    def __init__(self, executor: ExecutorEnd, number: int, header: CallHeader) -> None:
+        self.executor, self.number, self.header = executor, number, header
+        self.items: list[Any] = []
+        self.logs: list[tuple[LogHeader, str]] = []
+        self.end: asyncio.Future[ResultHeader | ErrorHeader] = asyncio.get_running_loop().create_future()
+        self.body = b""
+
+    async def value(self) -> Any:
+        """Its JSON result; raises its error."""
+        end = await self.ended()
+        if isinstance(end, ErrorHeader):
+            raise from_problem(end.problem)
+        return json.loads(self.body) if self.body else None
+
+    async def error(self) -> RayfaasError:
+        end = await self.ended()
+        assert isinstance(end, ErrorHeader)
+        return from_problem(end.problem)
+
+    async def died(self) -> None:
+        """Wait until its executor has gone without an answer."""
+        with pytest.raises(ConnectionError):
+            await self.ended()
+
+    async def ended(self) -> ResultHeader | ErrorHeader:
+        return await asyncio.wait_for(asyncio.shield(self.end), WAIT_S)
+
+    def output(self, stream: str = "stdout") -> str:
+        return "".join(text for header, text in self.logs if header.stream == stream)
+
+    async def until(self, text: str) -> None:
+        """Wait until it has printed this."""
+        await eventually(lambda: text in self.output())
+
+    def grant(self, items: int) -> None:
+        self.executor.send(Kind.CREDIT, self.number, _encode(CreditHeader(items)))
+
+    def cancel(self, reason: str = "cancelled") -> None:
+        self.executor.send(Kind.CANCEL, self.number, _encode(CancelHeader(reason)))
+
+    def lost(self) -> None:
+        if not self.end.done():
+            self.end.set_exception(ConnectionError("the executor is gone"))
+            self.end.exception()
+
+    def hear(self, message: Message) -> None:
+        if message.kind == Kind.ITEM:
+            self.items.append(json.loads(message.body))
+        elif message.kind == Kind.LOG:
+            self.logs.append((msgspec.msgpack.decode(message.header, type=LogHeader), message.body.decode()))
+        elif message.kind == Kind.RESULT:
+            self.body = message.body
+            self.end.set_result(msgspec.msgpack.decode(message.header, type=ResultHeader))
+        elif message.kind == Kind.ERROR:
+            self.end.set_result(msgspec.msgpack.decode(message.header, type=ErrorHeader))
+
+
+class ExecutorEnd(Connection):
+    """An executor's connection, on the gateway's side."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(ServerSide(gateway.key_of))
+        self._gateway = gateway
+        self._numbers = itertools.count(1)
+        self._calls: dict[int, Call] = {}
+        self.ready_header: ReadyHeader | None = None
+        self.has_drained = False
+        self.access_asked = 0
+        self.sent: list[Call] = []
+        self.before_drained: Callable[[], object] = lambda: None
+
+    def call(self, *args: Any, credit: int = 1000, **kwargs: Any) -> Call:
+        body = json.dumps({"args": args, "kwargs": kwargs}).encode()
+        return self.call_raw(ARGUMENTS_JSON, body, credit)
+
+    def call_raw(self, content_type: str, body: bytes, credit: int = 1000) -> Call:
+        call_id = new_id()
+        header = CallHeader(call_id, call_id, None, content_type, "alice", "research", DEADLINE, credit)
+        call = Call(self, next(self._numbers), header)
+        self._calls[call.number] = call
+        self.sent.append(call)
+        self.send(Kind.CALL, call.number, _encode(header), body)
+        return call
+
+    def on_closed(self) -> None:
+        for call in self._calls.values():
+            call.lost()
+
+    def on_message(self, message: Message) -> None:
+        if message.kind == Kind.READY:
+            self.ready_header = msgspec.msgpack.decode(message.header, type=ReadyHeader)
+        elif message.kind == Kind.DRAIN:
+            self.before_drained()
+            self.has_drained = True
+            self.send(Kind.DRAIN, 0)
+        elif message.kind == Kind.ACCESS:
+            self.access_asked += 1
+            self.send(Kind.ACCESS, message.call, b"", _encode(AccessBody("http://gateway", "a token")))
+        elif call := self._calls.get(message.call):
+            call.hear(message)
+
+
+class Gateway:
+    """Listens on a UNIX socket. `executors` are all that ever connected, in order."""
+
+    def __init__(self, path: Path, session_key: bytes) -> None:
+        self._path, self._session_key = path, session_key
+        self._server: asyncio.AbstractServer | None = None
+        self.executors: list[ExecutorEnd] = []
+
+    @property
+    def address(self) -> str:
+        return f"unix:{self._path}"
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._accept, self._path)
+
+    async def stop(self) -> None:
+        """Like the end of its process: the socket and every connection."""
+        assert self._server is not None
+        self._server.close()
+        self._path.unlink(missing_ok=True)
+        for executor in self.executors:
+            await end_of(executor)
+
+    async def executor(self, executor_id: str, after: int = 0) -> ExecutorEnd:
+        """The connection of an executor that is ready; `after` skips so many older ones."""
+
+        def ready() -> list[ExecutorEnd]:
+            mine = [e for e in self.executors if e.ready_header and e.ready_header.executor == executor_id]
+            return mine[after:]
+
+        return (await eventually(ready))[0]
+
+    def key_of(self, identity: Identity) -> bytes:
+        i = identity
+        return derive(self._session_key, i["role"], i["cluster"], i["function"], i["version"], i["executor"])
+
+    def _accept(self) -> ExecutorEnd:
+        executor = ExecutorEnd(self)
+        self.executors.append(executor)
+        return executor

@@ -1,0 +1,416 @@
+"""The control plane: who may what, what a bad request is told, and what of a good one reaches the controller."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from rayfaas.errors import Conflict, DeployTimeout, ImportFailed, NotFound, QueryError
+from rayfaas.gateway import control as control_module
+from rayfaas.gateway.control import Control
+from rayfaas.gateway.rights import ROLES
+from tests.gateway.small import SmallGateway
+from tests.waiting import eventually
+
+DIGEST = "0123456789abcdef" * 4
+FUNCTION = "/v1/functions/nlp/embed"
+# One of each role, all of one team.
+BY_ROLE = dict(zip(ROLES, ("vera", "ivan", "dora", "ada"), strict=True))
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """`body` is one that it takes, `template` the route that it is reached by."""
+
+    method: str
+    template: str
+    url: str
+    role: str
+    body: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+ENDPOINTS = [
+    Endpoint("GET", "/v1/whoami", "/v1/whoami", "viewer"),
+    Endpoint("GET", "/v1/status", "/v1/status", "viewer"),
+    Endpoint("HEAD", "/v1/bundles/{digest}", f"/v1/bundles/{DIGEST}", "deployer"),
+    Endpoint("PUT", "/v1/bundles/{digest}", f"/v1/bundles/{DIGEST}", "deployer"),
+    Endpoint("GET", "/v1/functions", "/v1/functions", "viewer"),
+    Endpoint("GET", "/v1/functions/{team}/{name}", FUNCTION, "viewer"),
+    Endpoint("GET", "/v1/functions/{team}/{name}/versions", f"{FUNCTION}/versions", "viewer"),
+    Endpoint("POST", "/v1/functions/{team}/{name}/versions", f"{FUNCTION}/versions", "deployer", b"{}"),
+    Endpoint(
+        "POST", "/v1/functions/{team}/{name}/aliases/{alias}", f"{FUNCTION}/aliases/prod", "deployer", b'{"version": 1}'
+    ),
+    Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
+    Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
+    Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
+    Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
+    Endpoint("DELETE", "/v1/tokens/{token_id}", "/v1/tokens/t1", "admin"),
+]
+TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
+OF_A_TEAM = [endpoint for endpoint in ENDPOINTS if "{team}" in endpoint.template]
+
+every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
+every_json_endpoint = pytest.mark.parametrize("endpoint", TAKE_JSON, ids=str)
+
+
+def test_the_table_of_this_file_is_the_table_of_contents(run_dir: Any) -> None:
+    gateway = SmallGateway(run_dir)
+    routes = Control(gateway.routes, gateway.link).routes()
+    methods = {(method, route.path) for route in routes for method in route.methods or ()}
+    gateway.journal.close()
+    implied = {("HEAD", path) for method, path in methods if method == "GET"}
+    assert methods - implied | {("HEAD", "/v1/bundles/{digest}")} == {(e.method, e.template) for e in ENDPOINTS}
+
+
+# Who may
+
+
+@every_endpoint
+async def test_who_is_not_known_may_nothing(gateway: SmallGateway, endpoint: Endpoint) -> None:
+    for who in (None, "", "nobody", "rc_AAAA"):
+        answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, who)
+        assert (answer.status, answer.headers["www-authenticate"]) == (401, 'Bearer realm="rayfaas"'), who
+    assert gateway.controller.asked == []
+
+
+@every_endpoint
+async def test_each_needs_its_role(gateway: SmallGateway, endpoint: Endpoint) -> None:
+    gateway.controller.events = [{"event": "live"}]
+    needed = ROLES.index(endpoint.role)
+    for role in ROLES[:needed]:
+        answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, BY_ROLE[role])
+        assert (answer.status, answer.code) == (403, "forbidden"), role
+        assert endpoint.role in answer.json()["detail"]
+    assert gateway.controller.asked == []
+    for role in ROLES[needed:]:
+        answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, BY_ROLE[role])
+        assert answer.status not in (400, 401, 403, 500), role
+    asked = 0 if endpoint.template == "/v1/whoami" else len(ROLES) - needed
+    assert len(gateway.controller.asked) == asked
+
+
+@pytest.mark.parametrize("endpoint", [e for e in OF_A_TEAM if e.role == "deployer"], ids=str)
+async def test_another_teams_functions_are_not_to_be_changed_but_by_admins(
+    gateway: SmallGateway, endpoint: Endpoint
+) -> None:
+    gateway.controller.events = [{"event": "live"}]
+    refused = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "dina")
+    assert (refused.status, gateway.controller.asked) == (403, [])
+    assert (await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "root")).status == 200
+
+
+# Bad requests
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"{", b'{"sql": }', b"null", b"[]", b'"text"', b"1", b"NaN", b'{"sql": NaN}', b"\xff\xfe",
+        b"{'a': 1}", b"{} {}", b"<xml/>", b"\xef\xbb\xbf{}", b"\x00",
+    ],
+    ids=repr,
+)  # fmt: skip
+async def test_a_body_that_is_no_json_object_is_told_so(gateway: SmallGateway, body: bytes) -> None:
+    for endpoint in TAKE_JSON:
+        answer = await gateway.ask("POST", endpoint.url, body, "ada")
+        assert (answer.status, answer.code) == (400, "malformed_body"), endpoint
+    assert gateway.controller.asked == []
+
+
+@every_json_endpoint
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+async def test_a_body_over_the_limit_is_refused(
+    gateway: SmallGateway, endpoint: Endpoint, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "MAX_REQUEST", 1000)
+    body = b'{"a": "%s"}' % bytes(1001).replace(b"\0", b"x")
+    sent: bytes | Sequence[bytes] = body if told else [body[:500], body[500:]]
+    answer = await gateway.ask("POST", endpoint.url, sent, "ada")
+    assert (answer.status, answer.code, answer.json()["limit"]) == (413, "body_too_large", 1000)
+    assert gateway.controller.asked == []
+
+
+@every_json_endpoint
+async def test_the_content_type_of_json_is_not_asked_for(gateway: SmallGateway, endpoint: Endpoint) -> None:
+    gateway.controller.events = [{"event": "live"}]
+    headers = {"Content-Type": "text/plain; charset=latin-1"}
+    answer = await gateway.ask("POST", endpoint.url, endpoint.body, "ada", headers)
+    assert answer.status in (200, 201)
+
+
+@pytest.mark.parametrize("place", ["..", "NLP", "é", "a b", "x" * 200, "'; DROP TABLE calls; --", "a\n", "-", "%2e%2e"])
+async def test_names_that_are_none_reach_nobody(gateway: SmallGateway, place: str) -> None:
+    for endpoint in OF_A_TEAM:
+        for url in (endpoint.url.replace("nlp", place), endpoint.url.replace("embed", place + "\0")):
+            answer = await gateway.ask(endpoint.method, url, endpoint.body, "root")
+            assert (answer.status, answer.code) == (400, "bad_request"), url
+    assert gateway.controller.asked == []
+
+
+@every_endpoint
+async def test_without_the_controller_one_is_told_to_try_again(gateway: SmallGateway, endpoint: Endpoint) -> None:
+    await gateway.controller.stop()
+    await eventually(lambda: not gateway.link.is_up)
+    answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada")
+    if endpoint.template == "/v1/whoami":
+        assert answer.status == 200
+    else:
+        assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+@every_endpoint
+async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGateway, endpoint: Endpoint) -> None:
+    error = Conflict("somebody was faster", by="bob")
+    names = ("status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "sql", "logs",
+             "tokens", "create_token", "revoke_token")  # fmt: skip
+    gateway.controller.answers = dict.fromkeys(names, error)
+    gateway.controller.events = [error]
+    answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada")
+    if endpoint.template != "/v1/whoami":
+        assert (answer.status, answer.code) == (409, "conflict")
+        assert (answer.json()["detail"], answer.json()["by"]) == ("somebody was faster", "bob")
+
+
+# Bundles
+
+
+@pytest.mark.parametrize(("known", "status"), [(True, 200), (False, 404)])
+async def test_a_bundle_is_known_or_not(gateway: SmallGateway, known: bool, status: int) -> None:
+    gateway.controller.answers["has_bundle"] = known
+    answer = await gateway.ask("HEAD", f"/v1/bundles/{DIGEST}", who="dora")
+    assert (answer.status, answer.body) == (status, b"")
+
+
+async def test_a_bundle_reaches_the_controller_whole(gateway: SmallGateway) -> None:
+    archive = bytes(range(256)) * 10_000
+    pieces = [archive[:1], archive[1:1_000_000], archive[1_000_000:]]
+    assert (await gateway.ask("PUT", f"/v1/bundles/{DIGEST}", pieces, "dora")).status == 201
+    assert gateway.controller.asked_for("put_bundle") == {"digest": DIGEST, "archive": archive, "actor": "dora"}
+
+
+@pytest.mark.parametrize(
+    "digest", ["..", "x", DIGEST[:-1], DIGEST + "0", DIGEST.upper(), "g" * 64, "０" * 64, "/" * 64, "." * 64]
+)
+async def test_a_bundle_is_addressed_by_its_digest_only(gateway: SmallGateway, digest: str) -> None:
+    for method in ("HEAD", "PUT"):
+        answer = await gateway.ask(method, f"/v1/bundles/{digest}", b"x", "dora")
+        assert answer.status in (400, 404), method
+    assert gateway.controller.asked == []
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "not told"])
+async def test_a_bundle_over_the_limit_is_refused(
+    gateway: SmallGateway, told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_module, "MAX_BUNDLE", 10)
+    sent: bytes | Sequence[bytes] = bytes(11) if told else [bytes(5), bytes(6)]
+    answer = await gateway.ask("PUT", f"/v1/bundles/{DIGEST}", sent, "dora")
+    assert (answer.status, answer.code) == (413, "body_too_large")
+    assert gateway.controller.asked == []
+    assert (await gateway.ask("PUT", f"/v1/bundles/{DIGEST}", bytes(10), "dora")).status == 201
+
+
+async def test_half_a_bundle_is_not_kept(gateway: SmallGateway) -> None:
+    exchange = gateway.request("PUT", f"/v1/bundles/{DIGEST}", [b"half of"], "dora", whole=False)
+    await asyncio.wait([exchange.task], timeout=0)
+    exchange.leave()
+    await asyncio.wait([exchange.task], timeout=20)
+    assert exchange.task.done()
+    exchange.task.exception()  # nobody is left to be answered
+    assert gateway.controller.asked == []
+
+
+# Functions
+
+
+async def test_what_is_deployed_is_what_the_controller_says(gateway: SmallGateway) -> None:
+    gateway.controller.answers = {
+        "functions": [{"name": "embed"}],
+        "function": {"name": "embed"},
+        "versions": [{"n": 1}],
+    }
+    assert (await gateway.ask("GET", "/v1/functions", who="vera")).json() == {"functions": [{"name": "embed"}]}
+    assert (await gateway.ask("GET", FUNCTION, who="vera")).json() == {"name": "embed"}
+    assert (await gateway.ask("GET", f"{FUNCTION}/versions", who="vera")).json() == {"versions": [{"n": 1}]}
+    assert gateway.controller.asked_for("versions") == {"team": "nlp", "name": "embed"}
+
+
+async def test_a_deploy_is_told_event_by_event(gateway: SmallGateway) -> None:
+    spawn, more = {"event": "spawning"}, asyncio.Event()
+    gateway.controller.events = [spawn, more, {"event": "live", "version": 3}]
+    body = json.dumps({"bundle": DIGEST, "alias": "live"}).encode()
+    exchange = gateway.request("POST", f"{FUNCTION}/versions", body, "dora")
+    assert json.loads(await exchange.piece()) == spawn
+    more.set()
+    answer = await exchange.answer()
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+    assert answer.lines() == [spawn, {"event": "live", "version": 3}]
+    asked = gateway.controller.asked_for("publish")
+    assert asked == {"team": "nlp", "name": "embed", "publish": {"bundle": DIGEST, "alias": "live"}, "actor": "dora"}
+
+
+async def test_a_deploy_that_is_refused_at_once_is_a_problem(gateway: SmallGateway) -> None:
+    gateway.controller.events = [NotFound("There is no such bundle.")]
+    answer = await gateway.ask("POST", f"{FUNCTION}/versions", b"{}", "dora")
+    assert (answer.status, answer.code) == (404, "not_found")
+
+
+async def test_a_deploy_that_fails_on_the_way_says_why_in_its_last_line(gateway: SmallGateway) -> None:
+    gateway.controller.events = [{"event": "spawning"}, ImportFailed("no module", traceback="Traceback …")]
+    answer = await gateway.ask("POST", f"{FUNCTION}/versions", b"{}", "dora")
+    _, last = answer.lines()
+    assert (answer.status, last["event"]) == (200, "error")
+    assert (last["problem"]["code"], last["problem"]["traceback"]) == ("import_failed", "Traceback …")
+
+
+async def test_a_deploy_whose_controller_dies_does_not_end_in_silence(gateway: SmallGateway) -> None:
+    gateway.controller.events = [{"event": "spawning"}, asyncio.Event()]
+    exchange = gateway.request("POST", f"{FUNCTION}/versions", b"{}", "dora")
+    await exchange.piece()
+    await gateway.controller.stop()
+    last = (await exchange.answer()).lines()[-1]
+    assert (last["event"], last["problem"]["code"], last["problem"]["retryable"]) == ("error", "unavailable", True)
+
+
+async def test_the_controller_hears_when_nobody_listens_to_a_deploy_any_more(gateway: SmallGateway) -> None:
+    gateway.controller.events = [{"event": "spawning"}, asyncio.Event()]
+    exchange = gateway.request("POST", f"{FUNCTION}/versions", b"{}", "dora")
+    await exchange.piece()
+    exchange.leave()
+    await asyncio.wait_for(gateway.controller.publish_ended.wait(), 20)
+    await asyncio.wait([exchange.task])
+
+
+# Aliases
+
+
+async def test_an_alias_is_moved_with_a_reason(gateway: SmallGateway) -> None:
+    gateway.controller.answers["move_alias"] = {"alias": "prod", "revision": 9}
+    body = b'{"version": 2, "reason": "it is better"}'
+    answer = await gateway.ask("POST", f"{FUNCTION}/aliases/prod", body, "dora")
+    assert answer.json() == {"alias": "prod", "revision": 9}
+    assert gateway.controller.asked_for("move_alias") == {
+        "team": "nlp", "name": "embed", "alias": "prod", "version": 2, "reason": "it is better", "actor": "dora",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("version", ['"2"', "2.0", "2.5", "null", "[2]", "{}", '""'])
+async def test_an_alias_is_moved_to_the_number_of_a_version_only(gateway: SmallGateway, version: str) -> None:
+    body = b'{"version": %s}' % version.encode()
+    assert (await gateway.ask("POST", f"{FUNCTION}/aliases/prod", body, "dora")).code == "bad_request"
+    assert (await gateway.ask("POST", f"{FUNCTION}/aliases/prod", b"{}", "dora")).code == "bad_request"
+    assert gateway.controller.asked == []
+
+
+@pytest.mark.parametrize("alias", ["1", "a b", "..", "é", "x" * 64, "a@b", "prod\n"])
+async def test_an_alias_that_is_none_is_not_moved(gateway: SmallGateway, alias: str) -> None:
+    answer = await gateway.ask("POST", f"{FUNCTION}/aliases/{alias}", b'{"version": 1}', "dora")
+    assert (answer.status, gateway.controller.asked) == (400, [])
+
+
+# SQL
+
+
+async def test_a_query_is_asked_for_the_team_of_who_asks(gateway: SmallGateway) -> None:
+    gateway.controller.answers["sql"] = {"columns": [], "rows": [[1]], "truncated": False}
+    answer = await gateway.ask("POST", "/v1/sql", b'{"sql": "SELECT ?", "parameters": [1, null, "x"]}', "vera")
+    assert answer.json()["rows"] == [[1]]
+    actor = {"principal": "vera", "team": "nlp", "role": "viewer"}
+    assert gateway.controller.asked_for("sql") == {"sql": "SELECT ?", "parameters": [1, None, "x"], "actor": actor}
+
+
+async def test_who_asks_is_who_the_token_says_whatever_the_body_says(gateway: SmallGateway) -> None:
+    body = b'{"sql": "SELECT 1", "actor": {"principal": "root", "team": "ops", "role": "admin"}}'
+    await gateway.ask("POST", "/v1/sql", body, "vera")
+    assert gateway.controller.asked_for("sql")["actor"]["role"] == "viewer"
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["{}", '{"sql": null}', '{"sql": 1}', '{"sql": ["SELECT 1"]}', '{"sql": "SELECT 1", "parameters": {"a": 1}}',
+     '{"sql": "SELECT 1", "parameters": null}', '{"sql": "SELECT 1", "parameters": "1"}'],
+)  # fmt: skip
+async def test_a_query_that_is_no_text_with_a_list_is_a_bad_request(gateway: SmallGateway, body: str) -> None:
+    answer = await gateway.ask("POST", "/v1/sql", body.encode(), "vera")
+    assert (answer.status, answer.code, gateway.controller.asked) == (400, "bad_request", [])
+
+
+async def test_a_query_that_is_refused_says_why(gateway: SmallGateway) -> None:
+    gateway.controller.answers["sql"] = QueryError("only SELECT is allowed")
+    answer = await gateway.ask("POST", "/v1/sql", b'{"sql": "DROP TABLE calls"}', "ada")
+    assert (answer.status, answer.code, answer.json()["detail"]) == (400, "query_error", "only SELECT is allowed")
+
+
+# Logs
+
+
+@pytest.mark.parametrize(
+    ("query", "limit"), [("", 1000), ("?limit=5", 5), ("?limit=0", 0), ("?limit=999999999", 100_000)]
+)
+async def test_logs_are_as_many_as_asked_for_up_to_a_limit(gateway: SmallGateway, query: str, limit: int) -> None:
+    gateway.controller.answers["logs"] = [{"text": "hello"}]
+    assert (await gateway.ask("GET", f"/v1/logs{query}", who="vera")).json() == {"logs": [{"text": "hello"}]}
+    assert gateway.controller.asked_for("logs")["limit"] == limit
+
+
+async def test_logs_may_be_those_of_a_function_or_a_call(gateway: SmallGateway) -> None:
+    await gateway.ask("GET", "/v1/logs?function=nlp%2Fembed&call=c", who="otto")
+    asked = gateway.controller.asked_for("logs")
+    assert (asked["function"], asked["call"], asked["actor"]["team"]) == ("nlp/embed", "c", "vision")
+
+
+@pytest.mark.parametrize("limit", ["", "-1", "1.5", "ten", "1e3", "+5", "0x10", "%201", "1_0"])
+async def test_a_number_of_lines_that_is_none_is_a_bad_request(gateway: SmallGateway, limit: str) -> None:
+    answer = await gateway.ask("GET", f"/v1/logs?limit={limit}", who="vera")
+    assert (answer.status, answer.code, gateway.controller.asked) == (400, "bad_request", [])
+
+
+# Tokens
+
+
+async def test_a_token_is_made_for_who_asks_unless_said_otherwise(gateway: SmallGateway) -> None:
+    gateway.controller.answers["create_token"] = {"id": "t1", "token": "s3cret"}
+    answer = await gateway.ask("POST", "/v1/tokens", b"{}", "ada")
+    assert (answer.status, answer.json()) == (201, {"id": "t1", "token": "s3cret"})
+    assert gateway.controller.asked_for("create_token") == {
+        "principal": "ada", "team": "nlp", "role": "invoker", "expires_in_s": None, "actor": "ada",
+    }  # fmt: skip
+    body = b'{"principal": "bob", "team": "vision", "role": "viewer", "expires_in_s": 60}'
+    await gateway.ask("POST", "/v1/tokens", body, "ada")
+    assert gateway.controller.asked_for("create_token") == {
+        "principal": "bob", "team": "vision", "role": "viewer", "expires_in_s": 60, "actor": "ada",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"role": "owner"}', '{"role": ""}', '{"role": null}', '{"role": ["admin"]}', '{"role": "Admin"}',
+        '{"expires_in_s": 0}', '{"expires_in_s": -1}', '{"expires_in_s": "60"}', '{"expires_in_s": [1]}',
+        '{"team": ".."}', '{"team": "NLP"}', '{"team": ["nlp"]}', '{"team": "a b"}',
+    ],
+)  # fmt: skip
+async def test_a_token_of_no_role_team_or_time_is_not_made(gateway: SmallGateway, body: str) -> None:
+    answer = await gateway.ask("POST", "/v1/tokens", body.encode(), "ada")
+    assert (answer.status, answer.code, gateway.controller.asked) == (400, "bad_request", [])
+
+
+async def test_a_token_is_revoked_by_its_id(gateway: SmallGateway) -> None:
+    answer = await gateway.ask("DELETE", "/v1/tokens/t1", who="ada")
+    assert (answer.status, answer.body) == (204, b"")
+    assert gateway.controller.asked_for("revoke_token") == {"token_id": "t1", "actor": "ada"}
+
+
+async def test_a_deploy_that_takes_too_long_may_be_tried_again(gateway: SmallGateway) -> None:
+    gateway.controller.events = [{"event": "spawning"}, DeployTimeout("too slow")]
+    last = (await gateway.ask("POST", f"{FUNCTION}/versions", b"{}", "dora")).lines()[-1]
+    assert (last["problem"]["status"], last["problem"]["retryable"]) == (504, True)

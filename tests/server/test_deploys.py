@@ -1,0 +1,255 @@
+"""A deploy changes what callers get only when its code runs; where it fails, whatever the moment, nothing changed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import Any
+
+import pytest
+
+from rayfaas.config import Home
+from rayfaas.errors import DeployTimeout, ImportFailed, NotFound
+from rayfaas.registry.rows import VersionRow
+from rayfaas.server.bundles import BundleStore
+from rayfaas.server.catalog import Catalog
+from rayfaas.server.deploys import Deploys
+from rayfaas.server.fleet import Fleet
+from rayfaas.server.loads import Loads
+from rayfaas.server.placement import Placement
+from rayfaas.server.routing import RouteTable
+from rayfaas.server.store import Store
+from rayfaas.spec import Entry, Provenance, Publish, Scaling
+from tests.server.parts import GPU, INTERFACE, Clock, Peer, made, member, never, settle, supervisor
+from tests.waiting import eventually
+
+
+class Server:
+    """All that a deploy goes through but Ray: a real registry and bundle store, and one warm supervisor, `warm`."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self.store, self.bundles = store, BundleStore(home.bundles)
+        self.catalog, self.fleet, self.routing = Catalog(), Fleet(), RouteTable()
+        placement = Placement(self.fleet, self.catalog, Loads(Clock()), lambda *_: None)
+        self.deploys = Deploys(store, self.bundles, self.catalog, placement, self.routing, self.fleet)
+        self.warm = supervisor()
+
+    def request(self, content: str = "a", **changes: Any) -> Publish:
+        archive = content.encode()
+        digest = hashlib.sha256(archive).hexdigest()
+        self.bundles.put(digest, archive)
+        return Publish(**{"bundle": digest, "entry": Entry(module="m", name="f"), **changes})
+
+    async def deploy(self, content: str = "a", name: str = "f", **changes: Any) -> list[dict[str, Any]]:
+        return [event async for event in self.deploys.publish("red", name, self.request(content, **changes), "ann")]
+
+    async def versions(self, name: str = "f") -> list[VersionRow]:
+        return await self.store.query(self.store.registry.catalog.versions, "red", name)
+
+    async def states(self) -> list[tuple[int, str]]:
+        return [(row.version, row.state) for row in await self.versions()]
+
+    async def routed(self) -> dict[str, dict[str, Any]]:
+        """Aliases by function, as a new gateway is told them."""
+        answer = await self.routing.poll(Peer().link, 0)
+        return {route["name"]: route["aliases"] for route in answer["functions"]}
+
+
+@pytest.fixture
+async def server(home: Home, store: Store) -> Server:
+    server = Server(home, store)
+    await server.fleet.join(member(server.warm))
+    return server
+
+
+LIVE_1 = {"live": {"version": 1, "revision": 1}}
+
+
+async def test_a_deploy_starts_the_code_and_then_moves_the_alias(server: Server) -> None:
+    events = await server.deploy()
+    assert [event["event"] for event in events] == ["published", "live"]
+    assert events[0] == {"event": "published", "version": 1, "created": True}
+    last = events[-1]
+    assert (last["function"], last["version"], last["alias"], last["created"]) == ("red/f", 1, "live", True)
+    assert set(last["phases"]) == {"publish_ms", "start_ms", "activate_ms", "announce_ms"}
+    assert server.warm.spawned == ["red/f:1"]
+    assert await server.routed() == {"f": LIVE_1}
+    (row,) = await server.versions()
+    assert (row.state, row.interface, row.environment_digest) == ("ACTIVE", INTERFACE, "e1")
+
+
+async def test_a_bundle_that_was_not_sent_is_asked_for_and_nothing_is_published(server: Server) -> None:
+    missing = Publish(bundle="0" * 64, entry=Entry(module="m", name="f"))
+    with pytest.raises(NotFound, match="send it first"):
+        await anext(server.deploys.publish("red", "f", missing, "ann"))
+    assert await server.states() == []
+
+
+async def test_the_next_deploy_takes_over_and_the_old_executor_finishes_and_ends(server: Server) -> None:
+    await server.deploy("a")
+    await server.deploy("b")
+    assert (server.warm.spawned, server.warm.drained) == (["red/f:1", "red/f:2"], ["red/f:1"])
+    assert await server.routed() == {"f": {"live": {"version": 2, "revision": 2}}}
+
+
+async def test_code_that_does_not_import_changes_nothing_but_its_own_state(server: Server) -> None:
+    await server.deploy("a")
+    revision = server.routing.revision
+    server.warm.answers["spawn"] = ImportFailed("no module named nmpy", traceback="Traceback: …")
+    with pytest.raises(ImportFailed) as failed:
+        await server.deploy("b")
+    assert failed.value.extra["traceback"] == "Traceback: …"
+    assert (await server.routed(), server.routing.revision) == ({"f": LIVE_1}, revision)
+    assert await server.states() == [(2, "FAILED"), (1, "ACTIVE")]
+    assert (await server.versions())[0].failure == "no module named nmpy"
+    assert server.warm.drained == ["red/f:2"]
+
+
+async def test_a_version_that_failed_is_started_again_when_it_is_deployed_again(server: Server) -> None:
+    server.warm.answers["spawn"] = ImportFailed("no module named nmpy")
+    with pytest.raises(ImportFailed):
+        await server.deploy("a")
+    server.warm.answers["spawn"] = made()
+    events = await server.deploy("a")
+    assert events[0] == {"event": "published", "version": 1, "created": False}
+    assert await server.states() == [(1, "ACTIVE")]
+
+
+async def test_code_that_is_live_already_is_neither_published_nor_started_again(server: Server) -> None:
+    await server.deploy("a")
+    events = await server.deploy("a")
+    assert (events[-1]["version"], events[-1]["created"]) == (1, False)
+    assert (server.warm.spawned, server.warm.drained) == (["red/f:1"], [])
+    assert await server.routed() == {"f": LIVE_1}
+
+
+async def test_deploying_older_code_again_moves_the_alias_back(server: Server) -> None:
+    for content in "aba":
+        await server.deploy(content)
+    assert await server.routed() == {"f": {"live": {"version": 1, "revision": 3}}}
+    assert await server.states() == [(2, "ACTIVE"), (1, "ACTIVE")]
+
+
+async def test_a_deploy_to_another_alias_leaves_live_and_its_executors_alone(server: Server) -> None:
+    await server.deploy("a")
+    await server.deploy("b", alias="staging")
+    assert await server.routed() == {"f": {**LIVE_1, "staging": {"version": 2, "revision": 1}}}
+    assert server.warm.drained == []
+
+
+async def test_other_scaling_is_in_force_without_a_new_version(server: Server) -> None:
+    await server.deploy("a")
+    request = server.request("a")
+    scaled = request.model_copy(update={"spec": request.spec.model_copy(update={"scaling": Scaling(max_replicas=3)})})
+    events = [event async for event in server.deploys.publish("red", "f", scaled, "ann")]
+    assert events[-1]["version"] == 1
+    assert server.catalog.function("red/f").scaling.max_replicas == 3
+
+
+async def test_a_gateway_has_the_new_version_before_the_old_one_ends(server: Server) -> None:
+    gateway = Peer()
+    await server.deploy("a")
+    await server.routing.poll(gateway.link, 0)
+    deploying = asyncio.ensure_future(server.deploy("b"))
+    answer = await server.routing.poll(gateway.link, server.routing.revision)
+    await settle()
+    assert answer["functions"][0]["aliases"]["live"]["version"] == 2
+    assert (deploying.done(), server.warm.drained) == (False, [])
+    polling = asyncio.ensure_future(server.routing.poll(gateway.link, answer["revision"]))
+    await deploying
+    assert server.warm.drained == ["red/f:1"]
+    polling.cancel()
+
+
+async def test_who_gives_up_in_the_middle_has_failed_and_blocks_nobody(server: Server) -> None:
+    server.warm.answers["spawn"] = never
+    deploying = asyncio.ensure_future(server.deploy("a"))
+    await eventually(lambda: server.warm.spawned)
+    deploying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deploying
+    assert await server.states() == [(1, "FAILED")]
+    server.warm.answers["spawn"] = made()
+    await asyncio.wait_for(server.deploy("b"), 20)
+    assert await server.states() == [(2, "ACTIVE"), (1, "FAILED")]
+
+
+async def test_who_stops_listening_to_the_events_has_failed_too(server: Server) -> None:
+    await server.fleet.agent_up("lab", Peer().link)
+    events = server.deploys.publish("red", "f", server.request("a", spec=GPU), "ann")
+    assert [(await anext(events))["event"] for _ in range(2)] == ["published", "progress"]
+    await events.aclose()  # type: ignore[attr-defined]
+    assert await server.states() == [(1, "FAILED")]
+    await asyncio.wait_for(server.deploy("b"), 20)
+
+
+async def test_deploys_of_one_function_are_one_after_the_other(server: Server) -> None:
+    answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+    server.warm.answers["spawn"] = lambda **_: answer
+    first = asyncio.ensure_future(server.deploy("a"))
+    await eventually(lambda: server.warm.spawned)
+    server.warm.answers["spawn"] = lambda **_: made()
+    second = asyncio.ensure_future(server.deploy("b"))
+    await server.deploy("other function", name="g")
+    assert server.warm.spawned == ["red/f:1", "red/g:1"]
+    answer.set_result(made())
+    await asyncio.gather(first, second)
+    assert await server.routed() == {"f": {"live": {"version": 2, "revision": 2}}, "g": LIVE_1}
+
+
+async def test_many_deploys_at_once_all_arrive_in_some_order(server: Server) -> None:
+    await asyncio.gather(*(server.deploy(str(number)) for number in range(8)))
+    assert await server.states() == [(number, "ACTIVE") for number in range(8, 0, -1)]
+    assert (await server.routed())["f"]["live"]["revision"] == 8
+
+
+async def test_without_a_replica_the_deploy_ends_at_its_deadline(server: Server) -> None:
+    server.fleet.members()[0].leaving = True
+    with pytest.raises(DeployTimeout):
+        await server.deploy("a", deadline_s=0.01)
+    assert await server.states() == [(1, "FAILED")]
+
+
+async def test_slow_parts_are_told_while_they_last(server: Server) -> None:
+    await server.fleet.agent_up("lab", Peer().link)
+    events = server.deploys.publish("red", "f", server.request(spec=GPU), "ann")
+    assert (await anext(events))["event"] == "published"
+    assert await anext(events) == {
+        "event": "progress", "phase": "replica", "detail": "waiting for a replica with 1 CPU, 1 GPU",
+    }  # fmt: skip
+    application = f"red--f--{GPU.shape.digest}"
+    await server.fleet.join(member(supervisor(), application))
+    assert [event["event"] async for event in events] == ["live"]
+
+
+# Aliases
+
+
+async def test_an_alias_moves_back_and_the_executor_that_it_left_ends(server: Server) -> None:
+    for content in "ab":
+        await server.deploy(content)
+    moved = await server.deploys.move_alias("red", "f", "live", 1, "bob", "it is broken")
+    assert moved == {"function": "red/f", "alias": "live", "version": 1, "revision": 3}
+    assert await server.routed() == {"f": {"live": {"version": 1, "revision": 3}}}
+    assert server.warm.drained == ["red/f:1", "red/f:2"]
+
+
+async def test_an_alias_leads_to_what_can_be_called_only(server: Server) -> None:
+    await server.deploy("a")
+    server.warm.answers["spawn"] = ImportFailed("no")
+    with pytest.raises(ImportFailed):
+        await server.deploy("b")
+    for version in (2, 3, 0, -1):
+        with pytest.raises(NotFound, match="has no version"):
+            await server.deploys.move_alias("red", "f", "live", version, "bob", "")
+    with pytest.raises(NotFound, match="There is no function red/g"):
+        await server.deploys.move_alias("red", "g", "live", 1, "bob", "")
+    assert await server.routed() == {"f": LIVE_1}
+
+
+async def test_the_deploys_message_is_the_reason_of_its_move(server: Server) -> None:
+    await server.deploy("a", provenance=Provenance(message="it's faster"))
+    await server.deploy("b")
+    question = "SELECT reason, moved_by FROM alias_moves ORDER BY revision"
+    answer = await server.store.query(server.store.registry.query, question, [], "red")
+    assert answer.rows == [["it's faster", "ann"], ["deploy", "ann"]]

@@ -1,0 +1,97 @@
+"""Writes are one after the other, questions beside them, and none of both on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from rayfaas.errors import NotFound
+from rayfaas.registry import Registry
+from rayfaas.server.store import Store
+
+
+class ClosableOnly:
+    def __init__(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def registry() -> ClosableOnly:
+    return ClosableOnly()
+
+
+@pytest.fixture
+def store(registry: ClosableOnly) -> Iterator[Store]:
+    store = Store(cast(Registry, registry))
+    yield store
+    if not registry.closed:
+        store.close()
+
+
+async def test_writes_are_done_in_order_one_at_a_time(store: Store) -> None:
+    done: list[int] = []
+    running = threading.Lock()
+
+    def write(number: int) -> None:
+        assert running.acquire(blocking=False)
+        done.append(number)
+        running.release()
+
+    await asyncio.gather(*(store.write(write, number) for number in range(50)))
+    assert done == list(range(50))
+
+
+async def test_a_question_is_answered_while_a_write_takes_long(store: Store) -> None:
+    may_end = threading.Event()
+    writing = asyncio.ensure_future(store.write(may_end.wait, 20))
+    assert await store.query(lambda: "answer") == "answer"
+    assert not writing.done()
+    may_end.set()
+    assert await writing
+
+
+async def test_nothing_of_it_runs_on_the_event_loop(store: Store) -> None:
+    here = threading.get_ident()
+    assert await store.write(threading.get_ident) != here
+    assert await store.query(threading.get_ident) != here
+
+
+async def test_what_a_method_raises_arrives_and_the_next_write_is_done(store: Store) -> None:
+    def fail() -> None:
+        raise NotFound("no such thing")
+
+    for run in (store.write, store.query):
+        with pytest.raises(NotFound, match="no such thing"):
+            await run(fail)
+    assert await store.write(int, "7") == 7
+
+
+async def test_arguments_by_name_are_handed_on(store: Store) -> None:
+    assert await store.write(int, "ff", base=16) == 255
+    assert await store.query(int, "ff", base=16) == 255
+
+
+async def test_who_gives_up_on_a_write_leaves_the_others_in_order(store: Store) -> None:
+    may_end = threading.Event()
+    first = asyncio.ensure_future(store.write(may_end.wait, 20))
+    second = asyncio.ensure_future(store.write(int, "2"))
+    await asyncio.sleep(0)
+    first.cancel()
+    may_end.set()
+    assert await second == 2
+
+
+async def test_closing_ends_what_is_written_and_then_the_registry(store: Store, registry: ClosableOnly) -> None:
+    closed: list[bool] = []
+    writing = asyncio.ensure_future(store.write(lambda: closed.append(registry.closed)))
+    await asyncio.sleep(0)
+    store.close()
+    await writing
+    assert (closed, registry.closed) == ([False], True)

@@ -1,0 +1,257 @@
+"""Arguments and results cross as JSON, or are refused with words; no value of a user breaks more than its own call."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import json
+import math
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydantic
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rayfaas.errors import MalformedBody, ResultNotSerializable, UnsupportedMediaType
+from rayfaas.wire import ARGUMENTS_JSON, JSON, Arguments, decode_arguments, decode_json, encode_arguments, encode_json
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+scalars = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | finite | texts
+values = st.recursive(scalars, lambda v: st.lists(v, max_size=4) | st.dictionaries(texts, v, max_size=4), max_leaves=15)
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    tags: list[str]
+
+
+class Model(pydantic.BaseModel):
+    name: str
+    at: date
+
+
+class Scalar:
+    """What a numpy scalar or a tensor looks like."""
+
+    dtype = "float32"
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def tolist(self) -> Any:
+        return self._value
+
+
+class Hostile:
+    def __getattr__(self, name: str) -> Any:
+        raise ZeroDivisionError("no attributes here")
+
+
+@settings(max_examples=40, deadline=None)
+@given(values)
+def test_json_values_come_back_as_they_were(value: Any) -> None:
+    assert decode_json(encode_json(value)) == value
+    assert json.loads(encode_json(value)) == value
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(values, max_size=3), st.dictionaries(texts, values, max_size=3))
+def test_positional_and_named_arguments_come_back_as_they_were(args: list[Any], kwargs: dict[str, Any]) -> None:
+    body = encode_arguments(args, kwargs)
+    assert decode_arguments(ARGUMENTS_JSON, body) == Arguments(tuple(args), kwargs)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.sampled_from([JSON, ARGUMENTS_JSON, "", "text/html"]), st.binary(max_size=40) | values.map(encode_json))
+def test_any_body_is_arguments_or_refused(content_type: str, body: bytes) -> None:
+    try:
+        arguments = decode_arguments(content_type, body)
+    except (MalformedBody, UnsupportedMediaType):
+        return
+    assert isinstance(arguments.args, tuple)
+    assert all(isinstance(name, str) for name in arguments.kwargs)
+
+
+@pytest.mark.parametrize(
+    ("body", "arguments"),
+    [
+        (b"", Arguments((), {})),
+        (b'{"x": 1}', Arguments((), {"x": 1})),
+        (b"{}", Arguments((), {})),
+        (b"[1, 2]", Arguments(([1, 2],), {})),
+        (b"null", Arguments((None,), {})),
+        (b' "text" ', Arguments(("text",), {})),
+        (b'{"args": [1], "kwargs": {}}', Arguments((), {"args": [1], "kwargs": {}})),
+    ],
+)
+def test_an_object_is_named_arguments_and_anything_else_is_the_only_one(body: bytes, arguments: Arguments) -> None:
+    for content_type in ("", JSON, "application/json; charset=utf-8", " Application/JSON ", "application/geo+json"):
+        assert decode_arguments(content_type, body) == arguments
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[1]",
+        b"1",
+        b"null",
+        b'{"args": {}}',
+        b'{"kwargs": []}',
+        b'{"args": null}',
+        b'{"args": [], "x": 1}',
+        b'{"kwargs": 5}',
+    ],
+)
+def test_arguments_of_the_sdk_have_one_form(body: bytes) -> None:
+    with pytest.raises(MalformedBody):
+        decode_arguments(ARGUMENTS_JSON, body)
+
+
+def test_either_kind_of_arguments_may_be_left_out() -> None:
+    assert decode_arguments(ARGUMENTS_JSON, b"{}") == Arguments((), {})
+    assert decode_arguments(ARGUMENTS_JSON, b'{"args": [1]}') == Arguments((1,), {})
+    assert decode_arguments(ARGUMENTS_JSON, b'{"kwargs": {"x": 1}}') == Arguments((), {"x": 1})
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", "a/b/c"]
+)
+def test_another_content_type_is_not_guessed_at(content_type: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match="application/json"):
+        decode_arguments(content_type, b"{}")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[1,",
+        b"{'x': 1}",
+        b'"\\ud800"',
+        b'"\xff"',
+        b"[" * 100_000,
+        b"1" * 5000,
+        b"{} {}",
+        b"\xef\xbb\xbf{}",
+        b"tru",
+        b" ",
+    ],
+)
+def test_what_is_not_json_is_refused_with_its_place(body: bytes) -> None:
+    with pytest.raises(MalformedBody, match=r"not JSON: .* column \d+"):
+        decode_json(body)
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        ([math.nan, math.inf, -math.inf, 1e-3], b"[null,null,null,0.001]"),
+        ({"deep": [{"nan": math.nan}]}, b'{"deep":[{"nan":null}]}'),
+        (b"caf\xc3\xa9", '"café"'.encode()),
+        ({3}, b"[3]"),
+        (frozenset({"a"}), b'["a"]'),
+        ((1, 2), b"[1,2]"),
+        ((n for n in range(3)), b"[0,1,2]"),
+        ({1: "a", None: "b"}, b'{"1":"a","None":"b"}'),
+        (Colour.RED, b'"red"'),
+        (Point(1.0, ["a"]), b'{"x":1.0,"tags":["a"]}'),
+        (Model(name="n", at=date(2026, 1, 2)), b'{"name":"n","at":"2026-01-02"}'),
+        (datetime(2026, 1, 2, tzinfo=timezone.utc), b'"2026-01-02T00:00:00Z"'),
+        (timedelta(seconds=90), b'"PT1M30S"'),
+        (uuid.UUID(int=1), b'"00000000-0000-0000-0000-000000000001"'),
+        (Decimal("1.10"), b'"1.10"'),
+        (Path("/a/b"), b'"/a/b"'),
+        (2**64, b"18446744073709551616"),
+    ],
+    ids=repr,
+)
+def test_what_python_has_and_json_has_not_becomes_what_is_nearest(value: Any, encoded: bytes) -> None:
+    assert encode_json(value) == encoded
+
+
+@pytest.mark.parametrize(
+    ("value", "encoded"),
+    [
+        (np.float32(0.5), b"0.5"),
+        (np.int64(7), b"7"),
+        (np.bool_(True), b"true"),
+        (np.float64("nan"), b"null"),
+        (np.array([[1, 2], [3, 4]]), b"[[1,2],[3,4]]"),
+        (np.array([1.0, np.nan, np.inf]), b"[1.0,null,null]"),
+        (np.array("text"), b'"text"'),
+        ({"rows": [np.int8(1), {"x": np.zeros(2)}]}, b'{"rows":[1,{"x":[0.0,0.0]}]}'),
+        (Scalar([1.5, None]), b"[1.5,null]"),
+        (Scalar(Scalar(3)), b"3"),
+    ],
+    ids=repr,
+)
+def test_arrays_and_what_looks_like_them_become_numbers_and_lists(value: Any, encoded: bytes) -> None:
+    assert encode_json(value) == encoded
+
+
+def _raising() -> Iterator[int]:
+    yield 1 // 0
+
+
+def _itself() -> Any:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+def _deep() -> Any:
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    return value
+
+
+def _its_own_list() -> Any:
+    class Endless:
+        dtype = "object"
+
+        def tolist(self) -> Any:
+            return [self]
+
+    return Endless()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        object,
+        lambda: object,
+        lambda: print,
+        lambda: ValueError("an exception"),
+        lambda: b"\xff",
+        lambda: "\ud800",
+        lambda: {"\ud800": 1},
+        lambda: {b"\xff": 1},
+        lambda: {"deep": [1, {"x": object()}]},
+        lambda: Scalar(object()),
+        lambda: np.array([object()]),
+        lambda: Point(x=object(), tags=[]),  # type: ignore[arg-type]
+        Hostile,
+        lambda: {Hostile(): 1},
+        _raising,
+        _itself,
+        _deep,
+        _its_own_list,
+    ],
+    ids=lambda make: getattr(make, "__name__", "value"),
+)
+def test_what_has_no_json_is_an_error_of_the_function_that_says_what_to_return(make: Callable[[], Any]) -> None:
+    with pytest.raises(ResultNotSerializable, match=r"can't be written as JSON.*Return numbers, text"):
+        encode_json(make())
