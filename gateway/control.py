@@ -98,7 +98,7 @@ class Control:
         principal = allow(self._routes, request, "deployer", path["team"])
         body = await _json_body(request)
         version = body.get("version")
-        if not isinstance(version, int):
+        if not isinstance(version, int) or isinstance(version, bool) or not 0 < version < 1 << 31:
             raise BadRequest('Say which version: {"version": 3}.')
         alias = check_alias(request.path_params["alias"])
         moved = await self._controller.request(
@@ -121,7 +121,7 @@ class Control:
         principal = allow(self._routes, request, "viewer")
         query = request.query_params
         limit = query.get("limit", "1000")
-        if not limit.isdigit():
+        if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
             raise BadRequest(f"limit is a number of lines, not {limit!r}.")
         rows = await self._controller.request(
             "logs",
@@ -187,7 +187,7 @@ async def _body(request: Request, limit: int) -> bytes:
 async def _json_body(request: Request) -> Mapping[str, Any]:
     try:
         value = msgspec.json.decode(await _body(request, MAX_REQUEST))
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"The body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object.")

@@ -175,11 +175,13 @@ class Dispatcher:
 
     def _requeue(self, call: PendingCall) -> None:
         call.executor = None
+        if call.first.done():
+            return  # cancelled, or out of time
         pool = self.pool(call.route.key)
         executor = pool.least_loaded()
         if executor is not None:
             executor.submit(call)
-        elif not call.first.done():
+        else:
             pool.append_first(call)
             self._demand_if_cold(pool)
 
@@ -195,7 +197,7 @@ class Dispatcher:
             call.fail(
                 CallTimeout(f"{key} did not answer within {waited_s:.1f} s, the timeout of the function or call.")
             )
-        elif call.cold:
+        elif not self.pool(key).executors:
             call.fail(NoCapacity(f"No executor of {key} came up within {waited_s:.1f} s, the timeout."))
         else:
             call.fail(CallTimeout(f"All executors of {key} were busy for {waited_s:.1f} s, the timeout."))

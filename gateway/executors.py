@@ -77,6 +77,12 @@ class ExecutorConnection(Connection):
         self.send(Kind.CANCEL, pending.number, _encode(CancelHeader(reason)))
 
     def on_message(self, message: Message) -> None:
+        try:
+            self._hear(message)
+        except msgspec.DecodeError as error:
+            raise ProtocolError(f"an executor's header can't be read: {error}") from None
+
+    def _hear(self, message: Message) -> None:
         kind = message.kind
         if kind == Kind.RESULT or kind == Kind.ERROR:
             self._ended(message)
@@ -103,15 +109,17 @@ class ExecutorConnection(Connection):
         peer = self.peer or {}
         if ready.version_key != f"{peer.get('function')}:{peer.get('version')}":
             raise ProtocolError("an executor is ready for a version that it did not prove to be")
+        if self.ready_header is not None:
+            raise ProtocolError("an executor is ready twice")
         self.ready_header = ready
         self.capacity = self.concurrency = ready.concurrency
         self._listener.executor_ready(self, ready.version_key)
 
     def _ended(self, message: Message) -> None:
-        pending = self.calls.pop(message.call, None)
-        if pending is None or self.ready_header is None:
+        if message.call not in self.calls or self.ready_header is None:
             return
         ended = decode_result(message.header) if message.kind == Kind.RESULT else decode_error(message.header)
+        pending = self.calls.pop(message.call)
         self.others = max(0, ended.load - len(self.calls))
         self._learn(ended.run_us)
         pending.ended = ended

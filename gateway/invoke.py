@@ -76,7 +76,8 @@ class Invoke:
     def _cancel(self, call: PendingCall, why: str) -> None:
         self._dispatcher.abandon(call, "cancelled")
         call.fail(CallCancelled(why))
-        for child in [each for each in self._recording.in_flight.values() if each.parent_id == call.call_id]:
+        children = [each for each in self._recording.in_flight.values() if each.parent_id == call.call_id]
+        for child in [each for each in children if not self._spawned.holds(each.call_id)]:
             self._cancel(child, "The call that made this one was cancelled.")
 
     # The steps
@@ -145,20 +146,18 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
         raise BodyTooLarge(f"The body has {int(length):,} bytes, the limit is {limit:,}.", limit=limit)
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    chunks, size = [body], len(body)
-    while message.get("more_body"):
+    chunks: list[bytes] = []
+    size, more = 0, True
+    while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise CallCancelled("The client went away before it had sent the whole body.")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
+        chunk: bytes = message.get("body", b"")
+        chunks.append(chunk)
+        size, more = size + len(chunk), message.get("more_body", False)
         if size > limit:
             raise BodyTooLarge(f"The body is over the limit of {limit:,} bytes.", limit=limit)
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:

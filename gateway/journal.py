@@ -88,9 +88,8 @@ class Journal:
     async def _sync(self) -> None:
         while self._unsynced:
             waiting, self._unsynced = self._unsynced, []
-            fd = os.dup(self._fd)  # the segment may be full, and closed, before the disk is done
             try:
-                await asyncio.to_thread(os.fdatasync, fd)
+                await self._sync_segment()
             except OSError as error:
                 for future in waiting:
                     future.set_exception(error)
@@ -98,8 +97,13 @@ class Journal:
                 for future in waiting:
                     if not future.done():
                         future.set_result(None)
-            finally:
-                os.close(fd)
+
+    async def _sync_segment(self) -> None:
+        fd = os.dup(self._fd)  # the segment may be full, and closed, before the disk is done
+        try:
+            await asyncio.to_thread(os.fdatasync, fd)
+        finally:
+            os.close(fd)
 
     def _keep(self, record: Record) -> None:
         """The call has run, so its end is kept until it can be written."""
@@ -114,24 +118,26 @@ class Journal:
             self._late.append(line)
 
     def _append(self, line: bytes) -> None:
+        if self._size >= SEGMENT_BYTES:
+            self._begin_next()
         written = os.write(self._fd, line)
         if written != len(line):
             # A full disk takes a part of it: take that back, so that no half line stands before the next one.
             os.ftruncate(self._fd, self._size)
             raise OSError(28, "No space left on device")
         self._size += written
-        if self._size >= SEGMENT_BYTES:
-            old = self._fd
-            self._open()
-            if self._unsynced:
-                os.fdatasync(old)
-            os.close(old)
+
+    def _begin_next(self) -> None:
+        old = self._fd
+        self._open()
+        os.fdatasync(old)  # spawned calls in it may be waited for
+        os.close(old)
 
     def _open(self) -> None:
         """Begin the next segment. It gets its name when it is locked: a segment without a lock is a dead gateway's."""
         path = self._directory / f"{self.instance}.{next(self._numbers):06d}.ndjson"
         unnamed = path.with_suffix(".new")
-        self._fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)  # the registry tries locks, for an instant
+        fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX)  # the registry tries locks, for an instant
         os.rename(unnamed, path)
-        self._size = 0
+        self._fd, self._size = fd, 0

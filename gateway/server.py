@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from rayfaas.link import keep_link
 _log = logging.getLogger("rayfaas.gateway")
 
 DRAIN_S = 30
+FLUSH_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,21 @@ class Gateway:
         }
         address = f"unix:{self._config.controller_socket}"
         link = asyncio.ensure_future(keep_link(address, identity, self._config.key, self._controller, 0.05, 0.5))
+        flushing = asyncio.ensure_future(self._flush_late_ends())
         try:
             await self._controller.has_routes.wait()
             await self._serve_http()
         finally:
             link.cancel()
+            flushing.cancel()
             executors.close()
             self._journal.close()
+
+    async def _flush_late_ends(self) -> None:
+        """A full disk held them up; on a gateway without calls nothing else would write them."""
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self._journal.flush_late()
 
     async def _serve_http(self) -> None:
         config = uvicorn.Config(
@@ -112,6 +122,9 @@ class Gateway:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_S,
         )
+        # uvicorn raises the signal that ended it once more when it is done; then our own end is still to come.
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, lambda *_: None)
         await uvicorn.Server(config).serve(sockets=[listening_socket(self._config.host, self._config.port)])
 
     async def _listen_for_executors(self) -> asyncio.Server:

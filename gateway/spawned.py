@@ -57,13 +57,13 @@ class Job:
 
     @property
     def retry_delay_s(self) -> float:
-        return min(_MOST_DELAY_S, self.record.retry_delay_s * 2.0 ** (self.attempts - 1))
+        return min(_MOST_DELAY_S, self.record.retry_delay_s * 2.0 ** min(self.attempts - 1, 30))
 
     def may_retry(self, problem: dict[str, Any]) -> bool:
         """Whether to try again: always what never reached the function, else what its declaration says."""
         if self.cancelled:
             return False
-        if problem["code"] in ("queue_full", "no_capacity"):
+        if problem["code"] in ("queue_full", "no_capacity", "unavailable"):
             return True
         if self.attempts > self.record.retries or problem["code"] in ("invalid_arguments", "malformed_body"):
             return False
@@ -136,6 +136,10 @@ class Spawned:
             self._settle(job, Outcome.of_error(CallCancelled("The call was cancelled.")))
         return True
 
+    def holds(self, call_id: str) -> bool:
+        """Whether a job of this id is held here: it goes on whatever becomes of the call that made it."""
+        return call_id in self._jobs
+
     def attempt_of(self, call_id: str) -> str:
         """The id under which a job runs right now: that of its present attempt."""
         job = self._jobs.get(call_id)
@@ -177,6 +181,8 @@ class Spawned:
 
     async def _run(self, job: Job) -> None:
         try:
+            if job.outcome.done():
+                return  # it was cancelled before its first step
             outcome = await self._attempt(job)
         finally:
             self._running[job.route.key] -= 1
@@ -214,6 +220,7 @@ class Spawned:
             outcome = await _outcome_of(call)
         except RayfaasError as error:
             outcome = Outcome.of_error(error)
+            self._dispatcher.abandon(call, "cancelled")  # where it still runs, as one whose items are too many
         finally:
             job.attempt = None
         problem = outcome.problem or {}
@@ -317,7 +324,7 @@ def _retries(headers: dict[bytes, bytes], route: Route) -> int:
     value = headers.get(b"rayfaas-retries")
     if value is None:
         return route.version.retries
-    if not value.isdigit() or int(value) > 100:
+    if not value.isdigit() or len(value) > 3 or int(value) > 100:
         raise BadRequest(f"Rayfaas-Retries is a number from 0 to 100, not {value.decode('latin-1')!r}.")
     return int(value)
 

@@ -93,8 +93,9 @@ def test_a_relative_import_in_an_init_starts_from_that_package(tmp_path: Path) -
 
 
 def test_a_relative_import_that_leaves_the_project_brings_nothing(tmp_path: Path) -> None:
-    write(tmp_path, secret="", project__main="from .. import secret\nfrom ...x import y\nfrom . import z")
-    assert set(import_closure(Project(tmp_path / "project"), tmp_path / "project/main.py")) == {"main.py"}
+    statements = "from .. import secret\nfrom ...x import y\nfrom .x.y import z"
+    write(tmp_path, secret="", x="", project__main=statements, project__secret="", project__x__y="")
+    assert set(import_closure(Project(tmp_path / "project"), tmp_path / "project/main.py")) == {"main.py", "x/y.py"}
 
 
 def test_a_star_import_brings_every_module_of_the_package(tmp_path: Path) -> None:

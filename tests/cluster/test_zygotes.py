@@ -107,6 +107,9 @@ async def test_generations_grow_from_each_other_and_the_first_outlives_them(tmp_
         third, _ = await second.grow([])
         assert [z.depth for z in (zygote, second, third)] == [0, 1, 2]
         assert len({z.pid for z in (zygote, second, third)}) == 3
+        childless, _ = await third.grow([])
+        childless.retire()
+        await asyncio.wait_for(childless.ended.wait(), 20)
         await nursery.fork(third, "one")
         for generation in (zygote, second, third):
             generation.retire()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +108,7 @@ class ExecutorEnd(Connection):
         self.ready_header: ReadyHeader | None = None
         self.has_drained = False
         self.access_asked = 0
-        self.sent: list[Call] = []
-        self.before_drained: Callable[[], object] = lambda: None
+        self.agrees_to_drain = True
 
     def call(self, *args: Any, credit: int = 1000, **kwargs: Any) -> Call:
         body = json.dumps({"args": args, "kwargs": kwargs}).encode()
@@ -121,7 +119,6 @@ class ExecutorEnd(Connection):
         header = CallHeader(call_id, call_id, None, content_type, "alice", "research", DEADLINE, credit)
         call = Call(self, next(self._numbers), header)
         self._calls[call.number] = call
-        self.sent.append(call)
         self.send(Kind.CALL, call.number, _encode(header), body)
         return call
 
@@ -133,9 +130,9 @@ class ExecutorEnd(Connection):
         if message.kind == Kind.READY:
             self.ready_header = msgspec.msgpack.decode(message.header, type=ReadyHeader)
         elif message.kind == Kind.DRAIN:
-            self.before_drained()
             self.has_drained = True
-            self.send(Kind.DRAIN, 0)
+            if self.agrees_to_drain:
+                self.send(Kind.DRAIN, 0)
         elif message.kind == Kind.ACCESS:
             self.access_asked += 1
             self.send(Kind.ACCESS, message.call, b"", _encode(AccessBody("http://gateway", "a token")))

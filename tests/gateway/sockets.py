@@ -12,6 +12,7 @@ from uvicorn.server import ServerState
 
 from rayfaas.gateway.http import OneWriteProtocol
 from tests.gateway.asgi import Answer, Application
+from tests.waiting import eventually
 
 
 @asynccontextmanager
@@ -29,6 +30,7 @@ async def served(app: Application) -> AsyncIterator[int]:
     server.close()
     for connection in list(state.connections):
         cast(OneWriteProtocol, connection).transport.abort()
+    await eventually(lambda: not state.connections)
     if state.tasks:
         await asyncio.wait(state.tasks, timeout=20)
     await server.wait_closed()

@@ -57,24 +57,24 @@ class Server:
         return process
 
     async def is_up(self) -> None:
-        await eventually(lambda: self._listens())
+        await eventually(self.listens)
 
     async def connect(self) -> Client:
         return await Client.connect(self.port)
 
     async def executor(self, slot: int = 0) -> FakeExecutor:
-        name = f"executor-of-{slot}"
-        identity = {
-            "role": "executor", "cluster": "local", "function": "nlp/embed", "version": 1, "executor": name,
-        }  # fmt: skip
-        key = executor_key(SESSIONS, identity)
-        assert key is not None
-        ready = ReadyHeader("nlp/embed:1", name, 1, 4711, "replica", "node", "local", "hardware")
         address = f"unix:{self.home.gateway_socket(slot)}"
-        executor = await asyncio.wait_for(keep_dialling(address, lambda: FakeExecutor(identity, key, ready)), 20)
+        executor = await asyncio.wait_for(keep_dialling(address, lambda: self._executor(slot)), 20)
         executor.is_ready()
         self._executors.append(executor)
         return executor
+
+    async def is_refused(self, slot: int) -> None:
+        """The gateway's loop runs, and it knows no cluster yet."""
+        path = self.home.gateway_socket(slot)
+        await eventually(path.exists)
+        with pytest.raises((Unauthenticated, ConnectionRefusedError)):
+            await dial(f"unix:{path}", lambda: self._executor(slot))
 
     async def ended(self, process: subprocess.Popen[bytes]) -> None:
         await eventually(lambda: process.poll() is not None)
@@ -92,9 +92,17 @@ class Server:
             await executor.closed
         await self.controller.stop()
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def _executor(self, slot: int) -> FakeExecutor:
+        name = f"executor-of-{slot}"
+        identity = {
+            "role": "executor", "cluster": "local", "function": "nlp/embed", "version": 1, "executor": name,
+        }  # fmt: skip
+        ready = ReadyHeader("nlp/embed:1", name, 1, 4711, "replica", "node", "local", "hardware")
+        return FakeExecutor(identity, executor_key(SESSIONS, identity) or b"", ready)
 
 
 async def keep_dialling(address: str, protocol: Callable[[], FakeExecutor]) -> FakeExecutor:
@@ -151,7 +159,7 @@ async def test_sigterm_lets_calls_finish_and_takes_no_others(run_dir: Path) -> N
         await client.send(CALL)
         call = await executor.call()
         process.send_signal(signal.SIGTERM)
-        await eventually(lambda: not home._listens())
+        await eventually(lambda: not home.listens())
         call.returns("finished")
         assert (await client.answer()).json() == "finished"
         await home.ended(process)
@@ -203,8 +211,9 @@ async def test_nothing_is_answered_before_the_routes_are_known(run_dir: Path) ->
     async with server(run_dir) as home:
         await home.controller.stop()
         home.start()
-        await eventually(home.home.gateway_socket(0).exists)
-        assert not home._listens()
+        for _ in range(5):
+            await home.is_refused(slot=0)
+        assert not home.listens()
         await home.controller.start()
         await home.is_up()
         client = await home.connect()

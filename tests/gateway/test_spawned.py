@@ -431,6 +431,19 @@ async def test_a_call_that_waits_for_its_next_try_is_cancelled_at_once(gateway: 
     assert outcome.state == "CANCELLED"
 
 
+async def test_a_call_that_was_cancelled_between_two_tries_is_not_tried_again(gateway: SmallGateway) -> None:
+    version = version_route(1, retries=1, retry_delay_s=0.05)
+    await gateway.controller.set_function("nlp/embed", [version], {"live": (1, 5)})
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.fails(BOOM))
+    cancelled = (await spawn(gateway, b"cancelled").answer()).json()["call"]
+    await eventually(lambda: gateway.ends() and gateway.spawned.attempt_of(cancelled) == cancelled)
+    assert gateway.calls.cancel_here(cancelled)
+    later = (await spawn(gateway, b"later").answer()).json()["call"]
+    await settled(gateway, later)  # by now the other would have been tried again too
+    assert executor.bodies == [b"cancelled", b"later", b"later"]
+
+
 # Handed on
 
 

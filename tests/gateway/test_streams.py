@@ -7,6 +7,7 @@ import json
 import pytest
 
 from rayfaas.errors import CallTimeout, FunctionError, NotAcceptable
+from rayfaas.gateway.http import ON_GONE
 from rayfaas.gateway.streams import CREDIT, NdjsonFormat, format_for
 from tests.gateway.asgi import Answer, Exchange
 from tests.gateway.executor import ReceivedCall
@@ -305,6 +306,16 @@ async def test_a_client_that_goes_in_the_middle_stops_the_generator(gateway: Sma
     await eventually(lambda: call.cancelled == "cancelled")
     assert gateway.end_of(call.header.call_id).state == "CANCELLED"
     assert not gateway.recording.in_flight
+
+
+async def test_a_client_that_is_only_seen_to_have_gone_stops_the_generator_too(gateway: SmallGateway) -> None:
+    exchange, call = await begun(gateway, NDJSON)
+    call.yields(1)
+    await exchange.piece()
+    del exchange.scope[ON_GONE]
+    await exchange.left()
+    await eventually(lambda: call.cancelled == "cancelled")
+    assert gateway.end_of(call.header.call_id).state == "CANCELLED"
 
 
 async def test_a_client_that_does_not_read_and_goes_stops_the_generator(gateway: SmallGateway) -> None:

@@ -13,6 +13,7 @@ from rayfaas.config import Home
 from rayfaas.registry import Registry
 from rayfaas.server.parent import prepare
 from rayfaas.server.store import Store
+from tests.server.parts import closing_database
 
 
 @pytest.fixture
@@ -28,4 +29,5 @@ def home() -> Iterator[Home]:
 def store(home: Home) -> Iterator[Store]:
     store = Store(Registry.open(home.database, home.journal))
     yield store
-    store.close()
+    with closing_database():
+        store.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -116,6 +117,15 @@ class Clock:
 
 def silent(phase: str, detail: str) -> None:
     """Progress that nobody looks at."""
+
+
+@contextmanager
+def closing_database() -> Iterator[None]:
+    """Whoever closes a store in here has the database's file closed, too: it is when the store's threads have ended."""
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(("registry", "query"))]
+    yield
+    for thread in threads:
+        thread.join(20)
 
 
 @contextmanager

@@ -1,0 +1,594 @@
+"""The controller over real links: who a peer is follows from its key, and what it may ask for from who it is."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from rayfaas import frames
+from rayfaas.config import Home
+from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated
+from rayfaas.frames import Kind
+from rayfaas.link import Link, Service, dial_link
+from rayfaas.registry import Registry
+from rayfaas.server import routing
+from rayfaas.server.controller import Controller
+from tests.registry.builders import GATEWAY, line, locked, segment, started
+from tests.server.parts import INTERFACE, closing_database, made
+from tests.waiting import eventually
+
+ADMIN = {"principal": "root", "team": "default", "role": "admin"}
+
+
+class Cluster:
+    """A supervisor's or a gateway's side of a link; what it was asked and told is in `heard`."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = answers
+        self.heard: list[tuple[str, dict[str, Any]]] = []
+        methods = ("spawn", "drain", "set_gateways", "load", "nodes", "applications", "refuse", "executor_ended")
+        self.service = Service({name: self._method(name) for name in (*methods, "ensure", "wake", "held", "resume")})
+
+    def _method(self, name: str) -> Any:
+        async def answer(link: Link, **parameters: Any) -> Any:
+            self.heard.append((name, parameters))
+            answer = self.answers.get(name)
+            if isinstance(answer, Exception):
+                raise answer
+            return made() if name == "spawn" and answer is None else answer
+
+        return answer
+
+    def heard_of(self, method: str) -> list[dict[str, Any]]:
+        return [parameters for name, parameters in self.heard if name == method]
+
+
+class Running:
+    """A controller that serves, and the peers that dialled it."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.controller = Controller(home, Registry.open(home.database, home.journal))
+        self.links: list[Link] = []
+        self._stop = asyncio.Event()
+        self._serving = asyncio.ensure_future(self.controller.serve(self._stop))
+
+    async def up(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not self._serving.done():
+            try:
+                await self.dial({"role": "home"})
+                return
+            except OSError:
+                await asyncio.sleep(0.002)
+        raise AssertionError("the controller does not come up")
+
+    async def down(self) -> None:
+        for link in self.links:
+            link.abort()
+            await link.closed
+        with closing_database():
+            self._stop.set()
+            await self._serving
+
+    async def dial(self, identity: dict[str, Any], key: bytes | None = None, peer: Cluster | None = None) -> Link:
+        key = self.home.key_file.read_bytes() if key is None else key
+        service = (peer or Cluster()).service
+        link = await dial_link(self.home.controller_address, identity, key, service)
+        self.links.append(link)
+        return link
+
+    async def gateway(self, peer: Cluster | None = None, slot: int = 0) -> Link:
+        identity = {"role": "gateway", "name": f"gateway-{slot}", "instance": GATEWAY, "pid": 1}
+        return await self.dial({**identity, "executor_address": f"unix:/run/gateway-{slot}"}, peer=peer)
+
+    async def join(self, cluster: str = "lab") -> bytes:
+        """The session key of a cluster that has joined."""
+        home = await self.dial({"role": "home"})
+        token = await home.request("join_token", cluster=cluster)
+        joining = await self.dial({"role": "join", "join": token["id"]}, token["secret"])
+        joined = await joining.request("join")
+        assert joined["cluster"] == cluster
+        return bytes(joined["session_key"])
+
+    async def supervisor(self, peer: Cluster, key: bytes | None = None, **changes: Any) -> Link:
+        key = key or await self.join()
+        link = await self.dial({"role": "supervisor", "cluster": "lab"}, key, peer)
+        up = {"replica": "r", "node": "n", "application": "warm", "environment": "e1", "hosted": []}
+        await link.request("supervisor_up", **{**up, **changes})
+        return link
+
+
+@asynccontextmanager
+async def running(home: Home) -> AsyncIterator[Running]:
+    server = Running(home)
+    await server.up()
+    yield server
+    await server.down()
+
+
+@pytest.fixture
+async def server(home: Home) -> AsyncIterator[Running]:
+    async with running(home) as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for a gateway that does not poll again for an instant only."""
+    monkeypatch.setattr(routing, "APPLY_S", 0.01)
+
+
+async def deploy(gateway: Link, content: bytes = b"zip", **changes: Any) -> list[Any]:
+    digest = hashlib.sha256(content).hexdigest()
+    await gateway.request("put_bundle", digest=digest, archive=content, actor="ann")
+    publish = {"bundle": digest, "entry": {"kind": "module", "module": "m", "name": "f"}, **changes}
+    return [event async for event in gateway.stream("publish", team="red", name="f", publish=publish, actor="ann")]
+
+
+# Who is who
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {"role": "gateway"},
+        {"role": "home"},
+        {"role": "agent", "cluster": "lab"},
+        {"role": "supervisor", "cluster": "lab"},
+        {"role": "join", "join": "018f0000-0000-7000-8000-000000000000"},
+        {"role": "controller"},
+        {"role": "admin"},
+        {"role": ["gateway"]},
+        {"role": None},
+        {},
+    ],
+    ids=str,
+)
+async def test_without_the_key_nobody_is_anybody(server: Running, identity: dict[str, Any]) -> None:
+    for key in (b"", b"\0" * 32, b"guess"):
+        with pytest.raises(Unauthenticated):
+            await server.dial(identity, key)
+
+
+async def test_a_key_proves_its_own_role_and_cluster_and_no_other(server: Running) -> None:
+    lab, attic = await server.join("lab"), await server.join("attic")
+    home = await server.dial({"role": "home"})
+    token = await home.request("join_token", cluster="next")
+    refused: list[tuple[dict[str, Any], bytes | None]] = [
+        ({"role": "gateway", "executor_address": "x"}, lab),
+        ({"role": "home"}, lab),
+        ({"role": "supervisor", "cluster": "lab"}, attic),
+        ({"role": "agent", "cluster": "attic"}, lab),
+        ({"role": "supervisor", "cluster": "nowhere"}, lab),
+        ({"role": "supervisor"}, lab),
+        ({"role": "supervisor", "cluster": "lab"}, None),
+        ({"role": "agent", "cluster": "lab"}, None),
+        ({"role": "join", "join": token["id"]}, None),
+        ({"role": "join", "join": token["id"]}, lab),
+        ({"role": "home"}, token["secret"]),
+        ({"role": "supervisor", "cluster": "next"}, token["secret"]),
+    ]
+    for identity, key in refused:
+        with pytest.raises(Unauthenticated):
+            await server.dial(identity, key)
+    for cluster, key in (("lab", lab), ("attic", attic)):
+        await server.dial({"role": "supervisor", "cluster": cluster}, key)
+
+
+async def test_a_request_before_the_handshake_is_not_answered(server: Running) -> None:
+    reader, writer = await asyncio.open_unix_connection(str(server.home.controller_socket))
+    parameters = {"principal": "eve", "team": "red", "role": "admin", "expires_in_s": None, "actor": "eve"}
+    header = frames.encode_header({"method": "create_token"})
+    writer.write(frames.encode(Kind.CALL, 1, header, msgspec.msgpack.encode(parameters)))
+    messages = frames.Decoder().feed(await reader.read())
+    writer.close()
+    await writer.wait_closed()
+    assert [message.kind for message in messages] == [Kind.HELLO, Kind.ERROR]
+    assert await (await server.gateway()).request("tokens") == []
+
+
+@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 100, b"\0" * 100, b""])
+async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server: Running, noise: bytes) -> None:
+    gateway = await server.gateway()
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(server.home.controller_socket))
+        peer.sendall(noise)
+        peer.shutdown(socket.SHUT_WR)
+        assert b"GET" not in await asyncio.to_thread(peer.recv, 100)
+    assert (await gateway.request("status"))["gateways"] == [{"name": "gateway-0", "pid": 1}]
+
+
+# Who may do what
+
+CONTROL_PLANE = {
+    "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
+    "versions", "sql", "logs", "tokens", "create_token", "revoke_token", "reserve", "call", "outcome", "replay",
+    "cancel_call",
+}  # fmt: skip
+MAY = {
+    "gateway": CONTROL_PLANE,
+    "home": {"join_token", "status", "create_token"},
+    "join": {"join"},
+    "agent": {"agent_up"},
+    "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
+}
+
+
+async def dial_as(server: Running, role: str) -> Link:
+    if role == "gateway":
+        return await server.gateway()
+    if role == "home":
+        return await server.dial({"role": "home"})
+    if role == "join":
+        token = await (await server.dial({"role": "home"})).request("join_token", cluster="lab")
+        return await server.dial({"role": "join", "join": token["id"]}, token["secret"])
+    return await server.dial({"role": role, "cluster": "lab"}, await server.join())
+
+
+async def refusal(link: Link, method: str) -> RayfaasError:
+    """Ask with a parameter that no method has."""
+    with pytest.raises(RayfaasError) as refused:
+        _ = [item async for item in link.stream(method, no_such_parameter=1)]
+    return refused.value
+
+
+@pytest.mark.parametrize("role", MAY)
+async def test_each_role_may_ask_for_its_own_methods_and_for_no_other(
+    server: Running, role: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    link = await dial_as(server, role)
+    answers = {method: await refusal(link, method) for method in server.controller.methods}
+    assert {method for method, error in answers.items() if "TypeError" in error.detail} == MAY[role]
+    assert {method for method, error in answers.items() if isinstance(error, NotFound)} == set(answers) - MAY[role]
+    assert set(answers) == set().union(*MAY.values())
+
+
+async def test_a_supervisor_can_not_publish(server: Running) -> None:
+    supervisor = await server.supervisor(Cluster())
+    with pytest.raises(NotFound, match="no method 'put_bundle'"):
+        await deploy(supervisor)
+    for method in ("sql", "create_token", "join_token", "tokens", "publish", "__init__", "_key_of", ""):
+        with pytest.raises(NotFound, match="no method"):
+            await supervisor.request(method)
+    gateway = await server.gateway()
+    assert (await gateway.request("functions"), await gateway.request("tokens")) == ([], [])
+
+
+# Joining
+
+
+async def test_a_join_token_lets_one_cluster_join_once(server: Running) -> None:
+    home = await server.dial({"role": "home"})
+    token = await home.request("join_token", cluster="lab")
+    joining = [await server.dial({"role": "join", "join": token["id"]}, token["secret"]) for _ in range(3)]
+    answers = await asyncio.gather(*(link.request("join") for link in joining), return_exceptions=True)
+    assert sorted(type(answer).__name__ for answer in answers) == ["Unauthenticated", "Unauthenticated", "dict"]
+    with pytest.raises(Unauthenticated):
+        await server.dial({"role": "join", "join": token["id"]}, token["secret"])
+
+
+async def test_gateways_learn_of_a_cluster_that_joins(server: Running, impatient: None) -> None:
+    gateway = await server.gateway()
+    first = await gateway.request("poll", since=0)
+    polling = asyncio.ensure_future(gateway.request("poll", since=first["revision"]))
+    key = await server.join()
+    assert (await polling)["sessions"] == {"lab": key}
+
+
+async def test_a_cluster_that_joined_may_come_back_after_a_restart(home: Home) -> None:
+    async with running(home) as first:
+        key = await first.join()
+    async with running(home) as second:
+        await second.supervisor(Cluster(), key)
+        assert (await (await second.gateway()).request("poll", since=0))["sessions"] == {"lab": key}
+
+
+# Tokens
+
+
+async def test_a_token_is_known_to_gateways_by_its_digest_when_it_is_made_and_not_after_it_is_revoked(
+    server: Running, impatient: None
+) -> None:
+    gateway = await server.gateway()
+    fields: dict[str, Any] = {"principal": "ann", "team": "red", "role": "viewer", "actor": "root"}
+    made = await gateway.request("create_token", **fields, expires_in_s=60)
+    told = await gateway.request("poll", since=0)
+    (token,) = told["tokens"]
+    assert token["digest"] == hashlib.sha256(made["token"].encode()).hexdigest()
+    assert (token["principal"], token["team"], token["role"]) == ("ann", "red", "viewer")
+    (listed,) = await gateway.request("tokens")
+    assert listed["id"] == made["id"]
+    assert token["digest"] not in str(listed)
+    assert made["token"] not in f"{listed} {told}"
+    await gateway.request("revoke_token", token_id=made["id"], actor="root")
+    assert (await gateway.request("poll", since=told["revision"]))["tokens"] == []
+    with pytest.raises(NotFound):
+        await gateway.request("revoke_token", token_id=made["id"], actor="root")
+
+
+async def test_tokens_outlive_a_restart(home: Home) -> None:
+    async with running(home) as first:
+        link = await first.dial({"role": "home"})
+        fields: dict[str, Any] = {
+            "principal": "ann",
+            "team": "red",
+            "role": "viewer",
+            "actor": "root",
+            "expires_in_s": None,
+        }
+        made = await link.request("create_token", **fields)
+    async with running(home) as second:
+        (token,) = (await (await second.gateway()).request("poll", since=0))["tokens"]
+    assert token["digest"] == hashlib.sha256(made["token"].encode()).hexdigest()
+    assert token["expires_at"] is None
+
+
+# Deploying and calling
+
+
+async def test_a_deploy_goes_from_a_gateway_through_a_supervisor_and_back(server: Running) -> None:
+    gateway, peer = await server.gateway(), Cluster()
+    supervisor = await server.supervisor(peer)
+    events = await deploy(gateway)
+    assert [event["event"] for event in events] == ["published", "live"]
+    (order,) = [parameters["version"] for parameters in peer.heard_of("spawn")]
+    assert (order["function"], order["version"], order["entry_module"]) == ("red/f", 1, "m")
+    assert await supervisor.request("bundle", digest=order["bundle"]) == b"zip"
+    (route,) = (await gateway.request("poll", since=0))["functions"]
+    assert route["aliases"] == {"live": {"version": 1, "revision": 1}}
+    assert (await gateway.request("function", team="red", name="f"))["created_by"] == "ann"
+    (version,) = await gateway.request("versions", team="red", name="f")
+    assert (version["state"], version["interface"]) == ("ACTIVE", INTERFACE)
+
+
+async def test_what_was_deployed_is_routed_after_a_restart(home: Home, impatient: None) -> None:
+    async with running(home) as first:
+        await first.supervisor(Cluster())
+        await deploy(await first.gateway())
+    async with running(home) as second:
+        gateway = await second.gateway()
+        (route,) = (await gateway.request("poll", since=0))["functions"]
+        assert (route["name"], route["aliases"]) == ("f", {"live": {"version": 1, "revision": 1}})
+        moved = await gateway.request(
+            "move_alias", team="red", name="f", alias="prod", version=1, reason="", actor="ann"
+        )
+        assert moved["revision"] == 1
+
+
+async def test_an_import_that_fails_in_a_supervisor_is_told_as_it_was_raised(server: Running) -> None:
+    gateway = await server.gateway()
+    await server.supervisor(Cluster(spawn=ImportFailed("no module named nmpy", traceback="Traceback: …")))
+    with pytest.raises(ImportFailed, match="nmpy") as failed:
+        await deploy(gateway)
+    assert failed.value.extra["traceback"] == "Traceback: …"
+    question: dict[str, Any] = {"sql": "SELECT state, failure FROM versions", "parameters": [], "actor": ADMIN}
+    assert (await gateway.request("sql", **question))["rows"] == [["FAILED", "no module named nmpy"]]
+    assert (await gateway.request("poll", since=0))["functions"] == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"bundle": "../../etc/passwd"},
+        {"bundle": "A" * 64},
+        {"bundle": None},
+        {"entry": {"module": "m"}},
+        {"entry": {"kind": "shell", "module": "m", "name": "f"}},
+        {"spec": {"timeout_s": -1}},
+        {"spec": {"concurrency": 10**9}},
+        {"spec": {"shape": {"cpus": float("nan")}}},
+        {"spec": {"scaling": {"max_replicas": 0}}},
+        {"deadline_s": 0},
+        {"unknown": 1},
+    ],
+    ids=str,
+)
+async def test_a_deploy_that_is_not_valid_is_refused_with_its_faults(server: Running, changes: dict[str, Any]) -> None:
+    gateway = await server.gateway()
+    with pytest.raises(BadRequest) as refused:
+        await deploy(gateway, **changes)
+    assert refused.value.extra["errors"][0]["loc"][0] == next(iter(changes))
+    assert await gateway.request("functions") == []
+
+
+async def test_a_bundle_that_was_cut_off_is_refused(server: Running) -> None:
+    gateway = await server.gateway()
+    digest = hashlib.sha256(b"whole").hexdigest()
+    with pytest.raises(BadRequest, match="SHA-256"):
+        await gateway.request("put_bundle", digest=digest, archive=b"who", actor="ann")
+    assert await gateway.request("has_bundle", digest=digest) is False
+
+
+async def test_a_call_that_waits_has_its_version_started_where_it_was_deployed(home: Home) -> None:
+    async with running(home) as first:
+        await first.supervisor(Cluster())
+        await deploy(await first.gateway())
+    async with running(home) as second:
+        peer = Cluster()
+        await second.supervisor(peer)
+        (await second.gateway()).notify("demand", key="red/f:1")
+        await eventually(lambda: peer.heard_of("spawn"))
+
+
+async def test_gateways_are_told_when_no_executor_will_come(server: Running) -> None:
+    peers = [Cluster(), Cluster()]
+    gateways = [await server.gateway(peer, slot) for slot, peer in enumerate(peers)]
+    peer = Cluster()
+    supervisor = await server.supervisor(peer)
+    await deploy(gateways[0])
+    executor = (await gateways[0].request("status"))["replicas"][0]["hosted"]
+    assert executor == {"red/f:1": 1}
+    supervisor.abort()
+    await eventually(lambda: not supervisor.is_open)
+    await server.supervisor(Cluster(spawn=ImportFailed("no module named nmpy")), await server.join())
+    gateways[0].notify("demand", key="red/f:1")
+    await eventually(lambda: all(peer.heard_of("refuse") for peer in peers))
+    (refused,) = peers[1].heard_of("refuse")
+    assert (refused["key"], refused["problem"]["code"]) == ("red/f:1", "import_failed")
+
+
+# Supervisors
+
+
+async def test_supervisors_are_told_where_the_gateways_are_now_and_whenever_one_comes(server: Running) -> None:
+    early, late = Cluster(), Cluster()
+    key = await server.join()
+    await server.supervisor(early, key)
+    for slot in (1, 0):
+        await server.gateway(slot=slot)
+    await server.supervisor(late, key)
+    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"]}
+    await eventually(lambda: early.heard_of("set_gateways")[-1:] == [both])
+    assert early.heard_of("set_gateways")[0] == {"addresses": []}
+    assert late.heard_of("set_gateways") == [both]
+
+
+async def test_a_supervisor_that_comes_back_says_what_it_hosts_and_loses_it_when_it_goes(server: Running) -> None:
+    gateway = await server.gateway()
+    hosted = [{"version_key": "red/f:1", "executor": name} for name in ("a", "b")]
+    supervisor = await server.supervisor(Cluster(), hosted=hosted)
+    (replica,) = (await gateway.request("status"))["replicas"]
+    assert (replica["cluster"], replica["application"], replica["hosted"]) == ("lab", "warm", {"red/f:1": 2})
+    supervisor.abort()
+
+    async def gone() -> None:
+        while (await gateway.request("status"))["replicas"]:
+            pass
+
+    await asyncio.wait_for(gone(), 20)
+
+
+async def test_gateways_are_told_how_an_executor_ended(server: Running) -> None:
+    peer = Cluster()
+    gateway = await server.gateway(peer)
+    hosted = [{"version_key": "red/f:1", "executor": "a"}]
+    supervisor = await server.supervisor(Cluster(), hosted=hosted)
+    await supervisor.request("executor_ended", key="red/f:1", executor="a", death={"how": "was killed"})
+    await eventually(lambda: peer.heard_of("executor_ended"))
+    assert peer.heard_of("executor_ended") == [{"executor": "a", "death": {"how": "was killed"}}]
+    assert (await gateway.request("status"))["replicas"][0]["hosted"] == {}
+
+
+async def test_a_replica_that_is_leaving_takes_no_more_orders(server: Running) -> None:
+    gateway, leaves, stays = await server.gateway(), Cluster(), Cluster()
+    key = await server.join()
+    supervisor = await server.supervisor(leaves, key)
+    await supervisor.request("leaving")
+    await server.supervisor(stays, key)
+    await deploy(gateway)
+    assert (leaves.heard_of("spawn"), len(stays.heard_of("spawn"))) == ([], 1)
+
+
+async def test_a_supervisor_that_dies_in_a_deploy_does_not_fail_it(server: Running) -> None:
+    gateway, comes = await server.gateway(), Cluster()
+    key = await server.join()
+
+    class Dies(Cluster):
+        def _method(self, name: str) -> Any:
+            async def die(link: Link, **_: Any) -> None:
+                link.abort()
+
+            return die if name == "spawn" else super()._method(name)
+
+    await server.supervisor(Dies(), key)
+    deploying = asyncio.ensure_future(deploy(gateway))
+    await eventually(lambda: not server.links[-1].is_open)
+    await server.supervisor(comes, key)
+    assert (await deploying)[-1]["event"] == "live"
+    assert len(comes.heard_of("spawn")) == 1
+
+
+async def test_a_bundle_that_is_not_there_is_not_found(server: Running) -> None:
+    supervisor = await server.supervisor(Cluster())
+    with pytest.raises(NotFound):
+        await supervisor.request("bundle", digest="0" * 64)
+
+
+# Questions
+
+
+async def test_what_was_recorded_before_a_question_is_in_its_answer(server: Running) -> None:
+    gateway, call = await server.gateway(), started()
+    with locked(segment(server.home.journal, call, line("hello", call=call.call))):
+        question: dict[str, Any] = {"sql": "SELECT state FROM calls WHERE call = ?", "parameters": [call.call]}
+        answer = await gateway.request("sql", **question, actor=ADMIN)
+        assert answer == {"columns": [{"name": "state", "type": "VARCHAR"}], "rows": [["RUNNING"]], "truncated": False}
+        (row,) = await gateway.request("logs", function=None, call=call.call, limit=9, actor=ADMIN)
+        assert (row["text"], row["stream"]) == ("hello", "stdout")
+        assert (await gateway.request("call", call_id=call.call, actor=ADMIN))["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("team", "role", "rows"),
+    [("red", "viewer", 1), ("blue", "viewer", 0), ("blue", "deployer", 0), ("blue", "admin", 1)],
+)
+async def test_who_is_no_admin_sees_its_own_team_only(server: Running, team: str, role: str, rows: int) -> None:
+    gateway, actor = await server.gateway(), {"principal": "eve", "team": team, "role": role}
+    segment(server.home.journal, started(), line("hello"))
+    answer = await gateway.request("sql", sql="SELECT call FROM calls", parameters=[], actor=actor)
+    assert len(answer["rows"]) == rows
+    assert len(await gateway.request("logs", function=None, call=None, limit=9, actor=actor)) == rows
+
+
+async def test_sql_that_is_refused_is_the_askers_error(server: Running) -> None:
+    gateway = await server.gateway()
+    with pytest.raises(QueryError, match=r"store\.tokens"):
+        await gateway.request("sql", sql="SELECT * FROM store.tokens", parameters=[], actor=ADMIN)
+
+
+async def test_an_unknown_function_is_not_found(server: Running) -> None:
+    gateway = await server.gateway()
+    name = {"team": "red", "name": "nope"}
+    questions: dict[str, dict[str, Any]] = {
+        "function": name,
+        "versions": name,
+        "move_alias": {**name, "alias": "live", "version": 1, "reason": "", "actor": "ann"},
+        "logs": {"function": "red/nope", "call": None, "limit": 9, "actor": ADMIN},
+    }
+    for method, parameters in questions.items():
+        with pytest.raises(NotFound, match="red/nope"):
+            await gateway.request(method, **parameters)
+
+
+async def test_what_clusters_have_is_asked_of_their_agents(server: Running) -> None:
+    gateway = await server.gateway()
+    agent = await server.dial(
+        {"role": "agent", "cluster": "lab"}, await server.join(), Cluster(nodes=[{"node": "n"}], applications={"a": 1})
+    )
+    await agent.request("agent_up")
+    status = await gateway.request("status")
+    assert status["clusters"] == [{"cluster": "lab", "nodes": [{"node": "n"}], "applications": {"a": 1}}]
+
+
+# Its life
+
+
+async def test_its_socket_is_its_owners_only_and_takes_the_place_of_a_dead_controllers(home: Home) -> None:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(home.controller_socket))
+    server = Running(home)
+    await eventually(lambda: home.controller_socket.stat().st_mode & 0o777 == 0o600)
+    await server.gateway()
+    await server.down()
+
+
+async def test_when_it_stops_it_loads_what_was_recorded_last(home: Home) -> None:
+    call = started()
+    async with running(home):
+        with locked(segment(home.journal, call)):
+            pass
+    registry = Registry.open(home.database, home.journal)
+    state = registry.query("SELECT state FROM calls", [], team=None).rows
+    registry.close()
+    assert state == [["INTERRUPTED"]]
