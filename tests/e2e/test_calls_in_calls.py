@@ -42,7 +42,7 @@ def waits(seconds: float) -> None:
 def sleeps(seconds: float) -> None:
     time.sleep(seconds)
 
-@rayfaas.function(timeout_s=1)
+@rayfaas.function(timeout_s=4)
 def hurried() -> None:
     rayfaas.get("sleeps").remote(30)
 """
