@@ -20,6 +20,7 @@ _log = logging.getLogger("rayfaas.agent")
 
 # The deployment's name in every application of ours. Applications without it are others' and never touched.
 SUPERVISOR = "rayfaas-supervisor"
+WAKE_AGAIN_S = 1.0
 
 
 class Agent(Service):
@@ -86,10 +87,15 @@ class Agent(Service):
         ]
 
     async def _keep_waking(self, application: str) -> None:
-        try:
-            await serve.get_app_handle(application).wake.remote()
-        except Exception as error:  # noqa: BLE001 the application may be deleted meanwhile; the controller asks again
-            _log.info("wake of %s ended: %s", application, error)
+        while True:
+            try:
+                await serve.get_app_handle(application).wake.remote()
+                return
+            except Exception as error:  # noqa: BLE001 its replica died, or the application is deleted, or not yet known
+                _log.info("wake of %s failed: %s", application, error)
+            await asyncio.sleep(WAKE_AGAIN_S)
+            if application not in await asyncio.to_thread(our_applications):
+                return
 
 
 def actor_options(shape: dict[str, Any]) -> dict[str, Any]:

@@ -126,7 +126,7 @@ async def test_versions_that_come_at_once_get_what_each_of_them_wants(replica: R
 async def test_a_zygote_that_was_killed_is_replaced_and_learns_again(replica: Replica, packages: Packages) -> None:
     name = packages.heavy()
     await replica.deploy(importing(name), preload=[name])
-    pid = replica.supervisor.preloaded()["pid"]
+    pid = await eventually(lambda: replica.supervisor.preloaded()["pid"])
     os.kill(pid, signal.SIGKILL)
     await eventually(lambda: not replica.supervisor.hosted())
     assert isinstance(await replica.run(importing(name)), bool)

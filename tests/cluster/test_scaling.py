@@ -16,8 +16,6 @@ with warnings.catch_warnings():
 
     from rayfaas.cluster.scaling import CALLS, CallsPolicy, autoscaling, desired_replicas
 
-pytestmark = pytest.mark.filterwarnings("ignore:`look_back_period_s`:FutureWarning")
-
 SCALING = {"min_replicas": 0, "max_replicas": 10, "target_concurrency": 2.0, "scale_down_after_s": 300.0}
 
 
@@ -75,6 +73,11 @@ def test_a_deployment_may_go_to_zero_after_the_time_that_was_asked_for() -> None
 def test_a_new_deployment_begins_with_what_it_must_have() -> None:
     assert autoscaling(SCALING).initial_replicas == 1
     assert autoscaling({**SCALING, "min_replicas": 3}).initial_replicas == 3
+
+
+def test_replicas_report_more_often_than_the_autoscaler_looks_back() -> None:
+    config = autoscaling(SCALING)
+    assert config.metrics_interval_s < config.look_back_period_s
 
 
 def test_limits_that_contradict_each_other_are_still_a_deployment() -> None:

@@ -42,7 +42,7 @@ asyncio.run(main())
 async def test_it_says_what_it_hosts_from_ready_to_drain(replica: Replica) -> None:
     first, second = await replica.deploy("def f(): pass"), await replica.deploy("def f(): pass")
     hosted = [{"executor": v.executor_id, "version_key": v.order.key, "pid": v.pid} for v in (first, second)]
-    assert replica.supervisor.hosted() == hosted
+    await eventually(lambda: replica.supervisor.hosted() == hosted)
     assert replica.supervisor.drain(first.order.key) == 1
     assert replica.supervisor.hosted() == hosted[1:]
     assert replica.supervisor.drain("default/f:999999") == 0
@@ -128,7 +128,7 @@ async def test_executors_see_the_workers_environment_without_secrets(replica: Re
 async def test_a_zygote_that_is_killed_ends_its_executors_and_the_next_spawn_has_another(replica: Replica) -> None:
     version = await replica.deploy("import subprocess\nsubprocess.Popen(['sleep', '3600'])\ndef f(): return 1")
     (sleeper,) = psutil.Process(version.pid).children()
-    os.kill(replica.supervisor.preloaded()["pid"], signal.SIGKILL)
+    os.kill(await eventually(lambda: replica.supervisor.preloaded()["pid"]), signal.SIGKILL)
     assert (await replica.death_of(version)).how == "was killed by SIGKILL"
     await eventually(lambda: is_gone(sleeper))
     assert await replica.run("def f(): return 'again'") == "again"

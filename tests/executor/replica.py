@@ -104,9 +104,14 @@ class Replica:
 
     async def clear(self) -> None:
         """End every executor."""
-        for hosted in self.supervisor.hosted():
-            kill_group(hosted["pid"])
-        await eventually(lambda: not self.supervisor.hosted())
+
+        def are_gone() -> bool:
+            for hosted in self.supervisor.hosted():
+                if hosted["pid"] is not None:  # an executor may be ready before its zygote has told its pid
+                    kill_group(hosted["pid"])
+            return not self.supervisor.hosted()
+
+        await eventually(are_gone)
 
     async def run(self, source: str, *args: Any, **options: Any) -> Any:
         """The result of one call of `f(*args)`."""

@@ -202,6 +202,7 @@ def test_executors_of_a_generation_share_what_it_loaded_and_those_of_the_last_do
         assert isinstance(grown.hear(), Preloaded)
         with grown.fork(tmp_path / "new", source) as executor:
             assert executor.first_word() == (Kind.ERROR, b"import_failed")
+            assert grown.hear() == Exited("e-1", 0)
     assert zygote.hear() == Exited("next", 0)
     with zygote.fork(tmp_path / "old", source) as executor:
         assert executor.first_word()[0] == Kind.READY

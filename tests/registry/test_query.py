@@ -350,7 +350,7 @@ def test_what_is_no_query_is_refused(ask: Ask, sql: str) -> None:
 
 
 @given(sql=st.text(max_size=40) | st.text(alphabet="SELECT*FROM calls;'\"()-\n\0", max_size=40))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_text_is_answered_or_refused(opened_database: Database, sql: str) -> None:
     try:
         Queries(opened_database, QueryLimits()).query(sql, [], "red")
@@ -416,43 +416,43 @@ def test_two_columns_of_one_name_are_two_columns(ask: Ask) -> None:
     assert (answer.columns, answer.rows) == ([("a", "INTEGER"), ("a", "VARCHAR")], [[1, "x"]])
 
 
-@pytest.mark.parametrize(
-    ("expression", "expected"),
-    [
-        ("NULL", None),
-        ("true", True),
-        ("1.10::DECIMAL(10, 2)", 1.1),
-        ("'NaN'::DOUBLE", None),
-        ("'-inf'::FLOAT", None),
-        ("['NaN'::DOUBLE, 1.5]", [None, 1.5]),
-        ("{'a': 'inf'::DOUBLE, 'b': [{'c': 1}]}", {"a": None, "b": [{"c": 1}]}),
-        ("18446744073709551615::UBIGINT", 18446744073709551615),
-        ("(-9223372036854775808)::BIGINT", -9223372036854775808),
-        ("18446744073709551616::HUGEINT", "18446744073709551616"),
-        ("(-9223372036854775809)::HUGEINT", "-9223372036854775809"),
-        ("'0188a5ee-7c3a-7000-8000-000000000001'::UUID", "0188a5ee-7c3a-7000-8000-000000000001"),
-        ("TIMESTAMP '2024-02-29 12:00:00.5'", "2024-02-29T12:00:00.500000+00:00"),
-        ("TIMESTAMPTZ '2024-02-29 12:00:00+05:30'", "2024-02-29T06:30:00+00:00"),
-        ("[TIMESTAMP '2024-02-29 12:00:00']", ["2024-02-29T12:00:00+00:00"]),
-        ("DATE '2024-02-29'", "2024-02-29"),
-        ("TIME '12:00:00'", "12:00:00"),
-        ("INTERVAL '90' SECOND", 90.0),
-        ("DATE '5000000-01-01'", "5000000-01-01"),
-        ("TIME '24:00:00'", "24:00:00"),
-        ("MAP {1: 'a', 2: 'b'}", {"1": "a", "2": "b"}),
-        ("MAP {'a': [1.5::DECIMAL(4, 2)]}", {"a": [1.5]}),
-        ("[1, 2]::INTEGER[2]", [1, 2]),
-        ("row(1, 'a')", [1, "a"]),
-        ("'a'::ENUM ('a', 'b')", "a"),
-        ("'0101'::BIT", "0101"),
-        ("'{\"a\": 1}'::JSON", '{"a": 1}'),
-        ("union_value(k := 1)", 1),
-        ("chr(0) || '😀'", "\0😀"),
-        ("[]", []),
-    ],
-)
-def test_every_type_comes_as_json_can_carry_it(ask: Ask, expression: str, expected: Any) -> None:
-    assert ask(f"SELECT {expression}").rows == [[expected]]
+AS_JSON: list[tuple[str, Any]] = [
+    ("NULL", None),
+    ("true", True),
+    ("1.10::DECIMAL(10, 2)", 1.1),
+    ("'NaN'::DOUBLE", None),
+    ("'-inf'::FLOAT", None),
+    ("['NaN'::DOUBLE, 1.5]", [None, 1.5]),
+    ("{'a': 'inf'::DOUBLE, 'b': [{'c': 1}]}", {"a": None, "b": [{"c": 1}]}),
+    ("18446744073709551615::UBIGINT", 18446744073709551615),
+    ("(-9223372036854775808)::BIGINT", -9223372036854775808),
+    ("18446744073709551616::HUGEINT", "18446744073709551616"),
+    ("(-9223372036854775809)::HUGEINT", "-9223372036854775809"),
+    ("'0188a5ee-7c3a-7000-8000-000000000001'::UUID", "0188a5ee-7c3a-7000-8000-000000000001"),
+    ("TIMESTAMP '2024-02-29 12:00:00.5'", "2024-02-29T12:00:00.500000+00:00"),
+    ("TIMESTAMPTZ '2024-02-29 12:00:00+05:30'", "2024-02-29T06:30:00+00:00"),
+    ("[TIMESTAMP '2024-02-29 12:00:00']", ["2024-02-29T12:00:00+00:00"]),
+    ("DATE '2024-02-29'", "2024-02-29"),
+    ("TIME '12:00:00'", "12:00:00"),
+    ("INTERVAL '90' SECOND", 90.0),
+    ("DATE '5000000-01-01'", "5000000-01-01"),
+    ("TIME '24:00:00'", "24:00:00"),
+    ("MAP {1: 'a', 2: 'b'}", {"1": "a", "2": "b"}),
+    ("MAP {'a': [1.5::DECIMAL(4, 2)]}", {"a": [1.5]}),
+    ("[1, 2]::INTEGER[2]", [1, 2]),
+    ("row(1, 'a')", [1, "a"]),
+    ("'a'::ENUM ('a', 'b')", "a"),
+    ("'0101'::BIT", "0101"),
+    ("'{\"a\": 1}'::JSON", '{"a": 1}'),
+    ("union_value(k := 1)", 1),
+    ("chr(0) || '😀'", "\0😀"),
+    ("[]", []),
+]
+
+
+def test_every_type_comes_as_json_can_carry_it(ask: Ask) -> None:
+    (row,) = ask(f"SELECT {', '.join(expression for expression, _ in AS_JSON)}").rows
+    assert dict(zip([expression for expression, _ in AS_JSON], row, strict=True)) == dict(AS_JSON)
 
 
 def test_a_calls_times_are_utc_and_its_durations_in_milliseconds(ask: Ask) -> None:
@@ -500,7 +500,7 @@ def test_a_long_query_holds_up_neither_the_writer_nor_other_queries(ask: Ask, re
 
     def wait() -> None:
         with pytest.raises(QueryError):
-            ask("SELECT sleep_ms(600000)", seconds=0.5)
+            ask("SELECT sleep_ms(600000)", seconds=0.3)
         ended.append("long")
 
     thread = threading.Thread(target=wait)
@@ -529,7 +529,7 @@ def test_queries_of_different_teams_at_once_do_not_see_each_others_rows(ask: Ask
 
 
 @given(value=st.floats() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=20) | st.booleans() | st.none())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_value_comes_back_as_it_was_asked(opened_database: Database, value: Any) -> None:
     (answered,) = Queries(opened_database, QueryLimits()).query("SELECT ?", [value], None).rows[0]
     assert answered == (None if isinstance(value, float) and not math.isfinite(value) else value)

@@ -1,4 +1,7 @@
-"""A home directory with a path that is short enough for sockets, and a registry in it."""
+"""A home directory with a path that is short enough for sockets, and an empty registry for it.
+
+The registry's file is a real one; it is opened once, and emptied before each test.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,19 @@ import pytest
 
 from rayfaas.config import Home
 from rayfaas.registry import Registry
+from rayfaas.registry.database import Database
+from rayfaas.registry.query import QueryLimits
 from rayfaas.server.parent import prepare
 from rayfaas.server.store import Store
+from tests.registry.builders import empty
 from tests.server.parts import closing_database
+
+
+class KeptOpen(Registry):
+    """Its file stays open for the next test."""
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -25,9 +38,22 @@ def home() -> Iterator[Home]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    database = Database(tmp_path_factory.mktemp("registry") / "registry.duckdb")
+    yield database
+    database.close()
+
+
 @pytest.fixture
-def store(home: Home) -> Iterator[Store]:
-    store = Store(Registry.open(home.database, home.journal))
+def registry(home: Home, database: Database) -> Registry:
+    empty(database)
+    return KeptOpen(database, home.journal, QueryLimits())
+
+
+@pytest.fixture
+def store(registry: Registry) -> Iterator[Store]:
+    store = Store(registry)
     yield store
     with closing_database():
         store.close()

@@ -43,19 +43,19 @@ class SlowRegistry:
 
 
 @pytest.fixture
-def registry() -> SlowRegistry:
+def slow() -> SlowRegistry:
     return SlowRegistry()
 
 
 @pytest.fixture
-def journals(registry: SlowRegistry) -> Iterator[Journals]:
-    store = Store(cast(Registry, registry))
+def journals(slow: SlowRegistry) -> Iterator[Journals]:
+    store = Store(cast(Registry, slow))
     yield Journals(store)
     store.close()
 
 
-async def begun(registry: SlowRegistry) -> None:
-    assert await asyncio.to_thread(registry.began.acquire, timeout=20)
+async def begun(slow: SlowRegistry) -> None:
+    assert await asyncio.to_thread(slow.began.acquire, timeout=20)
 
 
 async def test_what_was_recorded_before_is_loaded_when_it_returns(home: Home, store: Store) -> None:
@@ -67,68 +67,68 @@ async def test_what_was_recorded_before_is_loaded_when_it_returns(home: Home, st
     assert await journals.load() == 0
 
 
-async def test_who_comes_during_a_pass_waits_for_the_next_one(registry: SlowRegistry, journals: Journals) -> None:
+async def test_who_comes_during_a_pass_waits_for_the_next_one(slow: SlowRegistry, journals: Journals) -> None:
     first = asyncio.ensure_future(journals.load())
-    await begun(registry)
-    registry.recorded = 7
+    await begun(slow)
+    slow.recorded = 7
     second = asyncio.ensure_future(journals.load())
-    registry.may_end.release()
+    slow.may_end.release()
     assert await first == 0
     assert not second.done()
-    registry.may_end.release()
+    slow.may_end.release()
     assert await second == 7
 
 
-async def test_all_who_come_during_a_pass_share_the_next_one(registry: SlowRegistry, journals: Journals) -> None:
+async def test_all_who_come_during_a_pass_share_the_next_one(slow: SlowRegistry, journals: Journals) -> None:
     first = asyncio.ensure_future(journals.load())
-    await begun(registry)
+    await begun(slow)
     others = [asyncio.ensure_future(journals.load()) for _ in range(20)]
-    registry.may_end.release(2)
+    slow.may_end.release(2)
     await asyncio.gather(first, *others)
-    assert len(registry.found) == 2
+    assert len(slow.found) == 2
 
 
-async def test_who_gives_up_does_not_take_the_pass_from_the_others(registry: SlowRegistry, journals: Journals) -> None:
-    registry.recorded = 3
+async def test_who_gives_up_does_not_take_the_pass_from_the_others(slow: SlowRegistry, journals: Journals) -> None:
+    slow.recorded = 3
     gives_up = asyncio.ensure_future(journals.load())
     waits = asyncio.ensure_future(journals.load())
-    await begun(registry)
+    await begun(slow)
     gives_up.cancel()
-    registry.may_end.release()
+    slow.may_end.release()
     assert await waits == 3
 
 
 async def test_a_pass_that_fails_is_followed_by_one_that_does_not(
-    registry: SlowRegistry, journals: Journals, caplog: pytest.LogCaptureFixture
+    slow: SlowRegistry, journals: Journals, caplog: pytest.LogCaptureFixture
 ) -> None:
-    registry.error = OSError("no space left on device")
-    registry.may_end.release(2)
+    slow.error = OSError("no space left on device")
+    slow.may_end.release(2)
     assert await journals.load() == 0
     assert "no space left on device" in caplog.text
-    registry.error, registry.recorded = None, 5
+    slow.error, slow.recorded = None, 5
     assert await journals.load() == 5
 
 
 async def test_the_journal_is_loaded_again_and_again(
-    registry: SlowRegistry, journals: Journals, monkeypatch: pytest.MonkeyPatch
+    slow: SlowRegistry, journals: Journals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_journals, "LOAD_S", 0.001)
-    registry.may_end.release(3)
+    slow.may_end.release(3)
     keeping = asyncio.ensure_future(journals.keep_loading())
-    await eventually(lambda: len(registry.found) == 3)
+    await eventually(lambda: len(slow.found) == 3)
     keeping.cancel()
-    registry.may_end.release()
+    slow.may_end.release()
     await asyncio.wait([keeping])
 
 
 async def test_a_pass_that_found_many_is_followed_by_the_next_at_once(
-    registry: SlowRegistry, journals: Journals, monkeypatch: pytest.MonkeyPatch
+    slow: SlowRegistry, journals: Journals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_journals, "LOAD_S", 3600.0)
-    registry.recorded = 1_000_000
-    registry.may_end.release(3)
+    slow.recorded = 1_000_000
+    slow.may_end.release(3)
     keeping = asyncio.ensure_future(journals.keep_loading())
-    await eventually(lambda: len(registry.found) == 3)
+    await eventually(lambda: len(slow.found) == 3)
     keeping.cancel()
-    registry.may_end.release()
+    slow.may_end.release()
     await asyncio.wait([keeping])

@@ -23,15 +23,15 @@ class ClosableOnly:
 
 
 @pytest.fixture
-def registry() -> ClosableOnly:
+def closable() -> ClosableOnly:
     return ClosableOnly()
 
 
 @pytest.fixture
-def store(registry: ClosableOnly) -> Iterator[Store]:
-    store = Store(cast(Registry, registry))
+def store(closable: ClosableOnly) -> Iterator[Store]:
+    store = Store(cast(Registry, closable))
     yield store
-    if not registry.closed:
+    if not closable.closed:
         store.close()
 
 
@@ -88,10 +88,10 @@ async def test_who_gives_up_on_a_write_leaves_the_others_in_order(store: Store) 
     assert await second == 2
 
 
-async def test_closing_ends_what_is_written_and_then_the_registry(store: Store, registry: ClosableOnly) -> None:
+async def test_closing_ends_what_is_written_and_then_the_registry(store: Store, closable: ClosableOnly) -> None:
     closed: list[bool] = []
-    writing = asyncio.ensure_future(store.write(lambda: closed.append(registry.closed)))
+    writing = asyncio.ensure_future(store.write(lambda: closed.append(closable.closed)))
     await asyncio.sleep(0)
     store.close()
     await writing
-    assert (closed, registry.closed) == ([False], True)
+    assert (closed, closable.closed) == ([False], True)
