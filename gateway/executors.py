@@ -99,7 +99,7 @@ class ExecutorConnection(Connection):
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:
                 self._listener.executor_leaves(self, self.ready_header.version_key)
-            self.send(Kind.DRAIN, 0)
+            self.send_last(Kind.DRAIN, 0)
 
     def on_closed(self) -> None:
         if self.ready_header is not None:

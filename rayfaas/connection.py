@@ -2,7 +2,7 @@
 
 Of the small messages of one turn of the loop the first is written at once and the others together: a write wakes the
 other process, which costs more than all the rest. The chunks of large ones take turns, so that no payload delays
-another message.
+another call's message; messages of one call arrive in the order in which they were sent.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Connection(asyncio.Protocol):
         self._handshake: ServerSide | ClientSide | None = handshake
         self._decoder = Decoder()
         self._held: list[bytes] | None = None  # written in this turn after the first; None before it
-        self._large: deque[Iterator[bytes]] = deque()
+        self._large: dict[int, deque[Iterator[bytes]]] = {}  # by call, in the order of their turns
+        self._last: list[bytes] = []  # what waits until none of them is left
         self._pump: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -61,12 +62,19 @@ class Connection(asyncio.Protocol):
         """Write a message; nothing happens on a connection that ended (its end was told by `on_closed`)."""
         if not self.is_open:
             return
-        if len(body) <= CHUNK:
+        if len(body) <= CHUNK and call not in self._large:
             self._write(frames.encode(kind, call, header, body))
             return
-        self._large.append(frames.split(kind, call, header, body))
+        self._large.setdefault(call, deque()).append(frames.split(kind, call, header, body))
         if self._pump is None or self._pump.done():
             self._pump = asyncio.get_running_loop().create_task(self._pump_large())
+
+    def send_last(self, kind: int, call: int) -> None:
+        """Write a message after all that was sent before, large ones too."""
+        if self._large:
+            self._last.append(frames.encode(kind, call, b""))
+        else:
+            self.send(kind, call)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -132,12 +140,19 @@ class Connection(asyncio.Protocol):
     async def _pump_large(self) -> None:
         while self._large and self.is_open:
             await self._writable.wait()
-            message = self._large.popleft()
-            chunk = next(message, None)
-            if chunk is not None and self.is_open and self._transport is not None:
+            call = next(iter(self._large))
+            messages = self._large.pop(call)
+            chunk = next(messages[0], None)
+            if chunk is None:
+                messages.popleft()
+            elif self.is_open and self._transport is not None:
                 self._flush()
                 self._transport.write(chunk)  # not held: it must count for flow control at once
-                self._large.append(message)
+            if messages:
+                self._large[call] = messages
+        for frame in self._last if self.is_open else ():
+            self._write(frame)
+        self._last.clear()
 
     def _shake(self, handshake: ServerSide | ClientSide, message: Message) -> None:
         answer = handshake.receive(message)

@@ -69,7 +69,7 @@ def header_of(message: Message) -> dict[str, Any]:
     """The header as a dict, for kinds that are not on the hot path."""
     try:
         header = decode_header(message.header) if message.header else {}
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ProtocolError(f"a header is not MessagePack: {error}") from error
     if not isinstance(header, dict):
         raise ProtocolError("a header is not a map")

@@ -54,6 +54,8 @@ class ServerSide:
         identity, nonce, proof = hello.get("identity"), hello.get("nonce"), hello.get("proof")
         if not isinstance(identity, dict) or not isinstance(nonce, bytes) or not isinstance(proof, bytes):
             raise ProtocolError("HELLO lacks identity, nonce or proof")
+        if not all(isinstance(name, str) for name in identity):
+            raise ProtocolError("the names in an identity are text")
         # An unknown identity costs the same time as a wrong key.
         key = self._lookup(identity) or secrets.token_bytes(32)
         if not hmac.compare_digest(proof, _proof(key, "client", self._nonce, nonce, identity)):
@@ -79,11 +81,14 @@ class ClientSide:
         if self._server_nonce is None:
             if hello.get("protocol") != PROTOCOL:
                 raise ProtocolError(f"the peer speaks protocol {hello.get('protocol')}, this is {PROTOCOL}: update one")
+            if not isinstance(hello.get("nonce"), bytes):
+                raise ProtocolError("HELLO lacks its nonce")
             self._server_nonce = hello["nonce"]
-            proof = _proof(self._key, "client", hello["nonce"], self._nonce, self._identity)
-            return _hello(identity=self._identity, nonce=self._nonce, proof=proof)
+            ours = _proof(self._key, "client", self._server_nonce, self._nonce, self._identity)
+            return _hello(identity=self._identity, nonce=self._nonce, proof=ours)
         expected = _proof(self._key, "server", self._server_nonce, self._nonce, self._identity)
-        if not hmac.compare_digest(hello.get("proof", b""), expected):
+        proof = hello.get("proof")
+        if not isinstance(proof, bytes) or not hmac.compare_digest(proof, expected):
             raise Unauthenticated("the server can't prove that it knows the key")
         self.done = True
         return None

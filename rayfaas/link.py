@@ -131,8 +131,9 @@ class Link(Connection):
             queue.put_nowait(message)
 
     async def _serve(self, message: Message) -> None:
-        name = str(header_of(message).get("method"))
+        name = "a request"
         try:
+            name = str(header_of(message).get("method"))
             method = self._service.methods.get(name)
             if method is None:
                 raise NotFound(f"the peer has no method {name!r}; do both run the same rayfaas?")
@@ -155,7 +156,11 @@ class Link(Connection):
 
     def _answer_error(self, call: int, name: str, error: RayfaasError) -> None:
         if call:
-            self.send(Kind.ERROR, call, frames.encode_header(to_problem(error)))
+            try:
+                header = frames.encode_header(to_problem(error))
+            except UnicodeEncodeError:  # half a surrogate in somebody's text
+                header = frames.encode_header(to_problem(type(error)(ascii(error.detail))))
+            self.send(Kind.ERROR, call, header)
         else:
             _log.warning("%s: %s", name, error.detail)
 

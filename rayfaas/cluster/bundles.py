@@ -48,9 +48,12 @@ def unpack(archive: bytes, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=path.parent))
     try:
-        with zipfile.ZipFile(io.BytesIO(archive)) as bundle:
-            _check_names(bundle)
-            bundle.extractall(scratch)
+        try:
+            with zipfile.ZipFile(io.BytesIO(archive)) as bundle:
+                _check_names(bundle)
+                bundle.extractall(scratch)
+        except zipfile.BadZipFile as error:
+            raise DeployError(f"the bundle is no ZIP archive, or a damaged one: {error}") from None
         try:
             os.rename(scratch, path)
         except OSError:

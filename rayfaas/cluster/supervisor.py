@@ -95,8 +95,8 @@ class HostedExecutor(asyncio.Protocol):
 
     def kill(self) -> None:
         self.draining = True
-        if (pid := self.pid) is not None:
-            kill_group(pid)
+        if self.zygote is not None:
+            self.zygote.kill(self.order.executor)
 
     def check_memory(self) -> None:
         """End it where it has more memory than it may."""

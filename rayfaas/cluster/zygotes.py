@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 
-from rayfaas.errors import Unavailable
+from rayfaas.errors import BadRequest, Unavailable
 from rayfaas.names import new_id
 from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Grow, Order, Preloaded, decode_from_zygote, encode_packet
 
@@ -42,6 +42,7 @@ class Zygote:
         self._on_exit, self.parent = on_exit, parent
         self._process: subprocess.Popen[bytes] | None = None
         self._pids: dict[str, int | None] = {}
+        self._doomed: set[str] = set()
         self._started: asyncio.Future[Preloaded] = asyncio.get_running_loop().create_future()
         self._retired = False
         self.name = new_id()
@@ -88,12 +89,26 @@ class Zygote:
         """Have an executor forked; `on_exit` tells of its end, whatever that is."""
         if self._socket is None:
             raise Unavailable("the zygote is gone")
+        packet = encode_packet(Fork(order))
+        if len(packet) > MAX_PACKET:
+            raise BadRequest(
+                f"The order to run {order.version_key} has {len(packet):,} bytes, the limit is {MAX_PACKET:,}: its env "
+                "holds too much. Put large values in a file and name that in include=."
+            )
         self._pids[order.executor] = None
         try:
-            socket.send_fds(self._socket, [encode_packet(Fork(order))], [control_fd, output_fd])
+            socket.send_fds(self._socket, [packet], [control_fd, output_fd])
         except OSError as error:
             del self._pids[order.executor]
             raise Unavailable(f"the zygote can't be reached: {error}") from error
+
+    def kill(self, executor: str) -> None:
+        """End it and what it has started, also where its process is not known yet."""
+        pid = self._pids.get(executor)
+        if pid is not None:
+            kill_group(pid)
+        elif executor in self._pids:
+            self._doomed.add(executor)
 
     def pid_of(self, executor: str) -> int | None:
         return self._pids.get(executor)
@@ -137,8 +152,11 @@ class Zygote:
                 self._started.set_result(message)
         elif isinstance(message, Forked):
             self._pids[message.child] = message.pid
+            if message.child in self._doomed:
+                kill_group(message.pid)
         elif isinstance(message, Exited):
             self._pids.pop(message.child, None)
+            self._doomed.discard(message.child)
             self._on_exit(message.child, message.status)
             if self._retired and not self._pids:
                 self._close()
@@ -177,7 +195,9 @@ def _start_process(fd: int, environ: Mapping[str, str]) -> subprocess.Popen[byte
 
 
 def kill_group(pid: int) -> None:
-    try:
-        os.killpg(pid, 9)
-    except ProcessLookupError:
-        pass  # it ended by itself
+    """A process with all that it started. One that was forked just now leads no group yet."""
+    for kill in (os.killpg, os.kill):
+        try:
+            return kill(pid, 9)
+        except ProcessLookupError:
+            pass  # it ended by itself

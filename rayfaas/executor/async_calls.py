@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, cast
 
-from rayfaas.executor.calls import Calls, Done
+from rayfaas.executor.calls import Calls, Done, encode_item
 from rayfaas.executor.running import CallInterrupted, RunningCall
-from rayfaas.wire import encode_json
 
 
 class AsyncCalls(Calls):
@@ -45,6 +45,8 @@ class AsyncCalls(Calls):
         call.changed.set()
         if call.cancelled and (task := self._tasks.get(call)):
             task.cancel()
+            if inspect.getcoroutinestate(cast(Any, task.get_coro())) == inspect.CORO_CREATED:
+                self.raised(call, CallInterrupted(call.cancelled))  # a task without a first step answers nobody
 
     async def _run(self, call: RunningCall) -> None:
         self.enter(call)
@@ -72,7 +74,7 @@ async def _stream(call: RunningCall, items: AsyncIterator[Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
     count = 0
     async for item in items:
-        body = encode_json(item)
+        body = encode_item(item)
         while not call.try_credit():
             call.changed.clear()
             await call.changed.wait()

@@ -48,12 +48,17 @@ class Calls(ABC):
 
     def bind(self, call: RunningCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         """Its arguments; None when they don't fit, which the caller has been told."""
+        call.is_binding = True
         try:
             return self._signature.bind(decode_arguments(call.header.content_type, call.body))
         except RayfaasError as error:
             self._done(call)
             call.error(error)
-            return None
+        except BaseException as error:  # noqa: BLE001 the checks of an argument's own type are user code
+            self.raised(call, error)
+        finally:
+            call.is_binding = False
+        return None
 
     def returned(self, call: RunningCall, value: Any) -> None:
         self._done(call)
@@ -70,5 +75,19 @@ class Calls(ABC):
 
     def raised(self, call: RunningCall, error: BaseException) -> None:
         self._done(call)
-        # An item that can't be encoded ends its stream with an error of ours.
-        call.error(error if isinstance(error, RayfaasError) else running.describe_exception(error))
+        call.error(error.reason if isinstance(error, ItemRefused) else running.describe_exception(error))
+
+
+class ItemRefused(Exception):
+    """A stream's item can't be encoded: an error of ours, where every other exception is the function's."""
+
+    def __init__(self, reason: RayfaasError) -> None:
+        super().__init__(reason.detail)
+        self.reason = reason
+
+
+def encode_item(item: Any) -> bytes:
+    try:
+        return encode_json(item)
+    except RayfaasError as error:
+        raise ItemRefused(error) from None

@@ -24,6 +24,7 @@ from rayfaas.executor.channel import Channel, dial
 from rayfaas.executor.import_times import ImportTimes
 from rayfaas.executor.loading import load
 from rayfaas.executor.output import Capture
+from rayfaas.executor.problems import sendable
 from rayfaas.executor.running import RunningCall
 from rayfaas.executor.signature import describe, kind_of
 from rayfaas.executor.sync_calls import SyncCalls
@@ -55,7 +56,7 @@ def run(order: Order, control: Channel) -> None:
             function = load(order)
             interface = describe(function)
     except ImportFailed as error:
-        control.send(Kind.ERROR, 0, encode_header(to_problem(error)))
+        control.send(Kind.ERROR, 0, encode_header(sendable(to_problem(error))))
         return
     import_ms = (time.perf_counter() - started) * 1000
     executor = Executor(order, control, function, running, capture)
@@ -68,7 +69,7 @@ def run(order: Order, control: Channel) -> None:
 def report_failure(control: Channel, error: BaseException) -> None:
     """Something of ours broke before the version was ready."""
     problem = to_problem(DeployError(f"The executor could not start: {type(error).__name__}: {error}"))
-    control.send(Kind.ERROR, 0, encode_header(problem))
+    control.send(Kind.ERROR, 0, encode_header(sendable(problem)))
 
 
 def _only_started(running: dict[tuple[int, int], RunningCall]) -> RunningCall | None:
@@ -142,7 +143,7 @@ class Executor:
 
     def _kill_if_running(self, key: tuple[int, int], call: RunningCall) -> None:
         # A call that is still waiting for its turn ends by itself when that comes.
-        if self._running.get(key) is call and call.is_in_user_code:
+        if self._running.get(key) is call and (call.is_in_user_code or call.is_binding):
             os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -230,6 +231,8 @@ class GatewayConnection:
                         self._executor.accept(channel, message)
         except OSError:
             pass  # it went while we wrote
+        except (RayfaasError, msgspec.DecodeError) as error:
+            os.write(2, f"rayfaas: {self._address} sent what is not understood: {error}\n".encode())
         self._channel = None
         channel.close()
         self._executor.gateway_gone(channel)

@@ -15,6 +15,8 @@ from typing import TextIO
 from rayfaas.executor.running import RunningCall, current
 
 # The call that a thread without context (one that user code started) belongs to, where only one call is running.
+# A line that has not ended is held so long, in characters; then what there is of it is sent.
+_LONGEST_LINE = 16 << 10
 OnlyCall = Callable[[], RunningCall | None]
 
 
@@ -42,6 +44,9 @@ class CallOutput(io.TextIOBase):
     def isatty(self) -> bool:
         return False
 
+    def reconfigure(self, **options: object) -> None:
+        """Encoding and buffering are the capture's own: code that asks for others goes on."""
+
     def write(self, text: str) -> int:
         call = current.get() or self._only_call()
         if call is None:
@@ -52,7 +57,9 @@ class CallOutput(io.TextIOBase):
         whole, newline, rest = (line + text).rpartition("\n")
         if newline:
             call.log(self._stream, whole + newline)
-        if rest:
+        if len(rest) > _LONGEST_LINE:
+            call.log(self._stream, rest)
+        elif rest:
             self._lines[id(call)] = (call, rest)
         return len(text)
 
@@ -78,7 +85,10 @@ class CallHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         call = current.get() or self._only_call()
-        text = self.format(record) + "\n"
+        try:
+            text = self.format(record) + "\n"
+        except Exception:  # noqa: BLE001 as every handler of logging: arguments that do not fit end nobody's call
+            return self.handleError(record)
         if call is not None:
             call.log("log", text, record.levelname)
         else:

@@ -20,6 +20,7 @@ from rayfaas.context import Access, CallContext
 from rayfaas.envelope import AccessBody, CallHeader, ErrorHeader, LogHeader, ResultHeader
 from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
+from rayfaas.executor.problems import sendable
 from rayfaas.frames import Kind
 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
@@ -49,6 +50,7 @@ class RunningCall:
         self._thread: int | None = None
         self._interrupt_lock = threading.Lock()
         self._listener: Callable[[], object] | None = None
+        self.is_binding = False  # its arguments are validated, by code of the user where their types have such
         self.changed = asyncio.Event()
         self.cancelled: str | None = None
         self._output = 0
@@ -109,14 +111,15 @@ class RunningCall:
         self._send(Kind.ITEM, b"", body)
 
     def error(self, error: RayfaasError) -> None:
-        self._send(Kind.ERROR, _encode(ErrorHeader(to_problem(error), *self._spent(), self._load())))
+        self._send(Kind.ERROR, _encode(ErrorHeader(sendable(to_problem(error)), *self._spent(), self._load())))
 
     def log(self, stream: str, text: str, level: str | None = None) -> None:
         if self._output > MAX_OUTPUT:
             return
+        left = MAX_OUTPUT - self._output
         self._output += len(text)
         if self._output > MAX_OUTPUT:
-            text += f"\n[rayfaas: this call wrote over {MAX_OUTPUT} characters; the rest is dropped]\n"
+            text = f"{text[:left]}\n[rayfaas: this call wrote over {MAX_OUTPUT} characters; the rest is dropped]\n"
         header = _encode(LogHeader(time.time_ns() // 1000, stream, level))
         self._send(Kind.LOG, header, text.encode("utf-8", "replace"))
 
@@ -222,7 +225,7 @@ def _name(error: BaseException) -> str:
 def _message(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 the user's own __str__ raised
+    except BaseException as broken:  # noqa: BLE001 the user's own __str__ raised, SystemExit perhaps
         return f"<str() of it raised {type(broken).__name__}>"
 
 
@@ -234,7 +237,7 @@ def _user_frames(tb: TracebackType | None) -> TracebackType | None:
     first = tb
     while first is not None and _is_ours(first.tb_frame.f_code.co_filename):
         first = first.tb_next
-    return first or tb
+    return first
 
 
 def _is_ours(filename: str) -> bool:

@@ -9,11 +9,13 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError
+from pydantic.errors import PydanticUserError
 
 from rayfaas.errors import InvalidArguments
 from rayfaas.wire import Arguments
 
+# Of what is wrong with a call's arguments: the others are counted.
+_MOST_FAULTS = 100
 _STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
 
 
@@ -48,8 +50,10 @@ class Signature:
             if name in bound.arguments:
                 bound.arguments[name] = self._validate(name, adapter, bound.arguments[name], faults)
         if faults:
-            text = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults)
-            raise InvalidArguments(f"The arguments do not fit {self}: {text}", errors=faults)
+            told = faults[:_MOST_FAULTS]
+            text = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in told)
+            more = f"; and {len(faults) - len(told)} more" if len(faults) > len(told) else ""
+            raise InvalidArguments(f"The arguments do not fit {self}: {text}{more}", errors=told)
         return bound.args, bound.kwargs
 
     def _validate(self, name: str, adapter: TypeAdapter[Any], value: Any, faults: list[dict[str, Any]]) -> Any:
@@ -111,7 +115,7 @@ def describe(function: Callable[..., Any]) -> dict[str, object]:
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except (NameError, TypeError, AttributeError):
+    except Exception:  # noqa: BLE001 hints in quotes are code, and code may do anything
         # A hint that only type checkers can resolve (TYPE_CHECKING imports) is no reason to refuse the function.
         return {n: h for n, h in getattr(function, "__annotations__", {}).items() if not isinstance(h, str)}
 
@@ -132,7 +136,7 @@ def _make_adapter(hint: Any) -> TypeAdapter[Any] | None:
         return None
     try:
         return TypeAdapter(hint)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, PydanticUserError):
+    except Exception:  # noqa: BLE001 types may describe themselves to pydantic, in code of the user
         return None
 
 

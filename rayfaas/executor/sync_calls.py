@@ -9,9 +9,8 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
-from rayfaas.executor.calls import Calls, Done
+from rayfaas.executor.calls import Calls, Done, encode_item
 from rayfaas.executor.running import CallInterrupted, RunningCall
-from rayfaas.wire import encode_json
 
 
 class SyncCalls(Calls):
@@ -68,7 +67,7 @@ def _stream(call: RunningCall, generator: Generator[Any, Any, Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
     count = 0
     for item in generator:
-        body = encode_json(item)
+        body = encode_item(item)
         if not call.take_credit():
             generator.close()
             raise CallInterrupted(call.cancelled)

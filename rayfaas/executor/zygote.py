@@ -29,6 +29,7 @@ from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, d
 
 _PR_SET_PDEATHSIG = 1
 _TRIAL_S = 20.0
+_END_S = 5.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -38,14 +39,17 @@ class Zygote:
     def __init__(self, supervisor: socket.socket) -> None:
         self._supervisor = supervisor
         self._children: dict[int, str] = {}
+        self._zygotes: set[int] = set()
+        self._ending = False
         self._wakeup_in, self._wakeup_out = os.pipe()
         for fd in (self._wakeup_in, self._wakeup_out):
             os.set_blocking(fd, False)
 
     def serve(self) -> None:
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._end)
         signal.set_wakeup_fd(self._wakeup_out, warn_on_full_buffer=False)
-        while True:
+        while not self._ending:
             readable, _, _ = select.select([self._supervisor.fileno(), self._wakeup_in], [], [])
             if self._wakeup_in in readable:
                 os.read(self._wakeup_in, 4096)
@@ -54,8 +58,14 @@ class Zygote:
                 break
         self._kill_all()
 
+    def _end(self, *_: object) -> None:
+        self._ending = True
+
     def _receive(self) -> bool:
-        packet, fds, _, _ = socket.recv_fds(self._supervisor, MAX_PACKET, 2)
+        try:
+            packet, fds, _, _ = socket.recv_fds(self._supervisor, MAX_PACKET, 2)
+        except ConnectionResetError:  # it ended and had not heard all that we said
+            return False
         if not packet:
             return False
         message = decode_to_zygote(packet)
@@ -67,6 +77,8 @@ class Zygote:
             self._become_zygote(fds[0], fds[1], parent)
         child = message.order.executor if isinstance(message, Fork) else message.zygote
         self._children[pid] = child
+        if not isinstance(message, Fork):
+            self._zygotes.add(pid)
         for fd in fds:
             os.close(fd)
         self._tell(encode_packet(Forked(child, pid)))
@@ -78,6 +90,7 @@ class Zygote:
             if pid == 0:
                 return
             name = self._children.pop(pid, None)
+            self._zygotes.discard(pid)
             if name is not None:
                 _kill_group(pid)  # what the user's code started and left running
                 self._tell(encode_packet(Exited(name, status)))
@@ -89,7 +102,16 @@ class Zygote:
             pass  # the supervisor is gone; the closed socket ends the loop
 
     def _kill_all(self) -> None:
-        for pid in self._children:
+        """Executors at once; later zygotes are asked to do the same first, for they know theirs."""
+        for pid in self._children.keys() - self._zygotes:
+            _kill_group(pid)
+        for pid in self._zygotes:
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + _END_S
+        while self._zygotes and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.002)
+        for pid in self._zygotes:
             _kill_group(pid)
 
     def _become_executor(self, order: Order, control_fd: int, output_fd: int, parent: int) -> NoReturn:
@@ -130,7 +152,8 @@ class Zygote:
         os.setsid()
         die_with_parent(signal.SIGKILL, parent)
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for sig in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(sig, signal.SIG_DFL)
         for fd in (self._supervisor.fileno(), self._wakeup_in, self._wakeup_out):
             os.close(fd)
 
