@@ -17,7 +17,7 @@ from rayfaas.envelope import AccessBody
 from rayfaas.errors import Unauthenticated
 from rayfaas.handshake import derive
 
-PREFIX = b"Bearer rc_"
+PREFIX = b"rc_"
 _MAC_BYTES = 16
 
 
@@ -47,10 +47,10 @@ class CallAccess:
         token = base64.urlsafe_b64encode(signed + self._mac(signed)).decode()
         return _encode(AccessBody(self._url, f"rc_{token}"))
 
-    def check(self, authorization: bytes) -> Claims:
-        """The claims of an Authorization header that begins with PREFIX. Raises `Unauthenticated`."""
+    def check(self, token: bytes) -> Claims:
+        """The claims of a token that begins with PREFIX. Raises `Unauthenticated`."""
         try:
-            signed = base64.urlsafe_b64decode(authorization[len(PREFIX) :])
+            signed = base64.urlsafe_b64decode(token[len(PREFIX) :])
         except binascii.Error:
             signed = b""
         claims, mac = signed[:-_MAC_BYTES], signed[-_MAC_BYTES:]

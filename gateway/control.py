@@ -114,6 +114,10 @@ class Control:
         sql, parameters = body.get("sql"), body.get("parameters", [])
         if not isinstance(sql, str) or not isinstance(parameters, list):
             raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
+        if any(isinstance(each, int) and each.bit_length() > 63 for each in parameters):
+            raise BadRequest(
+                "A parameter has more than 64 bits. Send it as text, and cast it in the query."
+            )
         result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
         return _json(result)
 
@@ -144,12 +148,12 @@ class Control:
         role, expires_in_s = body.get("role", "invoker"), body.get("expires_in_s")
         if role not in ROLES:
             raise BadRequest(f"role is one of {', '.join(ROLES)}, not {role!r}.")
-        if expires_in_s is not None and not (isinstance(expires_in_s, int | float) and expires_in_s > 0):
+        if expires_in_s is not None and not _is_duration(expires_in_s):
             raise BadRequest("expires_in_s is a number of seconds above 0.")
         made = await self._controller.request(
             "create_token",
-            principal=str(body.get("principal") or principal.name),
-            team=check_team(str(body.get("team") or principal.team)),
+            principal=_text(body, "principal") or principal.name,
+            team=check_team(_text(body, "team") or principal.team),
             role=role,
             expires_in_s=expires_in_s,
             actor=principal.name,
@@ -191,6 +195,17 @@ async def _json_body(request: Request) -> Mapping[str, Any]:
         raise MalformedBody(f"The body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise MalformedBody("The body must be a JSON object.")
+    return value
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e10
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    if value is not None and not isinstance(value, str):
+        raise BadRequest(f"{name} is text, not {value!r}.")
     return value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from rayfaas.config import Limits
@@ -118,7 +119,7 @@ class Invoke:
         elif isinstance(call.ended, ResultHeader) and call.ended.items is None and not format.is_stream:
             await self._send_result(call, message, send)
         else:
-            stream = Stream(call, format, _call_headers(call), lambda code: self._recording.end(call, code))
+            stream = Stream(call, format, _call_headers(call), partial(self._recording.end, call))
             await stream.send(message, receive, send)
 
     async def _send_result(self, call: PendingCall, message: Message, send: Send) -> None:

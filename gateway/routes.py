@@ -120,10 +120,10 @@ class Routes:
     def _check(self, authorization: bytes | None) -> Principal:
         if not authorization:
             raise Unauthenticated("Send the header `Authorization: Bearer <token>`.")
-        if authorization.startswith(CALL_PREFIX):
-            claims = self._call_access.check(authorization)
-            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims)
         scheme, _, secret = authorization.partition(b" ")
+        if scheme.lower() == b"bearer" and secret.startswith(CALL_PREFIX):
+            claims = self._call_access.check(secret)
+            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims)
         # The digest is looked up, never compared byte by byte, so time tells nothing about the token.
         token = self._tokens.get(hashlib.sha256(secret.strip()).hexdigest()) if scheme.lower() == b"bearer" else None
         if token is None:

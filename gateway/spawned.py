@@ -102,7 +102,7 @@ class Spawned:
         call_id = await self._reserve(call, key) if key is not None else call.call_id
         if call_id == call.call_id:
             record = self._record(call, target, key, _retries(headers, call.route))
-            await self._journal.spawned(record)
+            await self._keep(record)
             self._begin(Job(record, call.route))
         if b"respond-async" in headers.get(b"prefer", b""):
             await _send_accepted(send, call_id)
@@ -257,6 +257,14 @@ class Spawned:
         )
 
     # Accepting
+
+    async def _keep(self, record: Record) -> None:
+        try:
+            await self._journal.spawned(record)
+        except RayfaasError:
+            if record.idempotency_key is not None:
+                await self._controller.request("release", call_id=record.call)
+            raise
 
     async def _reserve(self, call: PendingCall, key: str) -> str:
         """The id of the call that has this key: the given one's, or that of an earlier one."""

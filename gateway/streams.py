@@ -114,14 +114,14 @@ def format_for(headers: dict[bytes, bytes]) -> NdjsonFormat:
 
 
 class Stream:
-    """Sends one call's answer in pieces. `end(code)` records the call's end."""
+    """Sends one call's answer in pieces. `end(code, retryable)` records the call's end."""
 
     def __init__(
         self,
         call: PendingCall,
         format: NdjsonFormat,
         headers: list[tuple[bytes, bytes]],
-        end: Callable[[str | None], None],
+        end: Callable[[str | None, bool | None], None],
     ) -> None:
         self._call, self._format, self._headers, self._end = call, format, headers, end
         self._sent = self._since_grant = 0
@@ -160,7 +160,7 @@ class Stream:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             return following.result() if following.done() else None
         except RayfaasError as error:
-            self._end(error.code)
+            self._end(error.code, error.retryable)
             await self._write(send, self._format.error(to_problem(error)), last=True)
             return None
         finally:
@@ -169,13 +169,13 @@ class Stream:
     async def _finish(self, message: Message, send: Send) -> None:
         ended = self._call.ended
         if isinstance(ended, ErrorHeader):
-            self._end(str(ended.problem["code"]))
+            self._end(str(ended.problem["code"]), bool(ended.problem["retryable"]))
             await self._write(send, self._format.error({**ended.problem, "call": self._call.call_id}), last=True)
             return
         text = b"" if self._sent or not message.body else self._item(message.body)
         text += self._format.done({"call": self._call.call_id, "items": self._sent})
         self._call.bytes_out += len(text)
-        self._end(None)
+        self._end(None, None)
         await self._write(send, text, last=True)
 
     def _item(self, body: bytes) -> bytes:

@@ -38,6 +38,10 @@ class SpawnedCalls:
             self._run("reserve", team=team, function=function, key=key, call=call_id, gateway=gateway)
         return call_id
 
+    def release(self, call_id: str) -> None:
+        """Free the key that is reserved for a call which is not kept."""
+        self._run("release", call=call_id)
+
     def call(self, call_id: str, team: str | None) -> dict[str, Any] | None:
         """What is known of any call, spawned or not, as far as the team may see it."""
         found = self._run("spawned_call", call=call_id, team=team) or self._run("call", call=call_id, team=team)

@@ -6,6 +6,9 @@ WHERE i.team = $team AND i.function = $function AND i.key = $key;
 -- name: reserve
 INSERT OR REPLACE INTO store.idempotency VALUES ($team, $function, $key, $call::UUID, $gateway, $now);
 
+-- name: release
+DELETE FROM store.idempotency WHERE call = $call::UUID AND call NOT IN (SELECT call FROM store.spawned);
+
 -- name: spawned_call
 SELECT call::VARCHAR AS call, function, version, target, state, attempts, code, accepted_us, ended_us,
        principal AS caller, team, true AS spawned

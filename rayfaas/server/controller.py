@@ -166,6 +166,7 @@ class Controller(Service):
         _log.info("%s is connected", _name(peer))
         if peer.get("role") == "gateway":
             self._gateways[link] = peer
+            self._routing.expect(link)
             self._tell_gateways()
 
     def on_close(self, link: Link) -> None:

@@ -19,6 +19,9 @@ from rayfaas.spec import Publish
 
 Event = dict[str, Any]
 
+# How long a deploy says nothing.
+QUIET_S = 10.0
+
 
 class Deploys:
     """Publishes versions and moves aliases. Of one function, one at a time."""
@@ -132,8 +135,9 @@ class Deploys:
         starting = asyncio.ensure_future(self._placement.start(version, deadline_s, tell))
         starting.add_done_callback(lambda _: progress.put_nowait({"event": "started"}))
         try:
-            while (event := await progress.get())["event"] != "started":
-                yield event
+            last: Event = {"event": "progress", "phase": "start", "detail": "starting an executor"}
+            while (event := await _next_or(progress, last))["event"] != "started":
+                yield (last := event)
             yield {"event": "started", "interface": starting.result()["interface"]}
         finally:
             starting.cancel()
@@ -143,6 +147,14 @@ class Deploys:
         revision = await self._routing.set_function(function.route())
         await self._routing.applied(revision)
         self._placement.retire(function)
+
+
+async def _next_or(progress: asyncio.Queue[Event], last: Event) -> Event:
+    """The next event; the last one again where there is none for long, so that nobody takes the server for dead."""
+    try:
+        return await asyncio.wait_for(progress.get(), QUIET_S)
+    except asyncio.TimeoutError:
+        return last
 
 
 class _Stopwatch:

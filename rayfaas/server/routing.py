@@ -48,6 +48,10 @@ class RouteTable:
                 pass  # no news is an answer too
         return self._since(since)
 
+    def expect(self, link: Link) -> None:
+        """A gateway is connected: it is waited for from now on, though it has not polled yet."""
+        self._applied[link] = 0
+
     def forget(self, link: Link) -> None:
         self._applied.pop(link, None)
 

@@ -35,6 +35,7 @@ class Spawned:
         self._purged_at = 0.0
         self.methods: dict[str, Method] = {
             "reserve": self._reserve,
+            "release": self._release,
             "call": self._call,
             "outcome": self._outcome,
             "replay": self._replay,
@@ -59,6 +60,11 @@ class Spawned:
     async def _reserve(self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
         await self._journals.load()
         return await self._store.write(self._store.registry.spawned.reserve, team, function, key, call_id, gateway)
+
+    async def _release(self, link: Link, call_id: str) -> None:
+        """The call could not be kept: its key is free again, unless it is on disk after all."""
+        await self._journals.load()
+        await self._store.write(self._store.registry.spawned.release, call_id)
 
     async def _call(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, Any] | None:
         await self._journals.load()

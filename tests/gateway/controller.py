@@ -89,6 +89,7 @@ class FakeController(Service):
 
     def on_open(self, link: Link) -> None:
         self.links.append(link)
+        self.table.expect(link)
 
     def on_close(self, link: Link) -> None:
         self.links.remove(link)

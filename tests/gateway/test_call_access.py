@@ -22,7 +22,7 @@ texts = st.text(max_size=40)
 
 def authorization(claims: Claims, access: CallAccess = ACCESS) -> bytes:
     body = msgspec.msgpack.decode(access.issue(claims), type=AccessBody)
-    return f"Bearer {body.token}".encode()
+    return body.token.encode()
 
 
 def test_an_issued_token_says_where_it_is_good() -> None:

@@ -112,10 +112,11 @@ def test_a_version_is_what_was_published(catalog: Catalog) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_kept_as_it_is(catalog: Catalog, text: str) -> None:
-    deploy(catalog, publish(provenance=Provenance(message=text), spec=Spec(shape=Shape(env={text: text}))))
+    env = {"X": text.replace("\0", ""), f"X{text}".replace("\0", "").replace("=", ""): ""}  # what env can hold
+    deploy(catalog, publish(provenance=Provenance(message=text), spec=Spec(shape=Shape(env=env))))
     catalog.fail("red", "f", 1, text, text)
     (row,) = catalog.versions("red", "f")
-    assert (row.provenance.message, row.failure, row.spec.shape.env) == (text, text, {text: text})
+    assert (row.provenance.message, row.failure, row.spec.shape.env) == (text, text, env)
 
 
 # Success and failure

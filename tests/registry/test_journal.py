@@ -187,7 +187,7 @@ Registry.open(Path(database), Path(journal)).load_journal()
 """
 
 
-@pytest.mark.parametrize("last", ["set_loaded", "unlink", "interrupt"])
+@pytest.mark.parametrize("last", ["log", "set_loaded", "unlink", "interrupt"])
 def test_a_loader_that_is_killed_loses_nothing_and_loads_nothing_twice(
     tmp_path: Path, journal: Path, last: str
 ) -> None:
@@ -254,6 +254,7 @@ BAD = {
     "empty": b"",
     "unknown kind": b'{"k": "nonsense", "call": "x"}',
     "fields missing": b'{"k": "start"}',
+    "fields of the last missing": b'{"k": "log"}',
     "not UTF-8": lines(line("@"))[:-1].replace(b"@", b"\xff\xfe"),
     "half a surrogate": lines(line("@"))[:-1].replace(b"@", b"\\ud800"),
     "key twice": lines(line("@"))[:-1].replace(b'"k":"log"', b'"k":"log","k":"start"'),

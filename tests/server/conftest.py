@@ -30,12 +30,18 @@ class KeptOpen(Registry):
 
 
 @pytest.fixture
-def home() -> Iterator[Home]:
+def directory() -> Iterator[Path]:
+    """An empty one, with a path that is short enough for a home: one with a longer path has its sockets elsewhere."""
     directory = Path(tempfile.mkdtemp(prefix="rf-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture
+def home(directory: Path) -> Home:
     home = Home(directory)
     prepare(home)
-    yield home
-    shutil.rmtree(directory)
+    return home
 
 
 @pytest.fixture(scope="session")

@@ -172,15 +172,15 @@ def test_a_new_home_is_its_owners_only(home: Home) -> None:
     assert len(home.ray_token_file.read_bytes()) >= 32
 
 
-def test_a_wide_umask_does_not_widen_it(tmp_path: Path) -> None:
+def test_a_wide_umask_does_not_widen_it(directory: Path) -> None:
     before = os.umask(0)
     try:
-        prepare(Home(tmp_path / "h"))
-        write_secret(tmp_path / "token", b"secret")
+        prepare(Home(directory / "h"))
+        write_secret(directory / "token", b"secret")
     finally:
         os.umask(before)
-    assert mode(tmp_path / "h") == 0o700
-    assert mode(tmp_path / "h" / "home.key") == mode(tmp_path / "token") == 0o600
+    assert mode(directory / "h") == 0o700
+    assert mode(directory / "h" / "home.key") == mode(directory / "token") == 0o600
 
 
 def test_preparing_a_home_again_keeps_its_keys(home: Home) -> None:
@@ -189,10 +189,10 @@ def test_preparing_a_home_again_keeps_its_keys(home: Home) -> None:
     assert (home.key_file.read_bytes(), home.ray_token_file.read_bytes()) == keys
 
 
-def test_no_two_homes_have_the_same_key(tmp_path: Path) -> None:
+def test_no_two_homes_have_the_same_key(directory: Path) -> None:
     for name in ("a", "b"):
-        prepare(Home(tmp_path / name))
-    assert Home(tmp_path / "a").key_file.read_bytes() != Home(tmp_path / "b").key_file.read_bytes()
+        prepare(Home(directory / name))
+    assert Home(directory / "a").key_file.read_bytes() != Home(directory / "b").key_file.read_bytes()
 
 
 def test_a_secret_takes_the_place_of_the_last_one(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_link_laid_where_the_secret_is_written_is_not_followed(tmp_path: Path)
 def test_a_second_server_of_a_home_is_refused_and_disturbs_nothing_of_the_first(home: Home) -> None:
     home.server_file.write_text("{}")
     hold = (
-        "import fcntl, sys; f = open(sys.argv[1], 'a+'); fcntl.flock(f, 2); print('up', flush=True); sys.stdin.read()"
+        "import fcntl, sys; f = open(sys.argv[1], 'a+'); fcntl.flock(f, 1); print('up', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", hold, str(home.lock_file)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:

@@ -215,7 +215,8 @@ async def test_gateways_are_told_when_none_will_come_and_it_is_not_tried_again_a
     peer = supervisor(spawn=ImportFailed("no module named nmpy"))
     await site.join(peer)
     serve(site.catalog, version())
-    site.placement.demand("red/f:1")
+    for _ in range(3):
+        site.placement.demand("red/f:1")
     await eventually(lambda: site.refused)
     await settle()
     site.placement.demand("red/f:1")
@@ -450,6 +451,7 @@ async def test_the_deployment_of_a_first_deploy_that_still_starts_disturbs_nobod
     peer = supervisor()
     await site.join(peer, version("red/g"))
     await idle(site, 1e6)
+    await settle()
     assert (peer.drained, site.agent.asked_for("delete")) == (["red/g:1"], [])
     starting.cancel()
     await asyncio.wait([starting])

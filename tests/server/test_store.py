@@ -37,15 +37,15 @@ def store(closable: ClosableOnly) -> Iterator[Store]:
 
 async def test_writes_are_done_in_order_one_at_a_time(store: Store) -> None:
     done: list[int] = []
-    running = threading.Lock()
-
-    def write(number: int) -> None:
-        assert running.acquire(blocking=False)
-        done.append(number)
-        running.release()
-
-    await asyncio.gather(*(store.write(write, number) for number in range(50)))
-    assert done == list(range(50))
+    may_end = threading.Event()
+    first = asyncio.ensure_future(store.write(may_end.wait, 20))
+    others = [asyncio.ensure_future(store.write(done.append, number)) for number in range(20)]
+    for _ in range(20):
+        await store.query(lambda: None)
+    assert done == []
+    may_end.set()
+    await asyncio.gather(first, *others)
+    assert done == list(range(20))
 
 
 async def test_a_question_is_answered_while_a_write_takes_long(store: Store) -> None:
