@@ -8,7 +8,8 @@ from typing import Any
 
 from rayfaas import wire
 from rayfaas.context import current_call
-from rayfaas.errors import Unavailable
+from rayfaas.errors import BadRequest, ProtocolError, Unavailable
+from rayfaas.names import Target
 from rayfaas.raised import error_of
 from rayfaas.transport import Transport
 
@@ -29,7 +30,10 @@ class Call:
         """Have it run by itself; its id, when the server has it on disk."""
         headers = {**self._headers(), "Prefer": "respond-async"}
         answer = await transport.send("POST", self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers)
-        return str(answer.value()["call"])
+        accepted = answer.value()
+        if not isinstance(accepted, dict) or not isinstance(accepted.get("call"), str):
+            raise ProtocolError("The server took the call and did not say which it is. Is it a rayfaas server?")
+        return str(accepted["call"])
 
     async def answer(self, transport: Transport) -> Any:
         """The result; of a generator, the list of its items."""
@@ -62,6 +66,7 @@ class Call:
 
     @property
     def _path(self) -> str:
+        Target.parse(self.target)  # what is no target may be another path
         return f"/call/{self.target}"
 
     def _body(self) -> bytes:
@@ -74,7 +79,7 @@ class Call:
         if self.retries is not None:
             headers["Rayfaas-Retries"] = str(self.retries)
         if self.idempotency_key is not None:
-            headers["Idempotency-Key"] = self.idempotency_key
+            headers["Idempotency-Key"] = _header_text(self.idempotency_key)
         if (parent := current_call()) is not None:
             headers["Rayfaas-Parent"], headers["Rayfaas-Root"] = parent.call_id, parent.root_id
         return headers
@@ -84,10 +89,18 @@ class Call:
         return None if self.timeout_s is None else self.timeout_s + _GRACE_S
 
 
+def _header_text(key: str) -> str:
+    if not key.isascii() or not key.isprintable():
+        raise BadRequest(f"idempotency_key is printable ASCII, not {key!r}. A hash of it, in hexadecimal, would do.")
+    return key
+
+
 def _check_end(events: list[dict[str, Any]]) -> None:
     """Streams end with `done` or `error`; raises the error."""
     last = events[-1] if events else {}
     if "error" in last:
+        if not isinstance(last["error"], dict):
+            raise ProtocolError(f"The stream ended with an error that is none of rayfaas: {last['error']!r}")
         raise error_of(last["error"])
     if "done" not in last:
         raise Unavailable("The stream broke off: it ended without saying that it is done. Not all items may have come.")

@@ -15,7 +15,7 @@ from rayfaas.call import Call
 from rayfaas.config import ClientConfig
 from rayfaas.declaration import Declaration
 from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
-from rayfaas.errors import NotFound
+from rayfaas.errors import NotFound, ProtocolError
 from rayfaas.function import Function
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
@@ -224,12 +224,13 @@ class Client(Speaker):
 
         Raises `QueryError`.
         """
-        answer = await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)})
+        answer = _object(await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)}))
+        columns = _list(answer, "columns")
         return Table(
-            tuple(column["name"] for column in answer["columns"]),
-            tuple(column["type"] for column in answer["columns"]),
-            tuple(map(tuple, answer["rows"])),
-            answer["truncated"],
+            tuple(column["name"] for column in columns),
+            tuple(column["type"] for column in columns),
+            tuple(map(tuple, _list(answer, "rows"))),
+            bool(answer.get("truncated")),
         )
 
     @operation
@@ -284,16 +285,27 @@ class Client(Speaker):
         return f"{check_team(team or await self._own_team())}/{check_name(short)}"
 
     async def _own_team(self) -> str:
-        return str((await self._get("/v1/whoami"))["team"])
+        team = (await self._get("/v1/whoami")).get("team")
+        if not isinstance(team, str):
+            raise _not_understood()
+        return team
 
     async def _get(self, path: str) -> Json:
         return _object(await self._transport.get(path))
 
 
 def _object(value: Any) -> Json:
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        raise _not_understood()
+    return value
 
 
-def _list(value: Json, name: str) -> list[Json]:
-    found: list[Json] = value[name]
+def _list(value: Any, name: str) -> list[Json]:
+    found = _object(value).get(name)
+    if not isinstance(found, list):
+        raise _not_understood()
     return found
+
+
+def _not_understood() -> ProtocolError:
+    return ProtocolError("The answer is not what a rayfaas server says. Is RAYFAAS_URL another server's address?")

@@ -6,8 +6,10 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from rayfaas.errors import BadRequest
 
 DEFAULT_PORT = 8700
 
@@ -118,7 +120,7 @@ class ClientConfig:
     """
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ClientConfig:
@@ -140,7 +142,12 @@ def local_url(host: str, port: int) -> str:
 
 def _local_url(home: Home) -> str:
     text = _read(home.server_file)
-    return str(json.loads(text)["url"]) if text else f"http://127.0.0.1:{DEFAULT_PORT}"
+    if text is None:
+        return f"http://127.0.0.1:{DEFAULT_PORT}"
+    try:
+        return str(json.loads(text)["url"])
+    except (ValueError, KeyError, TypeError):
+        raise BadRequest(f"{home.server_file} does not say where the server is. Start it again: rayfaas up.") from None
 
 
 def _read(path: Path) -> str | None:
@@ -148,3 +155,5 @@ def _read(path: Path) -> str | None:
         return path.read_text().strip() or None
     except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} can't be read: {error}. Set RAYFAAS_URL and RAYFAAS_TOKEN, or mend it.") from None

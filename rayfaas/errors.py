@@ -35,7 +35,7 @@ class RayfaasError(Exception):
     title: ClassVar[str] = "rayfaas failed"
     retryable: bool = False
 
-    def __init__(self, detail: str = "", **extra: Any) -> None:
+    def __init__(self, detail: str = "", /, **extra: Any) -> None:
         # Not super(): an error that is also of the type which a function raised has that type's __init__ next in line.
         Exception.__init__(self, detail or self.title)
         self.detail = detail or self.title
@@ -120,7 +120,7 @@ class QueryError(BadRequest):
 
 
 class AccessError(RayfaasError):
-    code = "forbidden"
+    code = "access"
     status = 403
     title = "Not allowed"
 
@@ -133,6 +133,8 @@ class Unauthenticated(AccessError):
 
 class Forbidden(AccessError):
     """The token is good, the right is missing."""
+
+    code = "forbidden"
 
 
 class NotFound(RayfaasError):
@@ -253,7 +255,7 @@ def _subclasses(base: type[RayfaasError]) -> dict[str, type[RayfaasError]]:
 BY_CODE = _subclasses(RayfaasError)
 
 
-def _rebuild(kind: type[RayfaasError], detail: str, extra: dict[str, Any]) -> RayfaasError:
+def _rebuild(kind: type[RayfaasError], detail: str, extra: dict[str, Any], /) -> RayfaasError:
     return kind(detail, **extra)
 
 

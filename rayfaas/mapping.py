@@ -44,26 +44,39 @@ class Mapped(Generic[T]):
             self._cancel()
 
     async def __aiter__(self) -> AsyncIterator[T]:
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(_: Pending) -> None:
+            try:
+                loop.call_soon_threadsafe(changed.set)
+            except RuntimeError:
+                pass  # the loop is closed, and with it whoever waited
+
         try:
-            while self._fill():
-                waiting = [asyncio.wrap_future(each) for each in self._pending]
-                if self._options.ordered:
-                    waiting = waiting[:1]
-                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            while self._fill(tell):
+                while not self._has_next():
+                    changed.clear()
+                    await changed.wait()
                 self._bring_done_first()
                 yield self._result_of(self._pending[0])
                 self._pending.popleft()
         finally:
             self._cancel()
 
-    def _fill(self) -> bool:
-        """Start calls while there is room and input; whether any is under way."""
+    def _has_next(self) -> bool:
+        return self._pending[0].done() if self._options.ordered else any(each.done() for each in self._pending)
+
+    def _fill(self, tell: Callable[[Pending], None] | None = None) -> bool:
+        """Start calls while there is room and input; whether any is under way. `tell` hears of each that ends."""
         while len(self._pending) < self._options.concurrency:
             try:
                 value = next(self._inputs)
             except StopIteration:
                 break
-            self._pending.append(self._sessions.current().submit(self._call(value)))
+            pending = self._sessions.current().submit(self._call(value))
+            if tell is not None:
+                pending.add_done_callback(tell)
+            self._pending.append(pending)
         return bool(self._pending)
 
     def _bring_done_first(self) -> None:

@@ -7,11 +7,16 @@ whoever wants to catch a type has it imported.
 from __future__ import annotations
 
 import builtins
+import concurrent.futures
 import sys
 from pathlib import Path
 from typing import Any
 
 from rayfaas.errors import FunctionError, RayfaasError, from_problem
+
+# Types that mean something else where they are raised here: that items are at an end, that a client was closed, or that
+# an error is ours.
+_NEVER = (StopIteration, StopAsyncIteration, concurrent.futures.CancelledError, RayfaasError)
 
 
 def error_of(problem: dict[str, Any]) -> RayfaasError:
@@ -30,7 +35,7 @@ def error_of(problem: dict[str, Any]) -> RayfaasError:
     try:
         made: RayfaasError = _both(kind)(error.detail, **error.extra)
         return made
-    except TypeError:  # a type that can't be combined, or not be made without arguments of its own
+    except Exception:  # noqa: BLE001 a type that can't be combined, or refuses children, by code of its own
         return error
 
 
@@ -43,7 +48,7 @@ def _find(name: str) -> type[Exception] | None:
         module = _module(".".join(parts[:split]))
         found: Any = module
         for part in parts[split:]:
-            found = getattr(found, part, None)
+            found = vars(found).get(part) if found is not None else None  # getattr may run code, or import
         if module is not None:
             return _exception_type(found)
     return None
@@ -59,8 +64,7 @@ def _module(name: str) -> Any:
 def _exception_type(found: Any) -> type[Exception] | None:
     if not isinstance(found, type) or not issubclass(found, Exception):
         return None
-    # To raise one of these where items are taken would end the loop as if nothing had happened.
-    return None if issubclass(found, StopIteration | StopAsyncIteration) else found
+    return None if issubclass(found, _NEVER) else found
 
 
 def _both(kind: type[Exception]) -> Any:

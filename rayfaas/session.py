@@ -13,6 +13,7 @@ from rayfaas.config import ClientConfig
 from rayfaas.transport import Transport
 
 T = TypeVar("T")
+CLOSED = "the client was closed before the answer came"
 
 
 class Sessions:
@@ -76,13 +77,19 @@ class Session:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise RuntimeError("the client was closed before the answer came") from None
+            raise RuntimeError(CLOSED) from None
         finally:
             future.cancel()
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await the coroutine's result from any event loop, this session's too. Cancelling it cancels the coroutine."""
-        return await asyncio.wrap_future(self.submit(coroutine))
+        future = self.submit(coroutine)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if self._closed and future.done():
+                raise RuntimeError(CLOSED) from None
+            raise
 
     def close(self) -> None:
         with self._lock:
@@ -105,4 +112,9 @@ class Session:
         ending = asyncio.Event()
         begun.set_result((asyncio.get_running_loop(), ending))
         await ending.wait()
+        # The calls end before their connections do, so that each says that the client was closed, and not what broke.
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
         await self.transport.aclose()

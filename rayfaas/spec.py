@@ -25,7 +25,7 @@ class Shape(Frozen):
     cpus: Annotated[float, Field(ge=0, le=1024)] = 1.0
     gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
     memory_mb: Annotated[int, Field(ge=0)] = 0
-    env: dict[str, str] = {}
+    env: dict[Annotated[str, Field(pattern=r"^[^=\x00]+$")], Annotated[str, Field(pattern=r"^[^\x00]*$")]] = {}
 
     @property
     def is_base(self) -> bool:
@@ -46,8 +46,8 @@ class Scaling(Frozen):
 
     min_replicas: Annotated[int, Field(ge=0, le=10_000)] = 0
     max_replicas: Annotated[int, Field(ge=1, le=10_000)] = 10
-    target_concurrency: Annotated[float, Field(gt=0)] = 2.0
-    scale_down_after_s: Annotated[float, Field(ge=0)] = 300.0
+    target_concurrency: Annotated[float, Field(gt=0, le=1e6)] = 2.0
+    scale_down_after_s: Annotated[float, Field(ge=0, le=31_536_000)] = 300.0
 
 
 class Spec(Frozen):

@@ -40,6 +40,8 @@ _KEEPALIVE = [
 # Shorter than what servers usually keep an idle connection (uvicorn: 5 s), so that a request seldom meets its end.
 _IDLE_S = 4.0
 
+# What may be sent twice, because it changes nothing.
+_QUESTIONS = ("GET", "HEAD")
 _GATEWAY_STATUSES = (502, 503, 504)
 # An answer to HEAD has no body, so no problem document.
 _WITHOUT_BODY: dict[int, type[RayfaasError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
@@ -83,7 +85,7 @@ class Transport:
     ) -> Answer:
         request = self._request(method, path, body, media, headers, query, timeout_s)
         with self._explained():
-            response = await self._http.send(request)
+            response = await self._send(request)
         self._check(response)
         return Answer(self.url, response)
 
@@ -101,16 +103,27 @@ class Transport:
         request = self._request("POST", path, body, media, {"Accept": wire.NDJSON, **(headers or {})}, None, timeout_s)
         with self._explained():
             response = await self._http.send(request, stream=True)
-            try:
-                if not response.is_success:
+        try:
+            if not response.is_success:
+                with self._explained():
                     await response.aread()
-                self._check(response)
+            self._check(response)
+            with self._explained():
                 yield _objects(response)
-            finally:
-                await response.aclose()
+        finally:
+            await response.aclose()
 
     async def aclose(self) -> None:
         await self._http.aclose()
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        """A question may meet the end of a connection that was kept, and is asked once more on another."""
+        try:
+            return await self._http.send(request)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if request.method not in _QUESTIONS:
+                raise
+            return await self._http.send(request)
 
     def _request(
         self,

@@ -77,8 +77,10 @@ def test_items_come_with_for_and_with_async_for() -> None:
 
 def test_an_item_is_had_while_the_next_is_not_made_yet() -> None:
     handler = OneItem()
-    with_client(handler, lambda client: next(opened(client)))
-    assert handler.gone.wait(10)
+    with ScriptedServer(handler) as server:
+        with Client(server.url, "rf_x") as client:
+            next(opened(client))
+        assert handler.gone.wait(10)
 
 
 def test_nothing_is_called_before_the_first_item_is_asked_for(endless: Endless) -> None:

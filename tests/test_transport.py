@@ -248,10 +248,32 @@ async def test_a_reset_connection_is_unavailable_and_the_next_request_has_a_new_
         else:
             await reply.json("well")
 
-    async with talking(once) as (transport, _):
+    async with talking(once) as (transport, server):
+        with pytest.raises(Unavailable):
+            await transport.post("/x", 1)  # it may have taken effect, so it is not sent again
+        assert len(server.requests) == 1
+        assert await transport.post("/x", 1) == "well"
+
+
+async def test_a_question_whose_connection_broke_is_asked_once_more_and_no_more_than_that() -> None:
+    async def breaking(request: Request, reply: Reply) -> None:
+        if request.connection == 2:
+            await reply.json("well")
+        else:
+            reply.break_off()
+
+    async with talking(breaking) as (transport, server):
+        assert await transport.get("/x") == "well"
+        await transport.aclose()
+        assert [request.connection for request in server.requests] == [1, 2]
+    async with talking(lambda _, reply: _break_off(reply)) as (transport, server):
         with pytest.raises(Unavailable):
             await transport.get("/x")
-        assert await transport.get("/x") == "well"
+        assert len(server.requests) == 2
+
+
+async def _break_off(reply: Reply) -> None:
+    reply.break_off()
 
 
 async def test_a_kept_connection_that_the_server_closed_meanwhile_is_not_used_again() -> None:

@@ -6,19 +6,10 @@ Exit codes, for scripts: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not all
 
 from __future__ import annotations
 
-import sys
-
 from rayfaas.cli.commands import commands
-from rayfaas.cli.exits import exit_code
-from rayfaas.cli.output import show_error
-from rayfaas.errors import RayfaasError
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    try:
-        commands(prog_name="rayfaas")
-    except RayfaasError as error:
-        show_error(error)
-        sys.exit(exit_code(error))
+    commands(prog_name="rayfaas")

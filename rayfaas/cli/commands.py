@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import click
+
+from rayfaas.cli.exits import exit_code
+from rayfaas.cli.output import show_error
+from rayfaas.errors import RayfaasError
 
 _COMMANDS = {
     "up": "rayfaas.cli.server",
@@ -31,6 +37,14 @@ class _Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        # Before click sees it: what a function raised may also be of a type that means something to click.
+        try:
+            return super().invoke(ctx)
+        except RayfaasError as error:
+            show_error(error)
+            sys.exit(exit_code(error))
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,7 @@ from rayfaas.errors import FunctionError, ImportFailed, RayfaasError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STDERR = Console(stderr=True, highlight=False)
+STDERR = Console(stderr=True, highlight=False, emoji=False)
 
 
 def json_option(command: F) -> F:
@@ -43,7 +43,7 @@ def show_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         table.add_row(*map(cell, row))
     # What is piped into another program is not cut to the width of a terminal.
-    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def cell(value: Any) -> str:

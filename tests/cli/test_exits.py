@@ -12,6 +12,7 @@ OTHER_THAN_FAILED = {
     "function_error": 6,
     "result_not_serializable": 6,
     "not_found": 3,
+    "access": 4,
     "forbidden": 4,
     "unauthenticated": 4,
     "unavailable": 5,
