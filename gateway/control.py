@@ -115,9 +115,7 @@ class Control:
         if not isinstance(sql, str) or not isinstance(parameters, list):
             raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
         if any(isinstance(each, int) and each.bit_length() > 63 for each in parameters):
-            raise BadRequest(
-                "A parameter has more than 64 bits. Send it as text, and cast it in the query."
-            )
+            raise BadRequest("A parameter has more than 64 bits. Send it as text, and cast it in the query.")
         result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
         return _json(result)
 
