@@ -90,7 +90,7 @@ def test_exit_codes_tell_what_went_wrong(server: Server, write: Write) -> None:
 
 def test_status_shows_nodes_and_replicas_and_a_second_up_is_refused(server: Server) -> None:
     status = server.rayfaas("status").stdout
-    assert "4 CPU, 1 GPU" in status
+    assert "16 CPU, 1 GPU" in status
     assert "warm" in status
     again = server.rayfaas("up")
     assert again.returncode == 1
