@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 from rayfaas.executor.calls import Calls, Done, encode_item
+from rayfaas.executor.intake import Intake
 from rayfaas.executor.running import CallInterrupted, RunningCall
 
 
@@ -22,13 +23,14 @@ class AsyncCalls(Calls):
         self._tasks: dict[RunningCall, asyncio.Task[None]] = {}
 
     def submit(self, call: RunningCall) -> None:
+        call.changed = asyncio.Event()
         call.listen(lambda: self._loop.call_soon_threadsafe(self._changed, call))
         self._loop.call_soon_threadsafe(self._start, call)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
 
-    def serve(self) -> None:
+    def serve(self, intake: Intake) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(self._serve())
 

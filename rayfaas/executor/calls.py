@@ -12,6 +12,7 @@ from typing import Any
 from rayfaas.context import enter_call
 from rayfaas.errors import RayfaasError
 from rayfaas.executor import running
+from rayfaas.executor.intake import Intake
 from rayfaas.executor.running import RunningCall
 from rayfaas.executor.signature import Signature
 from rayfaas.wire import JSON, decode_arguments, encode_json
@@ -27,13 +28,21 @@ class Calls(ABC):
         self._version, self._done = version, done
         self._signature = Signature(function)
 
-    @abstractmethod
-    def submit(self, call: RunningCall) -> None:
-        """Run it when its turn comes; called on a reading thread."""
+    @property
+    def reads(self) -> bool:
+        """Whether `serve` reads the gateways itself while it has no call."""
+        return False
 
     @abstractmethod
-    def serve(self) -> None:
+    def submit(self, call: RunningCall) -> None:
+        """Run it when its turn comes; called on the thread that reads."""
+
+    @abstractmethod
+    def serve(self, intake: Intake) -> None:
         """Run calls, on this thread (the main one), until `stop`."""
+
+    def nudge(self) -> None:  # noqa: B027 those that don't read have nothing to do
+        """The gateways are not read any more: `serve` may."""
 
     @abstractmethod
     def stop(self) -> None:

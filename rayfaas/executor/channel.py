@@ -22,6 +22,7 @@ class Channel:
         self._sock = sock
         self._lock = threading.Lock()
         self._decoder = Decoder()
+        self._received = memoryview(bytearray(_RECEIVE))  # `recv` would take and give back as much for each message
 
     def send(self, kind: int, call: int, header: bytes = b"", body: bytes = b"") -> None:
         """Raises OSError when the connection is gone."""
@@ -42,9 +43,22 @@ class Channel:
                 return
             yield self._decoder.feed(data)
 
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def receive(self) -> list[Message] | None:
+        """The messages that have come, without waiting for more; None when the peer has closed."""
+        try:
+            size = self._sock.recv_into(self._received, 0, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        return self._decoder.feed(bytes(self._received[:size])) if size else None
+
     def _receive(self) -> bytes:
         try:
-            return self._sock.recv(_RECEIVE)
+            return bytes(self._received[: self._sock.recv_into(self._received)])
         except (ConnectionResetError, OSError):
             return b""
 
@@ -59,11 +73,15 @@ class Channel:
                 if answer is not None:
                     self._sock.sendall(answer)
 
-    def close(self) -> None:
+    def hang_up(self) -> None:
+        """Have both sides read the end."""
         try:
             self._sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the peer was faster
+
+    def close(self) -> None:
+        self.hang_up()
         self._sock.close()
 
 

@@ -1,7 +1,8 @@
 """An executor: the process that runs one version's code. Forked from a zygote, it imports the code, dials the gateways
 and answers calls until it is drained or its supervisor is gone.
 
-Threads: the main one belongs to user code; one reads the control channel and one each gateway's connection.
+Threads: the main one belongs to user code; one reads the control channel, one keeps each gateway dialled, and one reads
+the gateways while the main one does not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rayfaas.executor.async_calls import AsyncCalls
 from rayfaas.executor.calls import Calls
 from rayfaas.executor.channel import Channel, dial
 from rayfaas.executor.import_times import ImportTimes
+from rayfaas.executor.intake import Intake
 from rayfaas.executor.loading import load
 from rayfaas.executor.output import Capture
 from rayfaas.executor.problems import sendable
@@ -92,6 +94,7 @@ class Executor:
         kind = AsyncCalls if kind_of(function).startswith("async") else SyncCalls
         version = (order.function, order.version)
         self._calls: Calls = kind(function, version, order.concurrency, self._done)
+        self._intake = Intake(self._calls.nudge)
         self._draining = threading.Event()
         self._gateways: dict[str, GatewayConnection] = {}
 
@@ -104,15 +107,18 @@ class Executor:
 
     def serve(self) -> None:
         threading.Thread(target=self._obey, name="control", daemon=True).start()
-        self._calls.serve()
+        read = self._intake.stand_by if self._calls.reads else self._intake.read_always
+        threading.Thread(target=read, name="gateways", daemon=True).start()
+        self._calls.serve(self._intake)
 
     # Calls
 
     def accept(self, channel: Channel, message: Message) -> None:
-        """A message of a gateway about a call; on that gateway's reading thread."""
+        """A message of a gateway about a call; on the thread that reads."""
         key = (id(channel), message.call)
         if message.kind == Kind.CALL:
-            call = RunningCall(channel, message.call, _decode_call(message.header), message.body, self._load)
+            header = _decode_call(message.header)
+            call = RunningCall(channel, message.call, header, message.body, self._load, self._intake.want)
             self._running[key] = call
             self._calls.submit(call)
         elif running := self._running.get(key):
@@ -161,7 +167,7 @@ class Executor:
     def _set_gateways(self, addresses: list[str]) -> None:
         for address in addresses:
             if address not in self._gateways:
-                self._gateways[address] = GatewayConnection(address, self._order, self)
+                self._gateways[address] = GatewayConnection(address, self._order, self._intake, self)
         for address in set(self._gateways) - set(addresses):
             self._gateways.pop(address).leave()
 
@@ -183,8 +189,8 @@ class Executor:
 class GatewayConnection:
     """Keeps one gateway dialled, on a thread of its own."""
 
-    def __init__(self, address: str, order: Order, executor: Executor) -> None:
-        self._address, self._order, self._executor = address, order, executor
+    def __init__(self, address: str, order: Order, intake: Intake, executor: Executor) -> None:
+        self.address, self._order, self._intake, self._executor = address, order, intake, executor
         self._channel: Channel | None = None
         self._leaving = False
         self.tried = threading.Event()  # connected, or at least one attempt failed
@@ -207,7 +213,7 @@ class GatewayConnection:
         attempt = 0
         while not self._leaving:
             try:
-                self._channel = dial(self._address, self._identity(), self._order.key)
+                self._channel = dial(self.address, self._identity(), self._order.key)
             except (OSError, RayfaasError):
                 self.tried.set()
                 time.sleep(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
@@ -218,21 +224,17 @@ class GatewayConnection:
         self.left.set()
 
     def _serve(self, channel: Channel) -> None:
+        """Returns when the connection has ended."""
+        conversation = Conversation(self, channel, self._executor)
         try:
             channel.send(Kind.READY, 0, self._ready())
-            self.tried.set()
             if self._leaving:
                 channel.send(Kind.DRAIN, 0)
-            for batch in channel.messages():
-                for message in batch:
-                    if message.kind == Kind.DRAIN:
-                        self.left.set()
-                    else:
-                        self._executor.accept(channel, message)
         except OSError:
-            pass  # it went while we wrote
-        except (RayfaasError, msgspec.DecodeError) as error:
-            os.write(2, f"rayfaas: {self._address} sent what is not understood: {error}\n".encode())
+            pass  # it went while we wrote, which is read below
+        self._intake.add(conversation)
+        self.tried.set()
+        conversation.over.wait()
         self._channel = None
         channel.close()
         self._executor.gateway_gone(channel)
@@ -252,3 +254,41 @@ class GatewayConnection:
         return _encode(
             ReadyHeader(o.version_key, o.executor, o.concurrency, os.getpid(), o.replica, o.node, o.cluster, o.hardware)
         )
+
+
+class Conversation:
+    """What one connection to a gateway brings, as the intake's `Source`; `over` when it has ended."""
+
+    def __init__(self, gateway: GatewayConnection, channel: Channel, executor: Executor) -> None:
+        self._gateway, self._channel, self._executor = gateway, channel, executor
+        self._broken = False
+        self.over = threading.Event()
+
+    def fileno(self) -> int:
+        return self._channel.fileno()
+
+    def receive(self) -> list[Message] | None:
+        try:
+            return self._channel.receive()
+        except RayfaasError as error:
+            self._not_understood(error)
+            return None
+
+    def hear(self, message: Message) -> None:
+        if self._broken:
+            return
+        if message.kind == Kind.DRAIN:
+            self._gateway.left.set()
+            return
+        try:
+            self._executor.accept(self._channel, message)
+        except (RayfaasError, msgspec.DecodeError) as error:
+            self._not_understood(error)
+            self._channel.hang_up()
+
+    def ended(self) -> None:
+        self.over.set()
+
+    def _not_understood(self, error: Exception) -> None:
+        self._broken = True
+        os.write(2, f"rayfaas: {self._gateway.address} sent what is not understood: {error}\n".encode())

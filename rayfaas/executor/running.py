@@ -42,16 +42,25 @@ class CallInterrupted(BaseException):
 class RunningCall:
     """One call, from its CALL frame to its RESULT or ERROR."""
 
-    def __init__(self, channel: Channel, number: int, header: CallHeader, body: bytes, load: Callable[[], int]) -> None:
+    changed: asyncio.Event  # where it runs on a loop: it has more credit, or was cancelled
+
+    def __init__(
+        self,
+        channel: Channel,
+        number: int,
+        header: CallHeader,
+        body: bytes,
+        load: Callable[[], int],
+        want: Callable[[], object],
+    ) -> None:
         self.channel, self.number, self.header, self.body = channel, number, header, body
-        self._load = load
+        self._load, self._want = load, want
         self._credit = header.credit
-        self._granted = threading.Condition()
+        self._lock = threading.RLock()
+        self._granted: threading.Condition | None = None  # there is more credit, or no need of it
         self._thread: int | None = None
-        self._interrupt_lock = threading.Lock()
         self._listener: Callable[[], object] | None = None
         self.is_binding = False  # its arguments are validated, by code of the user where their types have such
-        self.changed = asyncio.Event()
         self.cancelled: str | None = None
         self._output = 0
         self._access: concurrent.futures.Future[Access] | None = None
@@ -68,10 +77,11 @@ class RunningCall:
 
     def access(self) -> Access:
         """What this call may call other functions with; asked of its gateway once. Raises `Unavailable`."""
-        with self._interrupt_lock:
+        with self._lock:
             asked, self._access = self._access, self._access or concurrent.futures.Future()
         if asked is None:
             self._send(Kind.ACCESS, b"")
+        self._want()
         try:
             return self._access.result(ACCESS_S)
         except concurrent.futures.TimeoutError:
@@ -134,31 +144,34 @@ class RunningCall:
 
     def take_credit(self) -> bool:
         """Wait until one more item may be sent; False when nobody waits for it any more."""
-        with self._granted:
+        with self._lock:
             while self._credit <= 0 and self.cancelled is None:
+                self._granted = self._granted or threading.Condition(self._lock)
+                self._want()
                 self._granted.wait()
             self._credit -= 1
             return self.cancelled is None
 
     def try_credit(self) -> bool:
         """Like `take_credit` for the event loop: False at once when there is none."""
-        with self._granted:
+        with self._lock:
             if self._credit <= 0:
                 return False
             self._credit -= 1
             return True
 
     def grant(self, items: int) -> None:
-        with self._granted:
+        with self._lock:
             self._credit += items
-            self._granted.notify_all()
-        self._tell()
+            self._tell()
 
     def listen(self, listener: Callable[[], object]) -> None:
         """Have `listener` called, on whatever thread, when credit is granted or the call cancelled."""
         self._listener = listener
 
     def _tell(self) -> None:
+        if self._granted is not None:
+            self._granted.notify_all()
         if self._listener is not None:
             self._listener()
 
@@ -166,25 +179,23 @@ class RunningCall:
 
     def cancel(self, reason: str) -> None:
         """Interrupt the code that runs this call, if it runs on a thread."""
-        with self._interrupt_lock:
+        with self._lock:
             self.cancelled = reason
             if self._thread is not None:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(
                     ctypes.c_ulong(self._thread), ctypes.py_object(CallInterrupted)
                 )
-        with self._granted:
-            self._granted.notify_all()
-        self._tell()
+            self._tell()
 
     def __enter__(self) -> RunningCall:
-        with self._interrupt_lock:
+        with self._lock:
             if self.cancelled is not None:
                 raise CallInterrupted(self.cancelled)
             self._thread = threading.get_ident()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        with self._interrupt_lock:
+        with self._lock:
             thread, self._thread = self._thread, None
             if self.cancelled is not None and thread is not None:
                 # An interrupt that was not delivered yet must not hit the next call.

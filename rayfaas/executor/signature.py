@@ -36,25 +36,33 @@ class Signature:
             if (adapter := _adapter(self._hints.get(name), parameter)) is not None
         }
         self._takes_nothing = not self._signature.parameters
+        self._positional = _all_positional(self._signature)
 
     def bind(self, arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments to call with. Raises `InvalidArguments` with the place of each fault."""
         if self._takes_nothing and not arguments.args and not arguments.kwargs:
             return (), {}
+        if not arguments.args and arguments.kwargs.keys() == self._positional:
+            # Every argument is there, by its name, as most callers have it: no need of `inspect`.
+            self._validate_all(arguments.kwargs)
+            return tuple(arguments.kwargs[name] for name in self._signature.parameters), {}
         try:
             bound = self._signature.bind(*arguments.args, **arguments.kwargs)
         except TypeError as error:
             raise self._misfit(str(error)) from None
+        self._validate_all(bound.arguments)
+        return bound.args, bound.kwargs
+
+    def _validate_all(self, named: dict[str, Any]) -> None:
         faults: list[dict[str, Any]] = []
         for name, adapter in self._adapters.items():
-            if name in bound.arguments:
-                bound.arguments[name] = self._validate(name, adapter, bound.arguments[name], faults)
+            if name in named:
+                named[name] = self._validate(name, adapter, named[name], faults)
         if faults:
             told = faults[:_MOST_FAULTS]
             text = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in told)
             more = f"; and {len(faults) - len(told)} more" if len(faults) > len(told) else ""
             raise InvalidArguments(f"The arguments do not fit {self}: {text}{more}", errors=told)
-        return bound.args, bound.kwargs
 
     def _validate(self, name: str, adapter: TypeAdapter[Any], value: Any, faults: list[dict[str, Any]]) -> Any:
         try:
@@ -89,6 +97,12 @@ class Signature:
         if _is_stream(hint):
             hint = (typing.get_args(hint) or (Any,))[0]
         return _schema(_make_adapter(hint), inspect.Parameter.empty, mode="serialization")
+
+
+def _all_positional(signature: inspect.Signature) -> set[str] | None:
+    """Its parameters, where each may be given by position and by name; None where one may not."""
+    kinds = {parameter.kind for parameter in signature.parameters.values()}
+    return set(signature.parameters) if kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD} else None
 
 
 def kind_of(function: Callable[..., Any]) -> str:

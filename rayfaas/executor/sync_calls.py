@@ -7,9 +7,10 @@ import inspect
 import queue
 import threading
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Literal
 
 from rayfaas.executor.calls import Calls, Done, encode_item
+from rayfaas.executor.intake import Intake
 from rayfaas.executor.running import CallInterrupted, RunningCall
 
 
@@ -18,7 +19,12 @@ class SyncCalls(Calls):
 
     def __init__(self, function: Callable[..., Any], version: tuple[str, int], concurrency: int, done: Done) -> None:
         super().__init__(function, version, concurrency, done)
-        self._queue: queue.SimpleQueue[RunningCall | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[RunningCall | Literal["nudge"] | None] = queue.SimpleQueue()
+        self._intake: Intake | None = None
+
+    @property
+    def reads(self) -> bool:
+        return self.concurrency == 1
 
     def submit(self, call: RunningCall) -> None:
         self._queue.put(call)
@@ -26,8 +32,15 @@ class SyncCalls(Calls):
     def stop(self) -> None:
         for _ in range(self.concurrency):
             self._queue.put(None)
+        if self._intake is not None:
+            self._intake.wake()
 
-    def serve(self) -> None:
+    def nudge(self) -> None:
+        self._queue.put("nudge")
+
+    def serve(self, intake: Intake) -> None:
+        if self.reads:
+            self._intake = intake
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(self.concurrency - 1)]
         for thread in threads:
             thread.start()
@@ -38,12 +51,26 @@ class SyncCalls(Calls):
     def _work(self) -> None:
         while True:
             try:
-                call = self._queue.get()
+                call = self._next()
                 if call is None:
                     return
                 contextvars.copy_context().run(self._run, call)
             except CallInterrupted:
                 continue  # it was sent in the instant in which its call ended
+
+    def _next(self) -> RunningCall | None:
+        intake = self._intake
+        while True:
+            if intake is not None:
+                intake.is_idle()
+                while self._queue.empty() and intake.read(self._queue.empty):
+                    pass
+            call = self._queue.get()
+            if call != "nudge":
+                break
+        if intake is not None:
+            intake.is_busy()
+        return call
 
     def _run(self, call: RunningCall) -> None:
         self.enter(call)
