@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, OutOfMemory, QueueFull, RayfaasError
 from rayfaas.gateway.deaths import Death, Deaths
@@ -96,6 +96,15 @@ class Dispatcher:
             call.cold = "no executor of this version was up"
         pool.append(call)
         self._demand_if_cold(pool)
+
+    def dispatch_all(self, calls: Iterable[PendingCall]) -> None:
+        """Watch their deadlines and dispatch them; what can't be queued fails."""
+        for call in calls:
+            self.watch_deadline(call)
+            try:
+                self.dispatch(call)
+            except QueueFull as error:
+                call.fail(error)
 
     def watch_deadline(self, call: PendingCall) -> None:
         seconds = max(0.0, call.deadline - time.time())

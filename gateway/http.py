@@ -1,30 +1,182 @@
-"""uvicorn's HTTP protocol, with head and body of an answer in one write: a packet and a wake-up less per call."""
+"""uvicorn's HTTP protocol, with a short way for calls: one that came whole is answered without a task.
+
+Other requests are uvicorn's, with head and body of an answer in one write: a packet and a wake-up less.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+import http
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 ON_GONE = "rayfaas.on_gone"
 """Where a request's scope holds what is to be called when its connection breaks before it is answered."""
 
+Headers = dict[bytes, bytes]
+HeaderList = list[tuple[bytes, bytes]]
+Application = Callable[..., Awaitable[None]]
 
-class OneWriteProtocol(HttpToolsProtocol):
+# A request with a longer body takes uvicorn's way, which holds back a client that sends faster than it is read.
+MAX_DIRECT_BODY = 64 << 10
+_PREFIX = b"/call/"
+_LONG_WAY = frozenset((b"expect", b"upgrade", b"transfer-encoding"))
+_NOT_IN_A_TARGET = re.compile(rb"[^A-Za-z0-9/:@_.-]")
+_STATUS_LINES = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in http.HTTPStatus}
+
+
+class DirectCalls(Protocol):
+    """Who answers calls that came whole."""
+
+    def takes(self, headers: Headers) -> bool: ...
+
+    def begin(self, exchange: Exchange) -> None: ...
+
+
+class _NoEvent:
+    """In place of what a task would wait for."""
+
+    def set(self) -> None:
+        pass
+
+
+class Exchange:
+    """A call that came whole, and waits for its answer. To uvicorn it is the connection's present cycle."""
+
+    message_event = _NoEvent()
+
+    def __init__(self, protocol: CallProtocol, target: str, headers: Headers) -> None:
+        self._protocol = protocol
+        self.target, self.headers = target, headers
+        self.body = b""
+        self.on_gone: Callable[[], object] | None = None
+        self.keep_alive = True
+        self.disconnected = False
+        self.response_complete = False
+
+    def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
+        """Send the whole answer; nothing happens when the client is gone."""
+        self.response_complete = True
+        if not self.disconnected and not self._protocol.transport.is_closing():
+            self._protocol.answer(status, headers, body, self.keep_alive)
+
+    def hand_on(self, application: Application) -> None:
+        """Have an ASGI application answer; it has nothing to receive but the client's leaving."""
+        self._protocol.hand_on(self, application)
+
+
+class CallProtocol(HttpToolsProtocol):
+    """`direct` gets the calls that may be answered at once, everything else the application of `config`."""
+
+    def __init__(self, direct: DirectCalls, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._direct = direct
+        self._receiving: Exchange | None = None
+        self._answering: Any = None  # the cycle whose answer is under way; others may wait behind it
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.transport = cast(asyncio.Transport, PairedWrites(transport))
+        self._paired = PairedWrites(transport)
+        self.transport = cast(asyncio.Transport, self._paired)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        cycle = self.cycle
         super().connection_lost(exc)
-        if (
-            cycle is not None
-            and not cycle.response_complete
-            and (on_gone := cast(dict[str, Any], cycle.scope).get(ON_GONE))
-        ):
+        cycle = self._answering
+        if cycle is None or cycle.response_complete:
+            return
+        cycle.disconnected = True
+        on_gone = cycle.on_gone if isinstance(cycle, Exchange) else cycle.scope.get(ON_GONE)
+        if on_gone is not None:
             on_gone()
+
+    # The parser's callbacks
+
+    def on_message_begin(self) -> None:
+        self.url, self.headers = b"", []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        headers = dict(self.headers)
+        if self._is_direct(headers):
+            target = self.url[len(_PREFIX) :].decode("ascii")
+            self.cycle = self._answering = self._receiving = cast(Any, Exchange(self, target, headers))
+        else:
+            url, header_list = self.url, self.headers
+            super().on_message_begin()
+            self.url = url
+            for name, value in header_list:
+                super().on_header(name, value)
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self._receiving is not None:
+            self._receiving.body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        exchange, self._receiving = self._receiving, None
+        if exchange is not None:
+            self._direct.begin(exchange)
+        else:
+            super().on_message_complete()
+
+    def _is_direct(self, headers: Headers) -> bool:
+        if not self.url.startswith(_PREFIX) or self.parser.get_method() != b"POST":
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False  # it came before the last one was answered
+        length = headers.get(b"content-length", b"")
+        return (
+            length.isdigit()
+            and int(length) <= MAX_DIRECT_BODY
+            and self.parser.get_http_version() == "1.1"
+            and self.parser.should_keep_alive()
+            and _LONG_WAY.isdisjoint(headers)
+            and _NOT_IN_A_TARGET.search(self.url) is None
+            and self._direct.takes(headers)
+        )
+
+    # Answers
+
+    def answer(self, status: int, headers: HeaderList, body: bytes, keep_alive: bool) -> None:
+        status_line = _STATUS_LINES.get(status, _STATUS_LINES[500])  # an executor may say anything
+        lines = [b"%b: %b\r\n" % header for header in (*self.server_state.default_headers, *headers)]
+        end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
+        self._paired.write_through(b"".join((status_line, *lines, end, body)))
+        if not keep_alive:
+            self.transport.close()
+        self.on_response_complete()
+
+    def hand_on(self, exchange: Exchange, application: Application) -> None:
+        scope = {"type": "http", "method": "POST", "http_version": "1.1", "headers": list(exchange.headers.items())}
+        cycle = RequestResponseCycle(
+            scope=cast(Any, scope),
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=False,
+            keep_alive=exchange.keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.more_body = False
+        cycle.disconnected = exchange.disconnected
+        if self.cycle is cast(Any, exchange):
+            self.cycle = cycle
+        self._start_asgi_task(cycle, cast(Any, application))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
 
 class PairedWrites:
@@ -43,6 +195,14 @@ class PairedWrites:
         else:
             self._held = None
             self._transport.write(held + data)
+
+    def write_through(self, data: bytes) -> None:
+        """Hold nothing."""
+        self._flush()
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
 
     def close(self) -> None:
         self._flush()

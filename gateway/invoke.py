@@ -16,8 +16,8 @@ from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, Forbidden, RayfaasError
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.dispatch import Dispatcher
-from rayfaas.gateway.http import ON_GONE
-from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.http import ON_GONE, Headers
+from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.problems import Send, send_error, send_problem
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Principal, Route, Routes
@@ -26,7 +26,6 @@ from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for
 from rayfaas.names import new_id
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Headers = dict[bytes, bytes]
 
 PREFIX = "/call/"
 
@@ -46,26 +45,27 @@ class Invoke:
         try:
             if scope["method"] != "POST":
                 raise BadRequest("Functions are called with POST.")
-            principal = self._routes.authenticate(headers.get(b"authorization"))
-            if principal.role == "viewer":
-                raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
-            route = self._routes.resolve(target, principal.team)
+            principal, route = self.admit(target, headers)
             format = format_for(headers)
             body = await read_body(receive, headers, self._limits.max_body)
-            call = self._accept(route, principal, headers, body, format.carries_logs and b"rayfaas-logs" in headers)
+            call = self.accept(route, principal, headers, body, format.carries_logs and b"rayfaas-logs" in headers)
             key = _text(headers, b"idempotency-key")
             if key is not None or b"respond-async" in headers.get(b"prefer", b""):
                 return await self._spawned.answer(call, target, key, headers, send)
-            self._recording.start(call, target, _text(headers, b"rayfaas-context"))
+            self._recording.start(call, target, context_of(headers))
         except RayfaasError as error:
             await send_error(send, error)
             return
-        scope[ON_GONE] = lambda: self._cancel(call, "The client went away before it had the answer.")
+        scope[ON_GONE] = lambda: self.client_gone(call)
         try:
             await self._answer(call, format, receive, send)
         finally:
-            if self._recording.let_go(call):
-                self._dispatcher.abandon(call, "cancelled")
+            self.let_go(call)
+
+    def let_go(self, call: PendingCall) -> None:
+        """Its request is over: what still runs of it has nobody who waits."""
+        if self._recording.let_go(call):
+            self._dispatcher.abandon(call, "cancelled")
 
     def cancel(self, call_id: str) -> bool:
         """Cancel a call in flight, and those that it made; whether there is one of this id."""
@@ -73,6 +73,9 @@ class Invoke:
         if call is not None:
             self._cancel(call, "The call was cancelled.")
         return call is not None
+
+    def client_gone(self, call: PendingCall) -> None:
+        self._cancel(call, "The client went away before it had the answer.")
 
     def _cancel(self, call: PendingCall, why: str) -> None:
         self._dispatcher.abandon(call, "cancelled")
@@ -83,8 +86,21 @@ class Invoke:
 
     # The steps
 
-    def _accept(
-        self, route: Route, principal: Principal, headers: Headers, body: bytes, wants_logs: bool
+    def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
+        """Who calls, and what. Raises what there is against it."""
+        principal = self._routes.authenticate(headers.get(b"authorization"))
+        if principal.role == "viewer":
+            raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
+        return principal, self._routes.resolve(target, principal.team)
+
+    def accept(
+        self,
+        route: Route,
+        principal: Principal,
+        headers: Headers,
+        body: bytes,
+        wants_logs: bool = False,
+        first: First | None = None,
     ) -> PendingCall:
         call_id = new_id()
         parent_id, most_s = _text(headers, b"rayfaas-parent"), math.inf
@@ -103,35 +119,36 @@ class Invoke:
             min(_timeout_s(headers), route.version.timeout_s, most_s),
             self._recording.log,
             wants_logs,
+            first=first,
         )
 
     async def _answer(self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
         try:
             self._dispatcher.watch_deadline(call)
             self._dispatcher.dispatch(call)
-            message = await call.first
+            message = await call.answer()
         except RayfaasError as error:
             self._recording.end(call, error.code, error.retryable)
-            await send_error(send, error, _call_headers(call))
+            await send_error(send, error, call_headers(call))
             return
         if message.kind == Kind.ERROR:
             await self._send_failure(call, send)
         elif isinstance(call.ended, ResultHeader) and call.ended.items is None and not format.is_stream:
             await self._send_result(call, message, send)
         else:
-            stream = Stream(call, format, _call_headers(call), partial(self._recording.end, call))
-            await stream.send(message, receive, send)
+            await self.send_stream(call, format, message, receive, send)
+
+    async def send_stream(
+        self, call: PendingCall, format: NdjsonFormat, first: Message, receive: Receive, send: Send
+    ) -> None:
+        stream = Stream(call, format, call_headers(call), partial(self._recording.end, call))
+        await stream.send(first, receive, send)
 
     async def _send_result(self, call: PendingCall, message: Message, send: Send) -> None:
         ended = call.ended
         assert isinstance(ended, ResultHeader)
         self._recording.end(call, None, bytes_out=len(message.body))
-        head = [
-            (b"content-type", ended.content_type.encode()),
-            (b"content-length", str(len(message.body)).encode()),
-            *_call_headers(call),
-        ]
-        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.start", "status": 200, "headers": result_headers(call, ended, message.body)})
         await send({"type": "http.response.body", "body": message.body})
 
     async def _send_failure(self, call: PendingCall, send: Send) -> None:
@@ -139,7 +156,7 @@ class Invoke:
         assert isinstance(ended, ErrorHeader)
         problem = {**ended.problem, "call": call.call_id}
         self._recording.end(call, str(problem["code"]), bool(problem["retryable"]))
-        await send_problem(send, problem, _call_headers(call))
+        await send_problem(send, problem, call_headers(call))
 
 
 async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
@@ -161,7 +178,18 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
+def result_headers(call: PendingCall, ended: ResultHeader, body: bytes) -> list[tuple[bytes, bytes]]:
+    """Raises ValueError where the executor gave a type that would break out of its header."""
+    if not ended.content_type.isprintable():
+        raise ValueError(f"{ended.content_type!r} is not a Content-Type")
+    return [
+        (b"content-type", ended.content_type.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *call_headers(call),
+    ]
+
+
+def call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"rayfaas-call-id", call.call_id.encode()),
         (b"rayfaas-version", str(call.route.version.number).encode()),
@@ -174,6 +202,11 @@ def _call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
         queue_ms, run_ms = (call.dispatched_ns - call.accepted_ns) / 1e6, call.ended.run_us / 1e3
         headers.append((b"server-timing", b"queue;dur=%.2f, run;dur=%.2f" % (queue_ms, run_ms)))
     return headers
+
+
+def context_of(headers: Headers) -> str | None:
+    """What the caller says of where it runs."""
+    return _text(headers, b"rayfaas-context")
 
 
 def _text(headers: Headers, name: bytes) -> str | None:

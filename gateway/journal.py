@@ -12,10 +12,11 @@ import itertools
 import logging
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rayfaas.errors import Unavailable
-from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Spawned, encode_record
+from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Spawned, encode_record, encode_records
 
 _log = logging.getLogger("rayfaas.journal")
 
@@ -39,10 +40,10 @@ class Journal:
         self._late: list[bytes] = []  # ends that could not be written yet
         self._open()
 
-    def started(self, record: CallStarted) -> None:
-        """Raises `Unavailable` if it can't be written: a call that is not recorded is not run."""
+    def started(self, *records: CallStarted) -> None:
+        """All or none. Raises `Unavailable` if they can't be written: a call that is not recorded is not run."""
         try:
-            self._append(encode_record(record) + b"\n")
+            self._append(encode_records(records))
         except OSError as error:
             _log.error("the call journal can't be written: %s", error)
             raise Unavailable(
@@ -51,6 +52,22 @@ class Journal:
 
     def ended(self, record: CallEnded | Settled) -> None:
         self._keep(record)
+
+    def turned(self, starts: Sequence[CallStarted], ends: Sequence[CallEnded]) -> None:
+        """What one turn of the loop began and ended, in one write.
+
+        Raises `Unavailable` if the starts can't be written; the ends are kept in any case.
+        """
+        if not self._late:
+            try:
+                return self._append(encode_records([*starts, *ends]))
+            except OSError:
+                pass  # there may be room for some of it
+        try:
+            self.started(*starts)
+        finally:
+            for end in ends:
+                self._keep(end)
 
     async def spawned(self, record: Spawned) -> None:
         """Returns when it is on disk, power cuts included; who comes meanwhile shares the wait for the disk.

@@ -31,11 +31,21 @@ class Runner(Protocol):
     def cancel(self, pending: PendingCall, reason: str) -> None: ...
 
 
+class First(Protocol):
+    """Who waits for a call's first message: a future, or what is told at once."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, message: Message, /) -> None: ...
+
+    def set_exception(self, error: RayfaasError, /) -> None: ...
+
+
 class PendingCall:
     """One call.
 
-    Its answer is `first`: a RESULT, an ERROR, or the first ITEM of a stream, whose others are read with `next_item`.
-    Where the caller wants logs, a LOG is a message like an ITEM.
+    Its answer is told to `first`: a RESULT, an ERROR, or the first ITEM of a stream, whose others are read with
+    `next_item`. Where the caller wants logs, a LOG is a message like an ITEM.
     """
 
     __slots__ = (
@@ -58,6 +68,7 @@ class PendingCall:
         on_log: OnLog,
         wants_logs: bool = False,
         credit: int = 64,
+        first: First | None = None,
     ) -> None:
         self.route, self.call_id, self.root_id, self.parent_id = route, call_id, root_id, parent_id
         self.principal, self.team, self.content_type, self.body = principal, team, content_type, body
@@ -71,7 +82,7 @@ class PendingCall:
         self.number = 0
         self.bytes_out = 0
         self.ended: ResultHeader | ErrorHeader | None = None
-        self.first: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        self.first: First = first or asyncio.get_running_loop().create_future()
         self.items: deque[Message | RayfaasError] = deque()
         self.more: asyncio.Event | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -110,6 +121,12 @@ class PendingCall:
             self.first.set_exception(error)
         elif self.ended is None:
             self._queue(error)
+
+    async def answer(self) -> Message:
+        """Its first message, of a call that was made without a `first` of its own. Raises the error that ended it."""
+        assert isinstance(self.first, asyncio.Future)
+        message: Message = await self.first
+        return message
 
     def next_ready(self) -> Message | None:
         """The stream's next message if it is here already."""

@@ -20,14 +20,20 @@ async def send_error(send: Send, error: RayfaasError, headers: list[tuple[bytes,
 
 async def send_problem(send: Send, problem: dict[str, Any], headers: list[tuple[bytes, bytes]] | None = None) -> None:
     """Answer with an RFC 9457 problem document."""
+    head, body = write_problem(problem)
+    await send({"type": "http.response.start", "status": problem["status"], "headers": head + (headers or [])})
+    await send({"type": "http.response.body", "body": body})
+
+
+def write_problem(problem: dict[str, Any]) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Its headers and its body."""
     body = encode(problem)
-    own = [
+    head = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", str(len(body)).encode()),
         *extra_headers(int(problem["status"])),
     ]
-    await send({"type": "http.response.start", "status": problem["status"], "headers": own + (headers or [])})
-    await send({"type": "http.response.body", "body": body})
+    return head, body
 
 
 def extra_headers(status: int) -> list[tuple[bytes, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import msgspec
 
@@ -47,36 +48,51 @@ class Recording:
         self, call: PendingCall, target: str, context: str | None = None, idempotency_key: str | None = None
     ) -> None:
         """Raises `Unavailable`: a call that can't be recorded is not run."""
-        route, version = call.route, call.route.version
-        record = CallStarted(
-            call=call.call_id,
-            root=call.root_id,
-            target=target,
-            function=route.function,
-            version=version.number,
-            code_digest=version.code_digest,
-            syntax_digest=version.syntax_digest,
-            environment_digest=version.environment_digest,
-            shape=version.shape,
-            owner=route.owner,
-            principal=call.principal,
-            team=call.team,
-            gateway=self._journal.instance,
-            accepted_us=call.accepted_ns // 1000,
-            bytes_in=len(call.body),
-            parent=call.parent_id,
-            alias=route.alias,
-            alias_revision=route.alias_revision,
-            context=context,
-            idempotency_key=idempotency_key,
-        )
-        self._journal.started(record)
+        self._journal.started(self.start_record(call, target, context, idempotency_key))
         self.in_flight[call.call_id] = call
+
+    def start_record(
+        self, call: PendingCall, target: str, context: str | None = None, idempotency_key: str | None = None
+    ) -> CallStarted:
+        route, version = call.route, call.route.version
+        return CallStarted(
+            call.call_id,
+            call.root_id,
+            target,
+            route.function,
+            version.number,
+            version.code_digest,
+            version.syntax_digest,
+            version.environment_digest,
+            version.shape,
+            route.owner,
+            call.principal,
+            call.team,
+            self._journal.instance,
+            call.accepted_ns // 1000,
+            len(call.body),
+            call.parent_id,
+            route.alias,
+            route.alias_revision,
+            context,
+            idempotency_key,
+        )
+
+    def turned(self, starts: Sequence[CallStarted], ends: Sequence[CallEnded]) -> None:
+        """Write the records of one turn. Raises `Unavailable` where its starts can't be written."""
+        self._journal.turned(starts, ends)
 
     def end(self, call: PendingCall, code: str | None, retryable: bool | None = None, bytes_out: int = 0) -> None:
         """Once: what ends later than the first end does not count."""
+        if (record := self.end_record(call, code, retryable, bytes_out)) is not None:
+            self._journal.ended(record)
+
+    def end_record(
+        self, call: PendingCall, code: str | None, retryable: bool | None = None, bytes_out: int = 0
+    ) -> CallEnded | None:
+        """None where it has ended before. It is no longer in flight, so the record must be written."""
         if self.in_flight.pop(call.call_id, None) is None:
-            return
+            return None
         record = CallEnded(
             call=call.call_id,
             state=state_of(code),
@@ -87,7 +103,7 @@ class Recording:
             cold=call.cold,
         )
         _add_run(record, call)
-        self._journal.ended(record)
+        return record
 
     def let_go(self, call: PendingCall) -> bool:
         """Nobody goes on with it; whether it had no end, and is CANCELLED now."""

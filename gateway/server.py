@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,9 +22,10 @@ from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.deaths import Deaths
+from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
-from rayfaas.gateway.http import OneWriteProtocol
+from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.recording import Recording
@@ -80,6 +82,7 @@ class Gateway:
         recording = Recording(self._journal)
         spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller)
         invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits)
+        self._direct = Direct(invoke, self._dispatcher, recording)
         calls = Calls(self._routes, self._controller, spawned, invoke.cancel)
         self._app = App(invoke, calls, Control(self._routes, self._controller), self._controller)
 
@@ -113,7 +116,7 @@ class Gateway:
     async def _serve_http(self) -> None:
         config = uvicorn.Config(
             cast(Any, self._app),
-            http=OneWriteProtocol,
+            http=cast(Any, partial(CallProtocol, self._direct)),
             ws="none",
             lifespan="off",
             log_config=None,

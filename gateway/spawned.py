@@ -301,7 +301,7 @@ class Spawned:
 
 async def _outcome_of(call: PendingCall) -> Outcome:
     """Its result; of a generator, the JSON array of its items."""
-    message = await call.first
+    message = await call.answer()
     items: list[bytes] = []
     size = 0
     while message.kind == Kind.ITEM or message.kind == Kind.LOG:

@@ -122,3 +122,4 @@ class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):
 
 Record = CallStarted | CallEnded | LogLine | Spawned | Settled
 encode_record = msgspec.json.Encoder().encode
+encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

@@ -19,6 +19,7 @@ from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.deaths import Deaths
+from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.invoke import Invoke
@@ -69,6 +70,7 @@ class SmallGateway:
         self.recording = Recording(self.journal)
         self.spawned = Spawned(self.routes, self.dispatcher, self.recording, self.journal, self.link)
         self.invoke = Invoke(self.routes, self.dispatcher, self.recording, self.spawned, limits)
+        self.direct = Direct(self.invoke, self.dispatcher, self.recording)
         self.calls = Calls(self.routes, self.link, self.spawned, self.invoke.cancel)
         self.app = App(self.invoke, self.calls, Control(self.routes, self.link), self.link)
         self.executor_socket = directory / "executors"

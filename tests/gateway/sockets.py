@@ -10,26 +10,35 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from rayfaas.gateway.http import OneWriteProtocol
+from rayfaas.gateway.http import CallProtocol, DirectCalls, Exchange, Headers
 from tests.gateway.asgi import Answer, Application
 from tests.waiting import eventually
 
 
+class NoDirectCalls:
+    """Takes none."""
+
+    def takes(self, headers: Headers) -> bool:
+        return False
+
+    def begin(self, exchange: Exchange) -> None:
+        raise AssertionError("it took none")
+
+
 @asynccontextmanager
-async def served(app: Application) -> AsyncIterator[int]:
-    """The port at which it is served."""
-    config = uvicorn.Config(
-        cast(Any, app), http=OneWriteProtocol, ws="none", lifespan="off", log_config=None, access_log=False
-    )
+async def served(app: Application, direct: DirectCalls | None = None) -> AsyncIterator[int]:
+    """The port at which it is served, with the calls that `direct` takes answered by that."""
+    config = uvicorn.Config(cast(Any, app), ws="none", lifespan="off", log_config=None, access_log=False)
     config.load()
     state = ServerState()
+    state.default_headers = [(b"date", b"Fri, 27 Nov 2026 12:00:00 GMT")]
     server = await asyncio.get_running_loop().create_server(
-        lambda: OneWriteProtocol(config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: CallProtocol(direct or NoDirectCalls(), config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     yield server.sockets[0].getsockname()[1]
     server.close()
     for connection in list(state.connections):
-        cast(OneWriteProtocol, connection).transport.abort()
+        cast(CallProtocol, connection).transport.abort()
     await eventually(lambda: not state.connections)
     if state.tasks:
         await asyncio.wait(state.tasks, timeout=20)

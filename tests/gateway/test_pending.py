@@ -54,7 +54,7 @@ async def test_items_come_in_the_order_in_which_they_were_heard() -> None:
     for body in (b"1", b"2", b"3"):
         call.hear(item(body))
     call.hear(result(call))
-    assert (await call.first).body == b"1"
+    assert (await call.answer()).body == b"1"
     assert await bodies(call, 2) == [b"2", b"3"]
     assert (await call.next_item()).kind == Kind.RESULT
 
@@ -77,7 +77,7 @@ async def test_logs_are_kept_whether_or_not_the_caller_wants_them() -> None:
     wanting = pending(wants_logs=True, logs=kept)
     wanting.hear(log(b"again"))
     assert kept == [b"hello", b"again"]
-    assert (await wanting.first).body == b"again"
+    assert (await wanting.answer()).body == b"again"
 
 
 async def test_a_failure_before_the_answer_is_the_answer() -> None:
@@ -85,7 +85,7 @@ async def test_a_failure_before_the_answer_is_the_answer() -> None:
     call.fail(CallTimeout("too late"))
     call.fail(CallCancelled("no: this one came second"))
     with pytest.raises(CallTimeout, match="too late"):
-        await call.first
+        await call.answer()
 
 
 async def test_a_failure_in_a_stream_comes_after_the_items_before_it() -> None:
@@ -93,7 +93,7 @@ async def test_a_failure_in_a_stream_comes_after_the_items_before_it() -> None:
     for body in (b"1", b"2"):
         call.hear(item(body))
     call.fail(CallTimeout())
-    await call.first
+    await call.answer()
     assert (await call.next_item()).body == b"2"
     assert call.next_ready() is None
     with pytest.raises(CallTimeout):
@@ -113,7 +113,7 @@ async def test_a_second_answer_does_not_replace_the_first() -> None:
     call = pending()
     call.hear(Message(Kind.RESULT, 1, b"", b"first"))
     call.hear(Message(Kind.RESULT, 1, b"", b"second"))
-    assert (await call.first).body == b"first"
+    assert (await call.answer()).body == b"first"
 
 
 async def test_what_is_here_already_needs_no_waiting() -> None:

@@ -1,0 +1,197 @@
+"""Calls whose request came whole and whose answer is one piece, which are most: answered without a task.
+
+Those of one turn of the loop are recorded in one write: the starts before any of them is dispatched, the ends before
+any of them is answered. Everything else, and a call that turns out to be a generator's, goes through `Invoke`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from rayfaas.envelope import ErrorHeader, ResultHeader
+from rayfaas.errors import RayfaasError, to_problem
+from rayfaas.frames import Kind, Message
+from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList, Headers
+from rayfaas.gateway.invoke import Invoke, Receive, call_headers, context_of, result_headers
+from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.problems import Send, write_problem
+from rayfaas.gateway.recording import Recording
+from rayfaas.gateway.streams import format_for
+from rayfaas.records import CallEnded, CallStarted
+from rayfaas.wire import JSON
+
+_log = logging.getLogger("rayfaas.gateway")
+
+# What asks for more than one plain answer.
+_LONG_WAY = frozenset((b"prefer", b"idempotency-key", b"rayfaas-logs"))
+_PLAIN_ANSWER = (None, b"*/*", JSON.encode())
+
+
+class DirectCall:
+    """A call and its exchange. It hears the first message, as `PendingCall.first`."""
+
+    __slots__ = ("_direct", "answer", "call", "exchange")
+
+    def __init__(self, direct: Direct, exchange: Exchange) -> None:
+        self._direct, self.exchange = direct, exchange
+        self.call: PendingCall | None = None
+        self.answer: Message | RayfaasError | None = None
+
+    def let_go(self) -> None:
+        """It is answered. It and its call hold each other no longer: to find such rings takes the collector long."""
+        self.call = self.exchange.on_gone = None
+
+    def done(self) -> bool:
+        return self.answer is not None
+
+    def set_result(self, message: Message, /) -> None:
+        self.answer = message
+        self._direct.ended(self)
+
+    def set_exception(self, error: RayfaasError, /) -> None:
+        self.answer = error
+        self._direct.ended(self)
+
+
+class Direct:
+    """The direct calls of this gateway."""
+
+    def __init__(self, invoke: Invoke, dispatcher: Dispatcher, recording: Recording) -> None:
+        self._invoke, self._dispatcher, self._recording = invoke, dispatcher, recording
+        self._starting: list[Start] = []
+        self._ending: list[DirectCall] = []
+        self._turns = False
+
+    def takes(self, headers: Headers) -> bool:
+        """Whether a call with these headers has one plain answer."""
+        return headers.get(b"accept") in _PLAIN_ANSWER and _LONG_WAY.isdisjoint(headers)
+
+    def begin(self, exchange: Exchange) -> None:
+        direct = DirectCall(self, exchange)
+        try:
+            principal, route = self._invoke.admit(exchange.target, exchange.headers)
+            call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct)
+        except RayfaasError as error:
+            return _refuse(exchange, error)
+        direct.call = call
+        exchange.on_gone = partial(self._invoke.client_gone, call)
+        self._recording.in_flight[call.call_id] = call
+        record = self._recording.start_record(call, exchange.target, context_of(exchange.headers))
+        self._starting.append(Start(direct, call, record))
+        self._turn_soon()
+
+    def ended(self, direct: DirectCall) -> None:
+        """It has its first message, or the error that ended it."""
+        self._ending.append(direct)
+        self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if not self._turns:
+            self._turns = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """The turn is over: record what it brought, then dispatch, then answer."""
+        self._turns = False
+        starting, self._starting = self._starting, []
+        ending, self._ending = self._ending, []
+        replies = [self._reply(direct) for direct in ending]
+        ends = [reply.record for reply in replies if reply.record is not None]
+        try:
+            self._recording.turned([start.record for start in starting], ends)
+        except RayfaasError as error:
+            self._refuse_all(starting, error)
+        else:
+            self._dispatcher.dispatch_all(start.call for start in starting if not start.direct.done())
+        for direct, reply in zip(ending, replies, strict=True):
+            direct.let_go()
+            reply.send(direct.exchange)
+
+    def _reply(self, direct: DirectCall) -> Reply | HandedOn:
+        call, answer = direct.call, direct.answer
+        assert call is not None
+        assert answer is not None
+        try:
+            return self._reply_to(call, answer)
+        except Exception:  # noqa: BLE001 a border: what is wrong with one answer must not hold up the others
+            _log.exception("the answer to %s can't be sent", call.call_id)
+            return self._problem(call, to_problem(RayfaasError("The gateway failed on this call; its log says how.")))
+
+    def _reply_to(self, call: PendingCall, answer: Message | RayfaasError) -> Reply | HandedOn:
+        if isinstance(answer, RayfaasError):
+            return self._problem(call, to_problem(answer))
+        ended = call.ended
+        if answer.kind == Kind.ERROR and isinstance(ended, ErrorHeader):
+            return self._problem(call, {**ended.problem, "call": call.call_id})
+        if answer.kind == Kind.RESULT and isinstance(ended, ResultHeader) and ended.items is None:
+            headers = result_headers(call, ended, answer.body)
+            return Reply(self._end(call, None, bytes_out=len(answer.body)), 200, headers, answer.body)
+        return HandedOn(partial(self._stream, call, answer))
+
+    def _problem(self, call: PendingCall, problem: dict[str, Any]) -> Reply:
+        head, body = write_problem(problem)
+        code, status = str(problem["code"]), int(problem["status"])
+        return Reply(self._end(call, code, bool(problem["retryable"])), status, head + call_headers(call), body)
+
+    def _end(
+        self, call: PendingCall, code: str | None, retryable: bool | None = None, bytes_out: int = 0
+    ) -> CallEnded | None:
+        if call.timer is not None:
+            call.timer.cancel()
+        return self._recording.end_record(call, code, retryable, bytes_out)
+
+    async def _stream(
+        self, call: PendingCall, first: Message, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        scope[ON_GONE] = partial(self._invoke.client_gone, call)
+        try:
+            await self._invoke.send_stream(call, format_for(dict(scope["headers"])), first, receive, send)
+        finally:
+            self._invoke.let_go(call)
+
+    def _refuse_all(self, starting: list[Start], error: RayfaasError) -> None:
+        for start in starting:
+            self._recording.in_flight.pop(start.call.call_id, None)
+            if not start.direct.done():
+                start.direct.answer = error
+                _refuse(start.direct.exchange, error)
+
+
+class Start(NamedTuple):
+    """A call that this turn began."""
+
+    direct: DirectCall
+    call: PendingCall
+    record: CallStarted
+
+
+class Reply(NamedTuple):
+    """How one ends, with what is recorded of it: nothing where that was done before."""
+
+    record: CallEnded | None
+    status: int
+    headers: HeaderList
+    body: bytes
+
+    def send(self, exchange: Exchange) -> None:
+        exchange.answer(self.status, self.headers, self.body)
+
+
+class HandedOn(NamedTuple):
+    """Its answer is not one piece."""
+
+    application: Application
+    record: None = None
+
+    def send(self, exchange: Exchange) -> None:
+        exchange.hand_on(self.application)
+
+
+def _refuse(exchange: Exchange, error: RayfaasError) -> None:
+    head, body = write_problem(to_problem(error))
+    exchange.answer(error.status, head, body)
