@@ -22,6 +22,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 # How many items the executor may send before the client has taken some; half of it is granted at a time.
 CREDIT = 64
+# Of what has come, in bytes; one message may be longer.
+MOST_AT_ONCE = 64 << 10
 _decode_log = msgspec.msgpack.Decoder(LogHeader).decode
 
 
@@ -139,17 +141,32 @@ class Stream:
             gone.cancel()
 
     async def _step(self, message: Message, send: Send, gone: asyncio.Future[None]) -> Message | None:
-        """Send this message and return the next; None after the last."""
-        kind = message.kind
-        if kind == Kind.RESULT or kind == Kind.ERROR:
-            await self._finish(message, send)
+        """Send this message and those that have come after it, and return the next; None after the last."""
+        text, items, end = self._gather(message)
+        await self._write(send, text)
+        self._grant(items)
+        if end is not None:
+            await self._finish(end, send)
             return None
-        if kind == Kind.LOG:
-            await self._write(send, self._format.log(_log_entry(message)))
-        else:
-            await self._write(send, self._item(message.body))
-            self._grant()
         return await self._next(send, gone)
+
+    def _gather(self, message: Message) -> tuple[bytes, int, Message | None]:
+        """What has come, as one piece, because each costs the client as much as many items; how many items are in it;
+        and the message that ends the stream, if that has come."""
+        pieces: list[bytes] = []
+        size = items = 0
+        following: Message | None = message
+        while following is not None:
+            if following.kind == Kind.RESULT or following.kind == Kind.ERROR:
+                return b"".join(pieces), items, following
+            if following.kind == Kind.LOG:
+                pieces.append(self._format.log(_log_entry(following)))
+            else:
+                pieces.append(self._item(following.body))
+                items += 1
+            size += len(pieces[-1])
+            following = self._call.next_ready() if size < MOST_AT_ONCE else None
+        return b"".join(pieces), items, None
 
     async def _next(self, send: Send, gone: asyncio.Future[None]) -> Message | None:
         if (ready := self._call.next_ready()) is not None:
@@ -184,8 +201,8 @@ class Stream:
         self._call.bytes_out += len(text)
         return text
 
-    def _grant(self) -> None:
-        self._since_grant += 1
+    def _grant(self, items: int) -> None:
+        self._since_grant += items
         if self._since_grant >= CREDIT // 2 and self._call.executor is not None:
             self._call.executor.grant(self._call, self._since_grant)
             self._since_grant = 0

@@ -8,7 +8,7 @@ import pytest
 
 from rayfaas.errors import CallTimeout, FunctionError, NotAcceptable
 from rayfaas.gateway.http import ON_GONE
-from rayfaas.gateway.streams import CREDIT, NdjsonFormat, format_for
+from rayfaas.gateway.streams import CREDIT, MOST_AT_ONCE, NdjsonFormat, format_for
 from tests.gateway.asgi import Answer, Exchange
 from tests.gateway.executor import ReceivedCall
 from tests.gateway.small import SmallGateway
@@ -155,11 +155,23 @@ async def test_credit_is_granted_as_the_client_takes_items(gateway: SmallGateway
     exchange, call = await begun(gateway, NDJSON)
     assert call.credit == CREDIT
     call.yields(*range(CREDIT))
-    for _ in range(CREDIT):
-        await exchange.piece()
+    taken = 0
+    while taken < CREDIT:
+        taken += (await exchange.piece()).count(b"\n")
     await eventually(lambda: call.credit == 2 * CREDIT)
     call.ends(CREDIT)
     await exchange.answer()
+
+
+async def test_items_that_came_together_go_out_in_pieces_of_some_size(gateway: SmallGateway) -> None:
+    exchange, call = await begun(gateway, NDJSON)
+    exchange.reads.clear()
+    call.yields(*["x" * 40_000] * 8)
+    call.ends(8)
+    exchange.reads.set()
+    sizes = [len(await exchange.piece()) for _ in range(3)]
+    assert max(sizes) < MOST_AT_ONCE + 40_100
+    assert (await exchange.answer()).lines()[-1]["done"]["items"] == 8
 
 
 async def test_a_client_that_does_not_read_is_granted_nothing(gateway: SmallGateway) -> None:
