@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,20 +24,37 @@ BATCH = 500
 _ON_ITS_WAY_US = 60_000_000
 
 
+class Reservation(NamedTuple):
+    """A call that wants an idempotency key, and the life of a gateway that has it."""
+
+    team: str
+    function: str
+    key: str
+    call: str
+    gateway: str
+
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """What is reserved."""
+        return self.team, self.function, self.key
+
+
 class SpawnedCalls:
     """`directory` is the gateways' journal, whose locks tell which of them are alive."""
 
     def __init__(self, database: Database, directory: Path) -> None:
         self._database, self._directory = database, directory
 
-    def reserve(self, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
-        """The call that has this key; from now on the given one, if none has."""
+    def reserve(self, wanted: Sequence[Reservation]) -> list[str]:
+        """For each, the call that has its key; from now on its own, if none has. All or none."""
+        if not wanted:
+            return []
         with self._database.transaction():
-            found = self._run("reserved", team=team, function=function, key=key)
-            if found and (found[0]["is_kept"] or self._is_on_its_way(found[0])):
-                return str(found[0]["call"])
-            self._run("reserve", team=team, function=function, key=key, call=call_id, gateway=gateway)
-        return call_id
+            holders = self._holders(wanted)
+            new = [each for each in wanted if holders.setdefault(each.name, each.call) == each.call]
+            if new:
+                self._run("reserve", **_columns(new))
+        return [holders[each.name] for each in wanted]
 
     def release(self, call_id: str) -> None:
         """Free the key that is reserved for a call which is not kept."""
@@ -95,6 +113,15 @@ class SpawnedCalls:
             for statement in ("purge_spawned", "purge_settled", "purge_keys"):
                 self._run(statement, before=before_us)
 
+    def _holders(self, wanted: Sequence[Reservation]) -> dict[tuple[str, str, str], str]:
+        """The calls that have some of the keys already, by the keys' names."""
+        rows = self._run("reserved", **_columns(wanted))
+        on_their_way = [row for row in rows if now_us() - row["reserved_us"] < _ON_ITS_WAY_US]
+        living = {gateway for gateway in {r["gateway"] for r in on_their_way} if is_alive(self._directory, gateway)}
+        on_their_way = [row for row in on_their_way if row["gateway"] in living]
+        holding = [row for row in rows if row["is_kept"]] + on_their_way
+        return {(row["team"], row["function"], row["key"]): row["call"] for row in holding}
+
     def _waiting(self, gateway: str, before_us: int) -> list[Row]:
         return self._run("waiting", gateway=gateway, before=before_us, limit=BATCH)
 
@@ -115,9 +142,9 @@ class SpawnedCalls:
         )
         self._run("interrupt", call=call_id, problem=msgspec.json.encode(to_problem(error)).decode())
 
-    def _is_on_its_way(self, row: Row) -> bool:
-        young = now_us() - row["reserved_us"] < _ON_ITS_WAY_US
-        return bool(young and is_alive(self._directory, row["gateway"]))
-
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
         return self._database.run(_SQL[statement], {"now": now_us(), **parameters})
+
+
+def _columns(wanted: Sequence[Reservation]) -> dict[str, list[str]]:
+    return {field: [getattr(each, field) for each in wanted] for field in Reservation._fields}

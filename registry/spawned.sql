@@ -1,10 +1,14 @@
 -- name: reserved
-SELECT i.call::VARCHAR AS call, i.gateway, i.reserved_us, s.call IS NOT NULL AS is_kept
-FROM store.idempotency i LEFT JOIN store.spawned s USING (call)
-WHERE i.team = $team AND i.function = $function AND i.key = $key;
+SELECT team, function, key, call::VARCHAR AS call, gateway, reserved_us,
+       call IN (SELECT call FROM store.spawned) AS is_kept
+FROM store.idempotency SEMI JOIN (
+    SELECT unnest($team::VARCHAR[]) AS team, unnest($function::VARCHAR[]) AS function, unnest($key::VARCHAR[]) AS key
+) USING (team, function, key);
 
 -- name: reserve
-INSERT OR REPLACE INTO store.idempotency VALUES ($team, $function, $key, $call::UUID, $gateway, $now);
+INSERT OR REPLACE INTO store.idempotency
+SELECT unnest($team::VARCHAR[]), unnest($function::VARCHAR[]), unnest($key::VARCHAR[]), unnest($call::UUID[]),
+       unnest($gateway::VARCHAR[]), $now;
 
 -- name: release
 DELETE FROM store.idempotency WHERE call = $call::UUID AND call NOT IN (SELECT call FROM store.spawned);

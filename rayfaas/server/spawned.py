@@ -11,7 +11,9 @@ from typing import Any
 from rayfaas.errors import RayfaasError
 from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
+from rayfaas.registry.spawned import Reservation
 from rayfaas.server.journals import Journals
+from rayfaas.server.reservations import Reservations
 from rayfaas.server.store import Store
 
 _log = logging.getLogger("rayfaas.controller")
@@ -32,6 +34,7 @@ class Spawned:
 
     def __init__(self, store: Store, journals: Journals, gateways: Gateways) -> None:
         self._store, self._journals, self._gateways = store, journals, gateways
+        self._reservations = Reservations(store, journals)
         self._purged_at = 0.0
         self.methods: dict[str, Method] = {
             "reserve": self._reserve,
@@ -58,8 +61,7 @@ class Spawned:
     # For gateways
 
     async def _reserve(self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
-        await self._journals.load()
-        return await self._store.write(self._store.registry.spawned.reserve, team, function, key, call_id, gateway)
+        return await self._reservations.make(Reservation(team, function, key, call_id, gateway))
 
     async def _release(self, link: Link, call_id: str) -> None:
         """The call could not be kept: its key is free again, unless it is on disk after all."""

@@ -14,6 +14,7 @@ from rayfaas.records import Record
 from rayfaas.registry import spawned as registry_spawned
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
+from rayfaas.registry.spawned import Reservation
 from tests.registry.builders import ACCEPTED_US, GATEWAY, ended, locked, segment, settled, spawned, started
 
 OTHER = "gateway-1-1700000000000000000"
@@ -33,8 +34,16 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def reserve(registry: Registry, call: str, key: str = "k", **changes: str) -> str:
-    fields = {"team": "red", "function": "red/f", "key": key, "call_id": call, "gateway": GATEWAY}
-    return registry.spawned.reserve(**{**fields, **changes})
+    (made,) = registry.spawned.reserve([Reservation("red", "red/f", key, call, GATEWAY)._replace(**changes)])
+    return made
+
+
+def test_many_keys_are_reserved_together_the_first_of_each_first(registry: Registry, journal: Path) -> None:
+    with locked(journal / f"{GATEWAY}.000000.ndjson"):
+        calls = [new_id() for _ in range(6)]
+        wanted = [Reservation("red", "red/f", f"k{n % 3}", call, GATEWAY) for n, call in enumerate(calls)]
+        assert registry.spawned.reserve(wanted) == calls[:3] * 2
+        assert registry.spawned.reserve([]) == []
 
 
 def test_a_key_leads_to_the_call_that_has_it_while_that_is_on_its_way(registry: Registry, journal: Path) -> None:

@@ -185,6 +185,14 @@ async def test_a_key_is_reserved_by_the_first_who_comes(keeper: Keeper) -> None:
     assert answers[0] in ids
 
 
+async def test_those_who_come_while_keys_are_reserved_are_served_together(keeper: Keeper) -> None:
+    fields = {"team": "red", "function": "red/f", "gateway": GATEWAY}
+    ids = [new_id() for _ in range(40)]
+    with locked(keeper.home.journal / f"{GATEWAY}.000000.ndjson"):
+        asked = (keeper.ask("reserve", **fields, key=f"k{n}", call_id=call_id) for n, call_id in enumerate(ids))
+        assert await asyncio.gather(*asked) == ids
+
+
 async def test_a_key_whose_call_was_recorded_a_moment_ago_leads_to_it(keeper: Keeper) -> None:
     kept = spawned(idempotency_key="k")
     fields = {"team": "red", "function": "red/f", "key": "k"}
