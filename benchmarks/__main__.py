@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import cold_start, edit_to_live, registry_load, throughput_report
+from benchmarks import calling, cold_start, edit_to_live, registry_load, throughput_report
 from benchmarks.plan import Plan, Say
 from benchmarks.report import Section, save
 from benchmarks.systems.all import SYSTEMS
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Plan, Path, Say], Section]] = {
     "throughput": throughput_report.run,
     "edit": edit_to_live.run,
     "cold": cold_start.run,
+    "calling": calling.run,
     "registry": registry_load.run,
 }
 

@@ -23,6 +23,7 @@ class Plan:
     edits: int = 20
     redeploys: int = 3
     cold_starts: int = 5
+    calls: int = 5_000
     journal_calls: int = 1_000_000
     stored_calls: int = 10_000_000
 
@@ -30,5 +31,12 @@ class Plan:
     def quick(cls) -> Plan:
         """Some minutes, to see that all of it works; its figures are too few to tell of."""
         return cls(
-            rounds=1, seconds=3, edits=5, redeploys=1, cold_starts=2, journal_calls=100_000, stored_calls=1_000_000
+            rounds=1,
+            seconds=3,
+            edits=5,
+            redeploys=1,
+            cold_starts=2,
+            calls=500,
+            journal_calls=100_000,
+            stored_calls=1_000_000,
         )
