@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,6 +24,7 @@ from rayfaas.errors import (
     Unauthenticated,
     Unavailable,
 )
+from rayfaas.lanes import Lanes
 from rayfaas.raised import error_of
 
 CONNECT_S = 5.0
@@ -58,12 +61,7 @@ class Transport:
         self._http = httpx.AsyncClient(
             base_url=_check_url(config.url),
             headers={"User-Agent": "rayfaas-python", "Accept": wire.JSON, **_authorization(config.token)},
-            transport=httpx.AsyncHTTPTransport(
-                verify=config.url.startswith("https:"),  # loading the certificates takes 20 ms
-                retries=2,  # of connecting only: a server that restarts is back in a moment
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=_IDLE_S),
-                socket_options=_KEEPALIVE,
-            ),
+            transport=Lanes(partial(_lane, httpx.create_ssl_context() if config.url.startswith("https:") else False)),
         )
 
     async def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
@@ -244,6 +242,15 @@ def _not_ours(response: httpx.Response) -> str:
 
 def _reason(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
+
+
+def _lane(verify: ssl.SSLContext | bool) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(
+        verify=verify,
+        retries=2,  # of connecting only: a server that restarts is back in a moment
+        limits=httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_S),
+        socket_options=_KEEPALIVE,
+    )
 
 
 async def _objects(response: httpx.Response) -> AsyncIterator[list[dict[str, Any]]]:
