@@ -111,7 +111,7 @@ def _matches(directory: Path, pattern: str) -> list[Path]:
     """Files that a glob matches; a directory is all the files in it."""
     try:
         matches = list(directory.glob(pattern))
-    except (NotImplementedError, ValueError) as error:
+    except (NotImplementedError, ValueError, IndexError) as error:  # IndexError: the glob is `.`
         raise BadRequest(f"include={pattern!r} is not a glob below {directory}: {error}") from None
     paths = [path for match in matches for path in (match.rglob("*") if match.is_dir() else [match])]
     return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)

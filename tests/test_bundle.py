@@ -184,7 +184,7 @@ def test_globs_start_from_the_functions_directory_and_may_reach_the_whole_projec
     assert "labels.json" in bundle_file(tmp_path / "app/service.py", "f", ["../labels.json"]).files
 
 
-@pytest.mark.parametrize("glob", ["nothing/*", "", "/etc/passwd", "***", "d/missing.json"])
+@pytest.mark.parametrize("glob", ["nothing/*", "", ".", "/etc/passwd", "***", "d/missing.json"])
 def test_a_glob_that_brings_nothing_or_is_none_is_named(tmp_path: Path, glob: str) -> None:
     with pytest.raises(BadRequest, match="include="):
         bundle_file(project(tmp_path, **{"d/a.json": "1"}), "f", [glob])

@@ -62,15 +62,16 @@ def down() -> None:
     if not is_running(home):
         click.echo(f"No server is running in {home.path}.")
         return
-    pid = _server(home)["pid"]
     with STDERR.status("Stopping: calls under way may finish …"):
-        os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + DOWN_S
+        told = False
         while is_running(home):
+            pid = _server(home).get("pid")  # one that is starting tells of itself when it is up
+            if pid is not None and not told:
+                os.kill(pid, signal.SIGTERM)
+                told = True
             if time.monotonic() > deadline:
-                raise click.ClickException(
-                    f"The server (pid {pid}) did not end within {DOWN_S:.0f} s. See {home.logs}."
-                )
+                raise click.ClickException(f"The server did not end within {DOWN_S:.0f} s. See {home.logs}.")
             time.sleep(_LOOK_S)
     click.echo("rayfaas is down.")
 

@@ -129,12 +129,12 @@ class Parent:
     def run(self) -> None:
         prepare(self._home)
         with self._lock():
+            self._forget_server_file()  # of a parent before this one, which was killed
             try:
                 self._keep_until_stopped()
             finally:
                 self._stop_children()
-                with contextlib.suppress(FileNotFoundError):
-                    self._home.server_file.unlink()
+                self._forget_server_file()
 
     def stop(self) -> None:
         self._stopping = True
@@ -179,6 +179,10 @@ class Parent:
             link.close()
             write_secret(self._home.token_file, made["token"].encode())
             return
+
+    def _forget_server_file(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._home.server_file.unlink()
 
     def _write_server_file(self, children: list[Child]) -> None:
         processes = [{"name": "parent", "pid": os.getpid()}]

@@ -134,6 +134,24 @@ def test_a_server_is_waited_for_until_it_has_a_cluster(home: Home, start: Start)
         assert ended(process)[0] == 0
 
 
+def test_a_server_that_is_starting_is_stopped_when_it_has_told_of_itself(rayfaas: Terminal, home: Home) -> None:
+    source = f"""if True:
+        import fcntl, os, time
+        lock = open({str(home.lock_file)!r}, "w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        print("starting", flush=True)
+        time.sleep(0.2)
+        with open({str(home.server_file)!r}, "w") as file:
+            file.write('{{"pid": %d}}' % os.getpid())
+        time.sleep(60)
+    """
+    with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert rayfaas("down") == (0, "rayfaas is down.\n", "")
+        assert process.wait() == -signal.SIGTERM
+
+
 def test_a_second_server_in_one_home_is_refused(rayfaas: Terminal, home: Home) -> None:
     home.server_file.write_text('{"url": "http://127.0.0.1:1234", "pid": 1}')
     with home.lock_file.open("w") as lock:
