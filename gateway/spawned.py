@@ -152,8 +152,9 @@ class Spawned:
         for job in jobs:
             record = msgspec.convert(job, Record)
             if record.call not in self._jobs and record.call not in self._recent:
+                method = f".{record.method}" if record.method else ""
                 try:
-                    route = self._routes.resolve(f"{record.function}:{record.version}", record.team)
+                    route = self._routes.resolve(f"{record.function}{method}:{record.version}", record.team)
                 except RayfaasError as error:
                     self._write_outcome(record, 0, Outcome.of_error(error))
                 else:
@@ -271,7 +272,7 @@ class Spawned:
         reserved: str = await self._controller.request(
             "reserve",
             team=call.team,
-            function=call.route.function,
+            function=call.route.called,
             key=key,
             call_id=call.call_id,
             gateway=self._journal.instance,
@@ -296,6 +297,7 @@ class Spawned:
             retry_delay_s=call.route.version.retry_delay_s,
             parent=call.parent_id,
             idempotency_key=key,
+            method=call.route.method,
         )
 
 

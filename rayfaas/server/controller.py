@@ -133,18 +133,7 @@ class Controller(Service):
             function = self._catalog.function(f"{route.team}/{route.name}")
             function.scaling = route.scaling
             function.aliases = dict(route.aliases)
-            function.versions = {
-                row.version: Version(
-                    f"{row.team}/{row.name}",
-                    row.version,
-                    row.bundle,
-                    row.entry,
-                    row.spec,
-                    row.syntax_digest,
-                    row.environment_digest,
-                )
-                for row in route.versions
-            }
+            function.versions = {row.version: Version.of(row) for row in route.versions}
             await self._routing.set_function(function.route())
         await self._announce_tokens()
         await self._routing.set_sessions(self._sessions)
