@@ -180,7 +180,7 @@ class CallProtocol(HttpToolsProtocol):
         )
         cycle.more_body = False
         if body is not None:
-            cycle.body = body
+            cycle.body = bytearray(body)
             cycle.message_event.set()
         cycle.disconnected = exchange.disconnected
         if self.cycle is cast(Any, exchange):

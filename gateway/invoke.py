@@ -110,7 +110,7 @@ class Invoke:
                     await asyncio.wait_for(self._routes.changed(), deadline - time.monotonic())
                 except asyncio.TimeoutError:
                     raise NoCapacity(
-                        f"{parked.function} is being replaced, which was not over within {patience_s:.1f} s, the timeout."
+                        f"{parked.function} was still being replaced after {patience_s:.1f} s, the timeout."
                     ) from None
 
     def accept(

@@ -43,6 +43,7 @@ class VersionRoute(msgspec.Struct, frozen=True):
     retry_delay_s: float = 1.0
     retry_on: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    swap: str = "overlap"
 
 
 class AliasRoute(msgspec.Struct, frozen=True):
@@ -97,7 +98,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Parked(Exception):
-    """Not an answer: the function is being replaced, so wait for the routes to change. `timeout_s` is the function's."""
+    """No answer: the function is being replaced, so wait until the routes have changed. `timeout_s` is the function's."""
 
     def __init__(self, function: str, timeout_s: float) -> None:
         super().__init__(function)

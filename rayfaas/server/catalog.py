@@ -78,6 +78,7 @@ class Version:
             "retry_delay_s": self.spec.retry_delay_s,
             "retry_on": list(self.spec.retry_on),
             "methods": list(self.methods),
+            "swap": self.spec.swap,
         }
 
 
