@@ -98,7 +98,7 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Parked(Exception):
-    """No answer: the function is being replaced, so wait until the routes have changed. `timeout_s` is the function's."""
+    """The function is being replaced: wait until the routes have changed. `timeout_s` is the function's."""
 
     def __init__(self, function: str, timeout_s: float) -> None:
         super().__init__(function)

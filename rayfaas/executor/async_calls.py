@@ -12,7 +12,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from rayfaas.context import enter_call
 from rayfaas.executor import running
@@ -22,8 +22,6 @@ from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import CallInterrupted, RunningCall
 from rayfaas.executor.sync_calls import run_sync
-
-T = TypeVar("T")
 
 
 class AsyncCalls(Calls):
@@ -83,35 +81,51 @@ class AsyncCalls(Calls):
         if bound is None:
             return
         try:
-            value, items = await self._answer(call, bound)
+            answer = await self._answer(call, bound)
         except asyncio.CancelledError as error:
             self.raised(call, CallInterrupted(call.cancelled) if call.cancelled else error)
         except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
             self.raised(call, error)
         else:
-            self.returned(call, value) if items is None else self.streamed(call, items)
+            self._tell(call, answer)
 
-    async def _answer(self, call: RunningCall, bound: Bound) -> tuple[Any, int | None]:
-        """What it returned; of a generator, how many items were sent."""
+    def _tell(self, call: RunningCall, answer: Answer) -> None:
+        if answer.error is not None:
+            self.raised(call, answer.error)
+        elif answer.items is not None:
+            self.streamed(call, answer.items)
+        else:
+            self.returned(call, answer.value)
+
+    async def _answer(self, call: RunningCall, bound: Bound) -> Answer:
         if bound.callee.batching is not None:
-            return await self._collectors[call.header.method].answer(call, bound.args[0]), None
+            return await self._collectors[call.header.method].answer(call, bound.args[0])
         async with self._slots:
             if not bound.callee.is_async:
                 return await self._run_plain(call, bound)
             call.start(measure_cpu=False)
             value = bound.callee.function(*bound.args, **bound.kwargs)
             if hasattr(value, "__aiter__"):
-                return None, await _stream(call, value)
-            return await value, None
+                return Answer(items=await _stream(call, value))
+            return Answer(await value)
 
-    async def _run_plain(self, call: RunningCall, bound: Bound) -> tuple[Any, int | None]:
-        if self.concurrency == 1:
-            return run_sync(call, bound)
+    async def _run_plain(self, call: RunningCall, bound: Bound) -> Answer:
         self._on_threads.add(call)
         try:
-            return await self._on_thread(partial(run_sync, call, bound))
+            ran = await self._run_here_or_there(partial(run_sync, call, bound))
         finally:
             self._on_threads.discard(call)
+        if ran.error is not None:
+            return ran
+        value, items = ran.value
+        return Answer(value, items=items)
+
+    async def _run_here_or_there(self, run: Callable[[], Any]) -> Answer:
+        """On this thread where nothing else may run meanwhile."""
+        if self.concurrency == 1:
+            return Answer.of(run)
+        in_context = partial(contextvars.copy_context().run, run)
+        return await self._loop.run_in_executor(self._threads, Answer.of, in_context)
 
     # A batch
 
@@ -121,40 +135,23 @@ class AsyncCalls(Calls):
         for call in batch.calls:
             call.start(measure_cpu=False)
         try:
-            returned = await self._call_batched(callee, batch)
+            answer = await self._call_batched(callee, batch)
         except asyncio.CancelledError as error:
-            batch.fail(CallInterrupted("cancelled") if batch.is_unwanted else error)
+            answer = Answer(error=CallInterrupted("cancelled") if batch.is_unwanted else error)
         except BaseException as error:  # noqa: BLE001 whatever user code raises is the answer of all its calls
-            batch.fail(error)
-        else:
-            batch.answer(returned)
+            answer = Answer(error=error)
+        batch.settle(answer)
 
-    async def _call_batched(self, callee: Callee, batch: Batch) -> Any:
-        if callee.is_async:
-            batch.task = asyncio.current_task()
-            return await callee.function(batch.items)
-        if self.concurrency == 1:
-            return _run_batch_here(callee, batch)
-        return await self._on_thread(partial(_run_batch_here, callee, batch))
-
-    async def _on_thread(self, run: Callable[[], T]) -> T:
-        answer = await self._loop.run_in_executor(self._threads, contextvars.copy_context().run, _caught, run)
-        if answer.error is not None:
-            raise answer.error
-        return cast(T, answer.value)
+    async def _call_batched(self, callee: Callee, batch: Batch) -> Answer:
+        if not callee.is_async:
+            return await self._run_here_or_there(partial(_run_batch_here, callee, batch))
+        batch.task = asyncio.current_task()
+        return Answer(await callee.function(batch.items))
 
 
 def _run_batch_here(callee: Callee, batch: Batch) -> Any:
     with batch, batch.measured():
         return callee.function(batch.items)
-
-
-def _caught(run: Callable[[], Any]) -> Answer:
-    """A future can't hold every exception: not StopIteration."""
-    try:
-        return Answer(run())
-    except BaseException as error:  # noqa: BLE001 it is raised again, on the loop
-        return Answer(None, error)
 
 
 async def _stream(call: RunningCall, items: AsyncIterator[Any]) -> int:

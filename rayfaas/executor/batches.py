@@ -13,14 +13,26 @@ from typing import Any, NamedTuple
 from rayfaas.batching import Batching
 from rayfaas.context import CallContext
 from rayfaas.errors import BadBatch
+from rayfaas.executor.calls import Refused
 from rayfaas.executor.running import CallInterrupted, RunningCall, interrupt
 
 
 class Answer(NamedTuple):
-    """What one call of a batch came to."""
+    """What a function came to: an exception as a value, because no future and no coroutine lets every one through.
 
-    value: Any
+    `items` is how many a generator made.
+    """
+
+    value: Any = None
     error: BaseException | None = None
+    items: int | None = None
+
+    @classmethod
+    def of(cls, run: Callable[[], Any]) -> Answer:
+        try:
+            return cls(run())
+        except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
+            return cls(error=error)
 
 
 class Waiting(NamedTuple):
@@ -47,21 +59,19 @@ class Batch:
 
     # Answers
 
-    def answer(self, returned: Any) -> None:
-        """Each its own; all of them an error, where what the function returned is no list of as many."""
+    def settle(self, answer: Answer) -> None:
+        """Each call gets its own; an error all of them, also where what the function returned is no list of as many."""
+        for member, each in zip(self._members, self._split(answer), strict=True):
+            if not member.answer.done():
+                member.answer.set_result(each)
+
+    def _split(self, answer: Answer) -> list[Answer]:
+        returned = answer.value
+        if answer.error is not None:
+            return [answer] * self.size
         if isinstance(returned, list) and len(returned) == self.size:
-            for member, value in zip(self._members, returned, strict=True):
-                self._tell(member, Answer(value))
-        else:
-            self.fail(_misfit(returned, self.size))
-
-    def fail(self, error: BaseException) -> None:
-        for member in self._members:
-            self._tell(member, Answer(None, error))
-
-    def _tell(self, member: Waiting, answer: Answer) -> None:
-        if not member.answer.done():
-            member.answer.set_result(answer)
+            return [Answer(value) for value in returned]
+        return [Answer(error=Refused(_misfit(returned, self.size)))] * self.size
 
     # As one call, to what it prints and to what it calls
 
@@ -127,20 +137,17 @@ class Collector:
         self._gathering: asyncio.Task[None] | None = None
         self._batches: set[asyncio.Task[None]] = set()
 
-    async def answer(self, call: RunningCall, item: Any) -> Any:
-        """What the function returns for this item. Cancelled before its batch has begun, the call is left out."""
+    async def answer(self, call: RunningCall, item: Any) -> Answer:
+        """What the function comes to for this item. Cancelled before its batch has begun, the call is left out."""
         loop = asyncio.get_running_loop()
         waiting = self._waiting[call] = Waiting(call, item, loop.create_future(), loop.time())
         self._came.set()
         if self._gathering is None or self._gathering.done():
             self._gathering = loop.create_task(self._gather())
         try:
-            answer = await waiting.answer
+            return await waiting.answer
         finally:
             self._waiting.pop(call, None)
-        if answer.error is not None:
-            raise answer.error
-        return answer.value
 
     async def _gather(self) -> None:
         while self._waiting:

@@ -95,11 +95,11 @@ class Calls(ABC):
 
     def raised(self, call: RunningCall, error: BaseException) -> None:
         self._done(call)
-        call.error(error.reason if isinstance(error, ItemRefused) else running.describe_exception(error))
+        call.error(error.reason if isinstance(error, Refused) else running.describe_exception(error))
 
 
-class ItemRefused(Exception):
-    """A stream's item can't be encoded: an error of ours, where every other exception is the function's."""
+class Refused(Exception):
+    """An item can't be encoded, or a batch not be taken apart: ours, where other exceptions are the function's."""
 
     def __init__(self, reason: RayfaasError) -> None:
         super().__init__(reason.detail)
@@ -110,4 +110,4 @@ def encode_item(item: Any) -> bytes:
     try:
         return encode_json(item)
     except RayfaasError as error:
-        raise ItemRefused(error) from None
+        raise Refused(error) from None

@@ -81,5 +81,7 @@ class Swap:
             ) from None
 
     async def _served(self) -> None:
-        while await self._waiting(self._placement.running(self._function, self._keep)):
+        while True:
+            if not await self._waiting(self._placement.running(self._function, self._keep)):
+                return
             await asyncio.sleep(_LOOK_S)
