@@ -27,7 +27,7 @@ class ControllerLink(Service):
     """Hand it to `keep_link`; it does its work whenever a link is up."""
 
     def __init__(self, routes: Routes, deaths: Deaths) -> None:
-        super().__init__({"refuse": self._refuse, "executor_ended": self._executor_ended})
+        super().__init__({"refuse": self._refuse, "executor_ended": self._executor_ended, "waiting": self._waiting})
         self._routes, self._deaths = routes, deaths
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -97,6 +97,10 @@ class ControllerLink(Service):
         """No executor of this version will come, for this reason."""
         if self._dispatcher is not None:
             self._dispatcher.refuse_waiting(key, from_problem(problem))
+
+    async def _waiting(self, link: Link, keys: list[str]) -> int:
+        """How many calls wait for an executor of these versions."""
+        return sum(self._dispatcher.pool(key).waiting_count for key in keys) if self._dispatcher is not None else 0
 
     async def _executor_ended(self, link: Link, executor: str, death: dict[str, Any]) -> None:
         self._deaths.tell(executor, msgspec.convert(death, Death))

@@ -21,6 +21,7 @@ from rayfaas.gateway.invoke import Invoke, Receive, call_headers, context_of, re
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, write_problem
 from rayfaas.gateway.recording import Recording
+from rayfaas.gateway.routes import Parked
 from rayfaas.gateway.streams import format_for
 from rayfaas.records import CallEnded, CallStarted
 from rayfaas.wire import JSON
@@ -78,6 +79,8 @@ class Direct:
             call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct)
         except RayfaasError as error:
             return _refuse(exchange, error)
+        except Parked:
+            return exchange.begin_again(self._invoke)
         direct.call = call
         exchange.on_gone = partial(self._invoke.client_gone, call)
         self._recording.in_flight[call.call_id] = call

@@ -67,6 +67,10 @@ class Exchange:
         """Have an ASGI application answer; it has nothing to receive but the client's leaving."""
         self._protocol.hand_on(self, application)
 
+    def begin_again(self, application: Application) -> None:
+        """Have an ASGI application answer the whole request."""
+        self._protocol.hand_on(self, application, self.body)
+
 
 class CallProtocol(HttpToolsProtocol):
     """`direct` gets the calls that may be answered at once, everything else the application of `config`."""
@@ -153,8 +157,14 @@ class CallProtocol(HttpToolsProtocol):
             self.transport.close()
         self.on_response_complete()
 
-    def hand_on(self, exchange: Exchange, application: Application) -> None:
-        scope = {"type": "http", "method": "POST", "http_version": "1.1", "headers": list(exchange.headers.items())}
+    def hand_on(self, exchange: Exchange, application: Application, body: bytes | None = None) -> None:
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "http_version": "1.1",
+            "path": f"{_PREFIX.decode()}{exchange.target}",
+            "headers": list(exchange.headers.items()),
+        }
         cycle = RequestResponseCycle(
             scope=cast(Any, scope),
             transport=self.transport,
@@ -169,6 +179,9 @@ class CallProtocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         cycle.more_body = False
+        if body is not None:
+            cycle.body = bytearray(body)
+            cycle.message_event.set()
         cycle.disconnected = exchange.disconnected
         if self.cycle is cast(Any, exchange):
             self.cycle = cycle

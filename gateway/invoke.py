@@ -5,6 +5,7 @@ Authenticate, resolve, record the start, dispatch, record the end, answer.
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -13,14 +14,14 @@ from typing import Any
 
 from rayfaas.config import Limits
 from rayfaas.envelope import ErrorHeader, ResultHeader
-from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, Forbidden, RayfaasError
+from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, Forbidden, NoCapacity, RayfaasError
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.http import ON_GONE, Headers
 from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.problems import Send, send_error, send_problem
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Principal, Route, Routes
+from rayfaas.gateway.routes import Parked, Principal, Route, Routes
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for
 from rayfaas.names import new_id
@@ -45,10 +46,13 @@ class Invoke:
         try:
             if scope["method"] != "POST":
                 raise BadRequest("Functions are called with POST.")
-            principal, route = self.admit(target, headers)
+            began_ns = time.time_ns()
+            principal, route, was_parked = await self._admit_soon(target, headers)
             format = format_for(headers)
             body = await read_body(receive, headers, self._limits.max_body)
             call = self.accept(route, principal, headers, body, format.carries_logs and b"rayfaas-logs" in headers)
+            if was_parked:
+                call.was_parked(began_ns)
             key = _text(headers, b"idempotency-key")
             if key is not None or b"respond-async" in headers.get(b"prefer", b""):
                 return await self._spawned.answer(call, target, key, headers, send)
@@ -92,6 +96,22 @@ class Invoke:
         if principal.role == "viewer":
             raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
         return principal, self._routes.resolve(target, principal.team)
+
+    async def _admit_soon(self, target: str, headers: Headers) -> tuple[Principal, Route, bool]:
+        """`admit`, which waits while the function is being replaced; and whether it did."""
+        deadline = math.inf
+        while True:
+            try:
+                return *self.admit(target, headers), deadline < math.inf
+            except Parked as parked:
+                patience_s = min(_timeout_s(headers), parked.timeout_s)
+                deadline = min(deadline, time.monotonic() + patience_s)
+                try:
+                    await asyncio.wait_for(self._routes.changed(), deadline - time.monotonic())
+                except asyncio.TimeoutError:
+                    raise NoCapacity(
+                        f"{parked.function} was still being replaced after {patience_s:.1f} s, the timeout."
+                    ) from None
 
     def accept(
         self,

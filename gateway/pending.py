@@ -98,8 +98,15 @@ class PendingCall:
                 self.team,
                 self.deadline,
                 self.credit,
+                self.route.method,
             )
         )
+
+    def was_parked(self, since_ns: int) -> None:
+        """It has waited since then for its function to be replaced, which counts."""
+        self.deadline -= (self.accepted_ns - since_ns) / 1e9
+        self.accepted_ns = since_ns
+        self.cold = "the function was being replaced"
 
     def claims(self) -> Claims:
         """What the calls that it makes are made as."""

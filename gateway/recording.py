@@ -76,6 +76,7 @@ class Recording:
             route.alias_revision,
             context,
             idempotency_key,
+            route.method,
         )
 
     def turned(self, starts: Sequence[CallStarted], ends: Sequence[CallEnded]) -> None:
@@ -133,6 +134,7 @@ def _add_run(record: CallEnded, call: PendingCall) -> None:
         record.cluster, record.hardware = ready.cluster, ready.hardware
     if ended is not None and ended.started_us:
         record.started_us, record.run_us, record.cpu_us = ended.started_us, ended.run_us, ended.cpu_us
-        record.gpu_us = int(ended.run_us * call.route.version.gpus)
+        record.batch_size = ended.batch_size
+        record.gpu_us = int(ended.run_us * call.route.version.gpus / (ended.batch_size or 1))
         if isinstance(ended, ResultHeader):
             record.items = ended.items

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from typing import Any
@@ -28,7 +29,7 @@ class Principal(msgspec.Struct, frozen=True):
 
 
 class VersionRoute(msgspec.Struct, frozen=True):
-    """What the controller says of one ACTIVE version."""
+    """What the controller says of one ACTIVE version. `methods` are those of a class, none of a function."""
 
     number: int
     code_digest: str
@@ -41,6 +42,8 @@ class VersionRoute(msgspec.Struct, frozen=True):
     retries: int = 0
     retry_delay_s: float = 1.0
     retry_on: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    swap: str = "overlap"
 
 
 class AliasRoute(msgspec.Struct, frozen=True):
@@ -49,10 +52,13 @@ class AliasRoute(msgspec.Struct, frozen=True):
 
 
 class FunctionRoute(msgspec.Struct, frozen=True):
+    """`parked`: what its aliases lead to is being replaced, and calls through them wait."""
+
     team: str
     name: str
     versions: list[VersionRoute]
     aliases: dict[str, AliasRoute]
+    parked: bool = False
 
 
 class TokenRoute(msgspec.Struct, frozen=True):
@@ -83,6 +89,20 @@ class Route(msgspec.Struct, frozen=True):
     version: VersionRoute
     alias: str | None = None
     alias_revision: int | None = None
+    method: str | None = None
+
+    @property
+    def called(self) -> str:
+        """What a call of it calls, whatever the version: `team/name`, or `team/Name.method`."""
+        return f"{self.function}.{self.method}" if self.method else self.function
+
+
+class Parked(Exception):
+    """The function is being replaced: wait until the routes have changed. `timeout_s` is the function's."""
+
+    def __init__(self, function: str, timeout_s: float) -> None:
+        super().__init__(function)
+        self.function, self.timeout_s = function, timeout_s
 
 
 class Routes:
@@ -96,6 +116,11 @@ class Routes:
         self._tokens: dict[str, TokenRoute] = {}
         self._resolved: dict[tuple[str, str], Route] = {}
         self._principals: dict[bytes, Principal] = {}
+        self._change = asyncio.Event()
+
+    async def changed(self) -> None:
+        """Returns when there is another revision than now."""
+        await self._change.wait()
 
     def apply(self, changes: Changes) -> None:
         for function in changes.functions:
@@ -107,6 +132,8 @@ class Routes:
             self.sessions = changes.sessions
         self._resolved.clear()
         self.revision = changes.revision
+        self._change.set()
+        self._change = asyncio.Event()
 
     def authenticate(self, authorization: bytes | None) -> Principal:
         """The principal of an Authorization header. Raises `Unauthenticated`."""
@@ -133,7 +160,7 @@ class Routes:
         return principal
 
     def resolve(self, text: str, team: str) -> Route:
-        """What a target means for a caller of `team`. Raises `BadRequest` or `NotFound`."""
+        """What a target means for a caller of `team`. Raises `BadRequest`, `NotFound` or `Parked`."""
         route = self._resolved.get((text, team))
         if route is None:
             route = self._resolve(Target.parse(text), team)
@@ -146,21 +173,41 @@ class Routes:
         if function is None:
             raise NotFound(f"There is no function {owner}/{target.name}. `rayfaas functions` lists those that exist.")
         if target.version is not None:
-            return _route(function, target.version)
+            return _route(function, target.version, method=target.method)
         name = target.alias or LIVE
         alias = function.aliases.get(name)
         if alias is None:
             known = ", ".join(sorted(function.aliases)) or "none yet"
             raise NotFound(f"{owner}/{target.name} has no alias {name!r}. Its aliases: {known}.")
-        return _route(function, alias.version, name, alias.revision)
+        route = _route(function, alias.version, name, alias.revision, target.method)
+        if function.parked:
+            raise Parked(route.function, route.version.timeout_s)
+        return route
 
 
-def _route(function: FunctionRoute, number: int, alias: str | None = None, revision: int | None = None) -> Route:
+def _route(
+    function: FunctionRoute,
+    number: int,
+    alias: str | None = None,
+    revision: int | None = None,
+    method: str | None = None,
+) -> Route:
     name = f"{function.team}/{function.name}"
     for version in function.versions:
         if version.number == number:
-            return Route(f"{name}:{number}", name, function.team, version, alias, revision)
+            _check_method(name, version, method)
+            return Route(f"{name}:{number}", name, function.team, version, alias, revision, method)
     raise NotFound(f"{name} has no version {number} that can be called.")
+
+
+def _check_method(name: str, version: VersionRoute, method: str | None) -> None:
+    if method in version.methods or (method is None and not version.methods):
+        return
+    if not version.methods:
+        raise NotFound(f"{name} is a function, version {version.number} at least: it has no method {method!r}.")
+    there_are = ", ".join(f"{name}.{each}" for each in version.methods)
+    what = f"is a class, and called by one of its methods, not by {method!r}" if method else "is a class"
+    raise NotFound(f"{name}:{version.number} {what}. Call {there_are}.", methods=list(version.methods))
 
 
 def _remember(cache: dict[Any, Any], key: Any, value: Any) -> None:

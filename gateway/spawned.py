@@ -25,7 +25,7 @@ from rayfaas.gateway.outcome import Outcome, send_outcome
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Route, Routes
+from rayfaas.gateway.routes import Parked, Route, Routes
 from rayfaas.names import new_id
 from rayfaas.records import Settled
 from rayfaas.records import Spawned as Record
@@ -152,8 +152,9 @@ class Spawned:
         for job in jobs:
             record = msgspec.convert(job, Record)
             if record.call not in self._jobs and record.call not in self._recent:
+                method = f".{record.method}" if record.method else ""
                 try:
-                    route = self._routes.resolve(f"{record.function}:{record.version}", record.team)
+                    route = self._routes.resolve(f"{record.function}{method}:{record.version}", record.team)
                 except RayfaasError as error:
                     self._write_outcome(record, 0, Outcome.of_error(error))
                 else:
@@ -180,13 +181,16 @@ class Spawned:
                 task.add_done_callback(self._tasks.discard)
 
     async def _run(self, job: Job) -> None:
+        key = job.route.key
         try:
+            if job.route.version.swap == "replace":
+                await self._follow(job)
             if job.outcome.done():
                 return  # it was cancelled before its first step
             outcome = await self._attempt(job)
         finally:
-            self._running[job.route.key] -= 1
-            self._start_waiting(job.route.key)
+            self._running[key] -= 1
+            self._start_waiting(key)
         if outcome.problem is not None and job.may_retry(outcome.problem):
             await asyncio.sleep(job.retry_delay_s)
             if not job.outcome.done():
@@ -194,6 +198,18 @@ class Spawned:
                 self._start_waiting(job.route.key)
         else:
             self._settle(job, outcome)
+
+    async def _follow(self, job: Job) -> None:
+        """Have it run by what its alias leads to now: of a function that was replaced, no other executors are there."""
+        while job.route.alias is not None:
+            try:
+                job.route = self._routes.resolve(job.record.target, job.record.team)
+            except Parked:
+                await self._routes.changed()
+            except RayfaasError:
+                return  # the method is gone from it, say: then as it was accepted
+            else:
+                return
 
     async def _attempt(self, job: Job) -> Outcome:
         record = job.record
@@ -271,7 +287,7 @@ class Spawned:
         reserved: str = await self._controller.request(
             "reserve",
             team=call.team,
-            function=call.route.function,
+            function=call.route.called,
             key=key,
             call_id=call.call_id,
             gateway=self._journal.instance,
@@ -296,6 +312,7 @@ class Spawned:
             retry_delay_s=call.route.version.retry_delay_s,
             parent=call.parent_id,
             idempotency_key=key,
+            method=call.route.method,
         )
 
 

@@ -16,9 +16,12 @@ Importing this loads neither an HTTP library nor anything of the server.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rayfaas.batching import batched
+from rayfaas.cls import Cls, cls
 from rayfaas.context import CallContext, current_call
 from rayfaas.errors import RayfaasError
 from rayfaas.function import Function, function
+from rayfaas.methods import enter, exit
 from rayfaas.remote import RemoteFunction, get, get_call
 
 if TYPE_CHECKING:
@@ -30,13 +33,18 @@ if TYPE_CHECKING:
 __all__ = [
     "CallContext",
     "Client",
+    "Cls",
     "Deployed",
     "Function",
     "RayfaasError",
     "RemoteFunction",
     "SpawnedCall",
     "Stream",
+    "batched",
+    "cls",
     "current_call",
+    "enter",
+    "exit",
     "function",
     "get",
     "get_call",

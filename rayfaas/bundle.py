@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from rayfaas.errors import BadRequest, BodyTooLarge
@@ -24,7 +25,7 @@ from rayfaas.source import check_import
 from rayfaas.spec import Entry
 
 if TYPE_CHECKING:
-    from rayfaas.function import Function
+    from rayfaas.declared import Declared
 
 MAX_BYTES = 256 << 20
 
@@ -62,8 +63,8 @@ def bundle_file(file: Path, attribute: str, include: Iterable[str] = (), project
     return _bundle(sources, entry, file)
 
 
-def bundle_function(function: Function[Any, Any]) -> Bundle:
-    """The code of a function of this program: its file as it is on disk now, or a pickle where it has none.
+def bundle_function(function: Declared) -> Bundle:
+    """The code of a function or class of this program: its file as it is on disk now, or a pickle where it has none.
 
     A pickle is made of what was typed into a notebook or REPL, or made by `exec` or inside of another function.
     """
@@ -77,22 +78,28 @@ def bundle_function(function: Function[Any, Any]) -> Bundle:
     return bundle_file(file, attribute, function.include, project)
 
 
-def _file_of(function: Function[Any, Any], module: Any) -> Path | None:
+def _file_of(function: Declared, module: Any) -> Path | None:
     """The file that defines it, if one does: what `exec` defines names a file that does not exist."""
     file = getattr(module, "__file__", None)
     if file is None or not file.endswith(".py") or not os.path.isfile(file):
         return None
-    code = getattr(inspect.unwrap(function.fn), "__code__", None)
+    code = _code_of(function.wrapped)
     if code is not None and not (os.path.isfile(code.co_filename) and os.path.samefile(code.co_filename, file)):
         return None
     return Path(file)
 
 
-def _attribute_of(function: Function[Any, Any], module: Any) -> str | None:
+def _code_of(wrapped: Any) -> CodeType | None:
+    """Of a class that of any function in it, which has been read from the same file."""
+    own = vars(wrapped).values() if inspect.isclass(wrapped) else [inspect.unwrap(wrapped)]
+    return next((value.__code__ for value in own if hasattr(value, "__code__")), None)
+
+
+def _attribute_of(function: Declared, module: Any) -> str | None:
     """The name under which its module holds it, decorated or not."""
     names = vars(module) if module is not None else {}
     holders = [name for name, value in names.items() if value is function]
-    holders += [name for name, value in names.items() if value is function.fn]
+    holders += [name for name, value in names.items() if value is function.wrapped]
     return holders[0] if holders else None
 
 
@@ -117,12 +124,12 @@ def _matches(directory: Path, pattern: str) -> list[Path]:
     return sorted(path for path in paths if path.is_file() and "__pycache__" not in path.parts)
 
 
-def _bundle_pickle(function: Function[Any, Any]) -> Bundle:
+def _bundle_pickle(function: Declared) -> Bundle:
     directory = Path.cwd()
     project = Project(directory.resolve())
     if function.include:
         raise BadRequest(f"{function.name} has no file that include= could be relative to: it is deployed as a pickle.")
-    data = pickle_function(function.fn)
+    data = pickle_function(function.wrapped)
     sources: dict[str, SourceFile] = {}
     for module in referenced_modules(data):
         for path in project.files_of(module):
@@ -130,7 +137,7 @@ def _bundle_pickle(function: Function[Any, Any]) -> Bundle:
     meta = {"python": ".".join(platform.python_version_tuple()[:2])}
     for name, content in ((PICKLE, data), (PICKLE_META, json.dumps(meta).encode())):
         sources[name] = SourceFile(name, directory / name, content)
-    return _bundle(sources, Entry(kind="pickle", module="function", name=function.fn.__name__), directory)
+    return _bundle(sources, Entry(kind="pickle", module="function", name=function.wrapped.__name__), directory)
 
 
 def _bundle(sources: Mapping[str, SourceFile], entry: Entry, path: Path) -> Bundle:

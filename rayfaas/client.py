@@ -14,9 +14,9 @@ from rayfaas.bundle import Bundle, bundle_file, bundle_function
 from rayfaas.call import Call
 from rayfaas.config import ClientConfig
 from rayfaas.declaration import Declaration
+from rayfaas.declared import Declared
 from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
 from rayfaas.errors import NotFound, ProtocolError
-from rayfaas.function import Function
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
 from rayfaas.names import LIVE, check_alias, check_name, check_team
@@ -138,14 +138,14 @@ class Client(Speaker):
     @operation
     async def deploy(
         self,
-        function: Function[Any, Any],
+        function: Declared,
         *,
         alias: str = LIVE,
         team: str | None = None,
         message: str | None = None,
         on_event: OnEvent | None = None,
     ) -> Deployed:
-        """Publish a function of this program; see `Function.deploy`."""
+        """Publish a function or class of this program; see `Function.deploy`."""
         bundle = bundle_function(function)
         return await self._publish(function.declaration, bundle, alias, team, message, on_event)
 
@@ -160,7 +160,7 @@ class Client(Speaker):
         message: str | None = None,
         on_event: OnEvent | None = None,
     ) -> list[Deployed]:
-        """Publish the decorated functions in a file, or those of them that `names` says, all at once.
+        """Publish the decorated functions and classes in a file, or those of them that `names` says, all at once.
 
         Raises the first error in the order of the file, after every deploy has ended.
         """

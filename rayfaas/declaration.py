@@ -1,10 +1,10 @@
-"""What `@rayfaas.function(...)` declares about a function: its name, its team, its spec, the data files it needs."""
+"""What `@rayfaas.function(...)` or `@rayfaas.cls(...)` declares: a name, a team, a spec, the data files it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from rayfaas.errors import BadRequest
 from rayfaas.names import check_name, check_team
@@ -12,9 +12,32 @@ from rayfaas.spec import Scaling, Shape, Spec, parse
 
 _SHAPE = ("cpus", "gpus", "memory_mb", "env")
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
-_SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on")
+_SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap")
 
 OPTIONS = ("name", "team", *_SPEC, *_SHAPE, *_SCALING, "include")
+
+
+class Options(TypedDict, total=False):
+    """The options of the decorators, for type checkers; what they mean is said in `rayfaas.spec`."""
+
+    name: str | None
+    team: str | None
+    timeout_s: float | None
+    concurrency: int | None
+    preload: Sequence[str] | None
+    retries: int | None
+    retry_delay_s: float | None
+    retry_on: Sequence[str] | None
+    swap: Literal["overlap", "replace"] | None
+    cpus: float | None
+    gpus: float | None
+    memory_mb: int | None
+    env: Mapping[str, str] | None
+    min_replicas: int | None
+    max_replicas: int | None
+    target_concurrency: float | None
+    scale_down_after_s: float | None
+    include: Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -27,7 +50,7 @@ class Declaration:
     include: tuple[str, ...]
 
     @classmethod
-    def of(cls, python_name: str, options: Mapping[str, Any]) -> Declaration:
+    def of(cls, python_name: str, options: Mapping[str, Any], decorator: str = "function") -> Declaration:
         """What the options of a decorator declare. Those that are missing or None have the defaults of `Spec`.
 
         Raises `BadRequest` that names each option at fault.
@@ -36,7 +59,7 @@ class Declaration:
         5.0
         """
         given = {option: value for option, value in options.items() if value is not None}
-        what = f"@rayfaas.function of {python_name}"
+        what = f"@rayfaas.{decorator} of {python_name}"
         if unknown := sorted(given.keys() - set(OPTIONS)):
             raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
         team = given.get("team")

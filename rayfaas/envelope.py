@@ -21,7 +21,10 @@ class ReadyHeader(msgspec.Struct, array_like=True):
 
 
 class CallHeader(msgspec.Struct, array_like=True):
-    """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may go out before more is granted."""
+    """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may go out before more is granted.
+
+    `method` is which method of a class, None for a function.
+    """
 
     call_id: str
     root_id: str
@@ -31,10 +34,14 @@ class CallHeader(msgspec.Struct, array_like=True):
     team: str
     deadline: float
     credit: int
+    method: str | None = None
 
 
 class ResultHeader(msgspec.Struct, array_like=True):
-    """RESULT: it returned, or its stream ended after `items`. Times are in microseconds; `load` is the executor's."""
+    """RESULT: it returned, or its stream ended after `items`. Times are in microseconds; `load` is the executor's.
+
+    `batch_size` is how many calls ran together, this one included, None for a function that is not batched.
+    """
 
     content_type: str
     started_us: int
@@ -42,6 +49,7 @@ class ResultHeader(msgspec.Struct, array_like=True):
     cpu_us: int
     load: int
     items: int | None = None
+    batch_size: int | None = None
 
 
 class ErrorHeader(msgspec.Struct, array_like=True):
@@ -52,6 +60,7 @@ class ErrorHeader(msgspec.Struct, array_like=True):
     run_us: int
     cpu_us: int
     load: int
+    batch_size: int | None = None
 
 
 class LogHeader(msgspec.Struct, array_like=True):

@@ -2,7 +2,8 @@
 
     RayfaasError
     ├── FunctionError              the user's function raised; never mixed up with ours
-    │   └── ResultNotSerializable  it returned something that the asked encoding can't carry
+    │   ├── ResultNotSerializable  it returned something that the asked encoding can't carry
+    │   └── BadBatch               batched, it returned something else than a result for each item
     ├── BadRequest                 the request is at fault: mend it, then send it again
     │   ├── MalformedBody, InvalidArguments, BodyTooLarge, UnsupportedMediaType, NotAcceptable
     │   └── QueryError             SQL that is wrong, forbidden or over a limit
@@ -75,6 +76,11 @@ class FunctionError(RayfaasError):
 class ResultNotSerializable(FunctionError):
     code = "result_not_serializable"
     title = "The function's result can't be encoded"
+
+
+class BadBatch(FunctionError):
+    code = "bad_batch"
+    title = "The batched function did not return a result for each item"
 
 
 class BadRequest(RayfaasError):

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rayfaas.declared import Declared
 from rayfaas.errors import ImportFailed
-from rayfaas.function import Function
 from rayfaas.project import Project
 
 
-def imported_functions(project: Project, file: Path) -> dict[str, Function[Any, Any]]:
-    """The decorated functions that `file` itself defines, by the name that its module holds them under.
+def imported_functions(project: Project, file: Path) -> dict[str, Declared]:
+    """The decorated functions and classes that `file` itself defines, by the name that its module holds them under.
 
     Raises `ImportFailed` with the user's traceback. The project's modules are taken out of `sys.modules` again, so that
     the next look sees the files as they are then.
@@ -33,7 +33,7 @@ def imported_functions(project: Project, file: Path) -> dict[str, Function[Any, 
     return {
         attribute: value
         for attribute, value in vars(module).items()
-        if isinstance(value, Function) and value.fn.__module__ == name
+        if isinstance(value, Declared) and value.wrapped.__module__ == name
     }
 
 

@@ -16,22 +16,26 @@ DEFAULT_TEAM = "default"
 _TEAM = r"[a-z0-9][a-z0-9-]{0,62}"
 _NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 _ALIAS = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
+_METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 _TARGET = re.compile(
-    rf"(?:(?P<team>{_TEAM})/)?(?P<name>{_NAME})(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{_ALIAS}))?", re.ASCII
+    rf"(?:(?P<team>{_TEAM})/)?(?P<name>{_NAME})(?:\.(?P<method>{_METHOD}))?"
+    rf"(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{_ALIAS}))?",
+    re.ASCII,
 )
 
 
 class Target(NamedTuple):
-    """What a caller addresses. Without `version` and `alias` it is the alias `live`.
+    """What a caller addresses. Without `version` and `alias` it is the alias `live`; classes are called by `method`.
 
-    >>> Target.parse("nlp/embed@prod")
-    Target(team='nlp', name='embed', version=None, alias='prod')
+    >>> Target.parse("nlp/Model.predict@prod")
+    Target(team='nlp', name='Model', version=None, alias='prod', method='predict')
     """
 
     team: str | None
     name: str
     version: int | None
     alias: str | None
+    method: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> Target:
@@ -40,10 +44,17 @@ class Target(NamedTuple):
         if match is None:
             raise BadRequest(
                 f"{text!r} is not a target. Write [team/]name, [team/]name:version or [team/]name@alias, "
-                "for example embed, embed:7, nlp/embed@prod."
+                "for example embed, embed:7, nlp/embed@prod; of a class its method, Model.predict@prod."
             )
         version = match["version"]
-        return cls(match["team"], match["name"], int(version) if version else None, match["alias"])
+        number = int(version) if version else None
+        return cls(match["team"], match["name"], number, match["alias"], match["method"])
+
+    def __str__(self) -> str:
+        team = f"{self.team}/" if self.team else ""
+        method = f".{self.method}" if self.method is not None else ""
+        end = f":{self.version}" if self.version is not None else "" if self.alias is None else f"@{self.alias}"
+        return f"{team}{self.name}{method}{end}"
 
 
 def check_team(team: str) -> str:
@@ -56,6 +67,12 @@ def check_name(name: str) -> str:
     if not re.fullmatch(_NAME, name, re.ASCII):
         raise BadRequest(f"{name!r} is not a function's name: letters, digits, _ and -, 128 at most, no digit first.")
     return name
+
+
+def check_method(method: str) -> str:
+    if not re.fullmatch(_METHOD, method, re.ASCII):
+        raise BadRequest(f"{method!r} can't be called by name: letters, digits and _ of ASCII, 128 at most.")
+    return method
 
 
 def check_alias(alias: str) -> str:

@@ -84,8 +84,9 @@ MAX_PACKET = 128 << 10
 class Imported(msgspec.Struct):
     """The version's code is imported and its gateways are dialled: it is ready.
 
-    `interface` is the function's kind, schemas and docstring; `heavy` are the installed packages whose import took
-    long, with the milliseconds of each, and `modules` all modules of them that the import loaded, in order.
+    `interface` is the function's kind, schemas and docstring, of a class those of its methods; `heavy` are the
+    installed packages whose import took long, with the milliseconds of each, and `modules` all modules of them that the
+    import loaded, in order.
     """
 
     interface: dict[str, object]

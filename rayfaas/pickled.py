@@ -1,4 +1,4 @@
-"""Functions that are in no file, such as those of a notebook, as pickles that hold their code."""
+"""Functions and classes that are in no file, such as those of a notebook, as pickles that hold their code."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from typing import Any
 
 import cloudpickle
 
+from rayfaas.declared import Declared
 from rayfaas.errors import BadRequest
-from rayfaas.function import Function
 
 
 def pickle_function(fn: Callable[..., Any]) -> bytes:
-    """The function with all that it refers to in its notebook. Raises `BadRequest` that names what can't be pickled."""
+    """The function or class with all that it refers to in its notebook.
+
+    Raises `BadRequest` that names what can't be pickled.
+    """
     try:
         return _dumps(fn)
     except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
@@ -37,8 +40,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # it has no types
     """Pickles decorated functions of a notebook, which others would import it from, with their code."""
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, Function) and obj.__module__ == "__main__":
-            return object.__new__, (Function,), vars(obj)
+        if isinstance(obj, Declared) and obj.__module__ == "__main__":
+            return object.__new__, (type(obj),), vars(obj)
         return super().reducer_override(obj)
 
 
@@ -50,6 +53,8 @@ def _dumps(value: Any) -> bytes:
 
 def _culprit(fn: Callable[..., Any]) -> str | None:
     """The variable outside of the function that it refers to and that can't be pickled."""
+    if inspect.isclass(fn):
+        return next(filter(None, map(_culprit, filter(inspect.isfunction, vars(fn).values()))), None)
     used = inspect.getclosurevars(inspect.unwrap(fn))
     for name, value in {**used.globals, **used.nonlocals}.items():
         try:

@@ -18,7 +18,8 @@ class CallStarted(msgspec.Struct, tag="start", tag_field="k", omit_defaults=True
     """What is known of a call when it is accepted.
 
     `target` is as the caller wrote it; `alias` (with `alias_revision`, which counts the alias's moves) is what it was
-    resolved through, empty for a pinned version. `owner` is the function's team, `team` the caller's.
+    resolved through, empty for a pinned version. `owner` is the function's team, `team` the caller's. `method` is the
+    method called, where the function is a class.
     """
 
     call: str
@@ -41,13 +42,15 @@ class CallStarted(msgspec.Struct, tag="start", tag_field="k", omit_defaults=True
     alias_revision: int | None = None
     context: str | None = None
     idempotency_key: str | None = None
+    method: str | None = None
 
 
 class CallEnded(msgspec.Struct, tag="end", tag_field="k", omit_defaults=True):
     """How a call ended and where it ran.
 
     `queue_us` is the wait for an executor, `run_us` the time in the function, `cpu_us` its processor time, `gpu_us` the
-    GPU time reserved for it. `cold` names why no executor was up ("" for a warm call).
+    GPU time reserved for it. `cold` names why no executor was up ("" for a warm call). `batch_size` is how many calls
+    were run together with it, itself included: processor and GPU time are its share.
     """
 
     call: str
@@ -68,6 +71,7 @@ class CallEnded(msgspec.Struct, tag="end", tag_field="k", omit_defaults=True):
     node: str | None = None
     cluster: str | None = None
     hardware: str | None = None
+    batch_size: int | None = None
 
 
 class LogLine(msgspec.Struct, tag="log", tag_field="k", omit_defaults=True):
@@ -105,6 +109,7 @@ class Spawned(msgspec.Struct, tag="spawned", tag_field="k", omit_defaults=True):
     retry_delay_s: float
     parent: str | None = None
     idempotency_key: str | None = None
+    method: str | None = None
 
 
 class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):

@@ -177,14 +177,22 @@ class RemoteFunction(Generic[P, R_co]):
             idempotency_key=idempotency_key,
         )
 
+    def _how(self) -> dict[str, Any]:
+        """How it is called, as its constructor takes it."""
+        return {
+            "client": self._given_client,
+            "timeout_s": self._timeout_s,
+            "on_log": self._on_log,
+            "retries": self._retries,
+            "idempotency_key": self._idempotency_key,
+        }
+
     def _retarget(self, alias: str | None, version: int | None) -> str:
         if alias is None and version is None:
             return self.target
         if alias is not None and version is not None:
             raise BadRequest(f"A call goes to an alias or to a version, not to both ({alias!r} and {version!r}).")
-        target = Target.parse(self.target)
-        name = f"{target.team}/{target.name}" if target.team else target.name
-        return f"{name}@{alias}" if alias is not None else f"{name}:{version}"
+        return str(Target.parse(self.target)._replace(alias=alias, version=version))
 
     @property
     def _client(self) -> Client:
@@ -194,16 +202,40 @@ class RemoteFunction(Generic[P, R_co]):
         return f"<rayfaas.{type(self).__name__} {self.target}>"
 
 
+class Remote(RemoteFunction[..., Any]):
+    """What was deployed under a name: a function, or a class, whose methods are its attributes.
+
+    A method whose name is taken, such as `stream`, is had by its own name: `rayfaas.get("Model.stream")`.
+
+    >>> model = rayfaas.get("nlp/Model@prod")  # doctest: +SKIP
+    >>> model.predict.remote("a text")  # doctest: +SKIP
+    0.98
+    """
+
+    def __getattr__(self, name: str) -> RemoteFunction[..., Any]:
+        target = Target.parse(self.__dict__["_target"]) if not name.startswith("_") else None
+        if target is None or target.method is not None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return RemoteFunction(str(target._replace(method=name)), **self._how())
+
+    def options(self, **options: Any) -> Remote:
+        made = super().options(**options)
+        return Remote(made.target, **made._how())
+
+    def __repr__(self) -> str:
+        return f"<rayfaas.RemoteFunction {self.target}>"
+
+
 def _length(inputs: Iterable[Any]) -> int | None:
     return len(inputs) if isinstance(inputs, Sized) else None
 
 
-def get(target: str, *, timeout_s: float | None = None) -> RemoteFunction[..., Any]:
-    """A deployed function, by its name: `embed`, `embed:7`, `nlp/embed@prod`.
+def get(target: str, *, timeout_s: float | None = None) -> Remote:
+    """A deployed function or class, by its name: `embed`, `embed:7`, `nlp/embed@prod`, `Model`, `Model.predict`.
 
     Nothing is asked of the server before the first call.
     """
-    return RemoteFunction(target, timeout_s=timeout_s)
+    return Remote(target, timeout_s=timeout_s)
 
 
 def get_call(call_id: str) -> SpawnedCall:

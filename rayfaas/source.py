@@ -1,9 +1,9 @@
-"""The decorated functions in a file, found without running it wherever what they declare can be read off."""
+"""The decorated functions and classes in a file, found without running it where what they declare can be read off."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,23 @@ from rayfaas.errors import BadRequest
 from rayfaas.imported import imported_functions
 from rayfaas.project import Project, SourceFile
 
+DECORATORS = ("function", "cls")
+
 
 @dataclass(frozen=True)
 class DeclaredFunction:
-    """`attribute` is its name in the module, `declaration.name` the one that it is deployed under."""
+    """A function or class: `attribute` is its name in the module, `declaration.name` the one it is deployed under."""
 
     attribute: str
     declaration: Declaration
 
 
 def declared_functions(file: Path, project: Project | None = None) -> list[DeclaredFunction]:
-    """The functions that `file` declares, in order.
+    """The functions and classes that `file` declares, in order.
 
-    The file is imported only where its syntax tree does not tell: where options are computed, or `rayfaas.function` is
-    used otherwise than as a decorator. Raises `BadRequest` where there are none, `ImportFailed` where it does not parse
-    or import.
+    The file is imported only where its syntax tree does not tell: where options are computed, or `rayfaas.function` or
+    `rayfaas.cls` is used otherwise than as a decorator. Raises `BadRequest` where there are none, `ImportFailed` where
+    it does not parse or import.
     """
     project = project or Project.of_file(file)
     source = project.read(file)
@@ -36,7 +38,9 @@ def declared_functions(file: Path, project: Project | None = None) -> list[Decla
         functions = imported_functions(project, file)
         found = [DeclaredFunction(name, function.declaration) for name, function in functions.items()]
     if not found:
-        raise BadRequest(f"{file} has no function that is decorated with @rayfaas.function.")
+        raise BadRequest(
+            f"{file} has no function that is decorated with @rayfaas.function, and no class with @rayfaas.cls."
+        )
     _check_distinct(found, file)
     return found
 
@@ -44,7 +48,7 @@ def declared_functions(file: Path, project: Project | None = None) -> list[Decla
 def check_import(source: SourceFile) -> None:
     """Raises `BadRequest` for a file that would deploy itself again wherever it is imported."""
     names = _Names.of(source.tree)
-    decorated = {node.name for node in _functions(source.tree) if any(map(names.is_decorator, node.decorator_list))}
+    decorated = {node.name for node in _definitions(source.tree) if any(map(names.decorator, node.decorator_list))}
     for node in _run_on_import(source.tree):
         if (
             isinstance(node, ast.Call)
@@ -65,22 +69,23 @@ def _read_off(tree: ast.Module) -> list[DeclaredFunction] | None:
     found = []
     decorators: set[int] = set()
     for node in tree.body:
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
-        ours = [decorator for decorator in node.decorator_list if names.is_decorator(decorator)]
+        decorates = "cls" if isinstance(node, ast.ClassDef) else "function"
+        ours = [decorator for decorator in node.decorator_list if names.decorator(decorator) == decorates]
         decorators.update(id(each) for decorator in ours for each in ast.walk(decorator))
         for decorator in ours:
             options = _literal_options(decorator)
             if options is None:
                 return None
-            found.append(DeclaredFunction(node.name, Declaration.of(node.name, options)))
-    if any(names.is_decorator(node) and id(node) not in decorators for node in ast.walk(tree)):
+            found.append(DeclaredFunction(node.name, Declaration.of(node.name, options, decorates)))
+    if any(names.decorator(node) and id(node) not in decorators for node in ast.walk(tree)):
         return None
     return found
 
 
 def _literal_options(decorator: ast.expr) -> dict[str, Any] | None:
-    """The options of `@rayfaas.function(...)`, None where they are computed."""
+    """The options of `@rayfaas.function(...)` or `@rayfaas.cls(...)`, None where they are computed."""
     if not isinstance(decorator, ast.Call):
         return {}
     if decorator.args or any(keyword.arg is None for keyword in decorator.keywords):
@@ -93,32 +98,36 @@ def _literal_options(decorator: ast.expr) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class _Names:
-    """What `rayfaas` and `rayfaas.function` are called in a file."""
+    """What `rayfaas` is called in a file, and what its decorators are, by the name that they have there."""
 
     packages: frozenset[str]
-    functions: frozenset[str]
+    decorators: Mapping[str, str]
 
     @classmethod
     def of(cls, tree: ast.Module) -> _Names:
         packages: set[str] = set()
-        functions: set[str] = set()
+        decorators: dict[str, str] = {}
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 packages.update(alias.asname or "rayfaas" for alias in node.names if alias.name == "rayfaas")
             elif isinstance(node, ast.ImportFrom) and node.module == "rayfaas" and not node.level:
-                functions.update(alias.asname or alias.name for alias in node.names if alias.name == "function")
-        return cls(frozenset(packages), frozenset(functions))
+                decorators.update(
+                    (each.asname or each.name, each.name) for each in node.names if each.name in DECORATORS
+                )
+        return cls(frozenset(packages), decorators)
 
-    def is_decorator(self, node: ast.AST) -> bool:
-        """Whether it is `rayfaas.function` or `rayfaas.function(...)`."""
+    def decorator(self, node: ast.AST) -> str | None:
+        """Which of DECORATORS it is, called or not: `rayfaas.function`, `rayfaas.function(...)`."""
         node = node.func if isinstance(node, ast.Call) else node
         if isinstance(node, ast.Attribute):
-            return node.attr == "function" and isinstance(node.value, ast.Name) and node.value.id in self.packages
-        return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in self.functions
+            is_ours = isinstance(node.value, ast.Name) and node.value.id in self.packages and node.attr in DECORATORS
+            return node.attr if is_ours else None
+        return self.decorators.get(node.id) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) else None
 
 
-def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+def _definitions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return (node for node in ast.walk(tree) if isinstance(node, kinds))
 
 
 def _run_on_import(node: ast.AST) -> Iterator[ast.AST]:

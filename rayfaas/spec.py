@@ -57,6 +57,8 @@ class Spec(Frozen):
     one executor runs at the same time (threads for `def`, tasks for `async def`). `preload` names modules that are
     imported in the zygote, before the fork. A spawned call that failed is run again `retries` times, after
     `retry_delay_s` and then twice as long each time; `retry_on` names the exceptions to do so for, if not for all.
+    `swap` says what a deploy does with executors of the version before: with `overlap` they go when new ones are up,
+    with `replace` they are gone before new ones start, and calls wait meanwhile.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
@@ -65,6 +67,7 @@ class Spec(Frozen):
     retries: Annotated[int, Field(ge=0, le=100)] = 0
     retry_delay_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
     retry_on: tuple[str, ...] = ()
+    swap: Literal["overlap", "replace"] = "overlap"
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
 
@@ -75,7 +78,7 @@ class Spec(Frozen):
 
 
 class Entry(Frozen):
-    """Where in a bundle the function is: `module` and `name`, or a pickle made from a notebook's cell."""
+    """Where in a bundle the function or class is: `module` and `name`, or a pickle made from a notebook's cell."""
 
     kind: Literal["module", "pickle"] = "module"
     module: str

@@ -10,30 +10,30 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     bytes_out: 'BIGINT', items: 'BIGINT', cold: 'VARCHAR', executor: 'VARCHAR', replica: 'VARCHAR', node: 'VARCHAR',
     cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR',
     content_type: 'VARCHAR', body: 'VARCHAR', timeout_s: 'DOUBLE', retries: 'INTEGER', retry_delay_s: 'DOUBLE',
-    attempts: 'INTEGER', problem: 'VARCHAR'
+    attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER'
 });
 
 -- name: open
-INSERT INTO store.open_calls
-SELECT call::UUID, TRY_CAST(root AS UUID), TRY_CAST(parent AS UUID), target, alias, alias_revision, function, version,
-       code_digest, syntax_digest, environment_digest, shape, owner, principal, team, gateway, context,
-       idempotency_key, accepted_us, bytes_in
+INSERT INTO store.open_calls BY NAME
+SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, alias,
+       alias_revision, function, version, code_digest, syntax_digest, environment_digest, shape, owner, principal, team,
+       gateway, context, idempotency_key, accepted_us, bytes_in, method
 FROM records WHERE k = 'start' AND call NOT IN (SELECT call FROM records WHERE k = 'end');
 
 -- name: close_begun_here
 -- Most calls end in the batch in which they begin: they need not pass through store.open_calls.
-INSERT INTO store.calls
-SELECT s.call::UUID, TRY_CAST(s.root AS UUID), TRY_CAST(s.parent AS UUID), s.target, s.alias, s.alias_revision,
-       s.function, s.version, s.code_digest, s.syntax_digest, s.environment_digest, s.shape, s.owner, s.principal,
-       s.team, s.gateway, s.context, s.idempotency_key, s.accepted_us, s.bytes_in,
+INSERT INTO store.calls BY NAME
+SELECT s.call::UUID AS call, TRY_CAST(s.root AS UUID) AS root, TRY_CAST(s.parent AS UUID) AS parent, s.target, s.alias,
+       s.alias_revision, s.function, s.version, s.code_digest, s.syntax_digest, s.environment_digest, s.shape, s.owner,
+       s.principal, s.team, s.gateway, s.context, s.idempotency_key, s.accepted_us, s.bytes_in, s.method,
        e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
-       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware
+       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size
 FROM records s JOIN records e ON s.call = e.call AND s.k = 'start' AND e.k = 'end';
 
 -- name: close
-INSERT INTO store.calls
+INSERT INTO store.calls BY NAME
 SELECT open_calls.*, e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
-       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware
+       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size
 FROM store.open_calls JOIN (SELECT * FROM records WHERE k = 'end') e ON open_calls.call = e.call::UUID;
 
 -- name: forget_closed
@@ -44,9 +44,10 @@ INSERT INTO store.logs
 SELECT call::UUID, function, version, at_us, stream, level, text FROM records WHERE k = 'log';
 
 -- name: spawned
-INSERT INTO store.spawned
-SELECT call::UUID, TRY_CAST(root AS UUID), TRY_CAST(parent AS UUID), target, function, version, principal, team,
-       gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s, idempotency_key
+INSERT INTO store.spawned BY NAME
+SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, function,
+       version, principal, team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s,
+       idempotency_key, method
 FROM records WHERE k = 'spawned';
 
 -- name: settled

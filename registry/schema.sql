@@ -113,7 +113,8 @@ CREATE TABLE IF NOT EXISTS store.open_calls (
     context VARCHAR,
     idempotency_key VARCHAR,
     accepted_us BIGINT NOT NULL,
-    bytes_in BIGINT NOT NULL
+    bytes_in BIGINT NOT NULL,
+    method VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS store.calls (
@@ -153,7 +154,9 @@ CREATE TABLE IF NOT EXISTS store.calls (
     replica VARCHAR,
     node VARCHAR,
     cluster VARCHAR,
-    hardware VARCHAR
+    hardware VARCHAR,
+    method VARCHAR,
+    batch_size INTEGER
 );
 
 CREATE TABLE IF NOT EXISTS store.logs (
@@ -183,7 +186,8 @@ CREATE TABLE IF NOT EXISTS store.spawned (
     timeout_s DOUBLE NOT NULL,
     retries INTEGER NOT NULL,
     retry_delay_s DOUBLE NOT NULL,
-    idempotency_key VARCHAR
+    idempotency_key VARCHAR,
+    method VARCHAR
 );
 
 -- What they came to. The first counts, should one be settled twice.
@@ -208,6 +212,12 @@ CREATE TABLE IF NOT EXISTS store.idempotency (
     reserved_us BIGINT NOT NULL,
     PRIMARY KEY (team, function, key)
 );
+
+-- Columns that tables of an older file lack.
+ALTER TABLE store.open_calls ADD COLUMN IF NOT EXISTS method VARCHAR;
+ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS method VARCHAR;
+ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS batch_size INTEGER;
+ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS method VARCHAR;
 
 CREATE OR REPLACE VIEW store.all_spawned AS
 SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,

@@ -14,13 +14,13 @@ SELECT unnest($team::VARCHAR[]), unnest($function::VARCHAR[]), unnest($key::VARC
 DELETE FROM store.idempotency WHERE call = $call::UUID AND call NOT IN (SELECT call FROM store.spawned);
 
 -- name: spawned_call
-SELECT call::VARCHAR AS call, function, version, target, state, attempts, code, accepted_us, ended_us,
+SELECT call::VARCHAR AS call, function, version, method, target, state, attempts, code, accepted_us, ended_us,
        principal AS caller, team, true AS spawned
 FROM store.all_spawned
 WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team);
 
 -- name: call
-SELECT call::VARCHAR AS call, function, version, target, state, NULL AS attempts, code, accepted_us, ended_us,
+SELECT call::VARCHAR AS call, function, version, method, target, state, NULL AS attempts, code, accepted_us, ended_us,
        principal AS caller, team, false AS spawned
 FROM store.all_calls
 WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team);
@@ -33,7 +33,7 @@ SELECT DISTINCT gateway FROM store.all_spawned WHERE state = 'WAITING';
 
 -- name: waiting
 SELECT call::VARCHAR AS call, root::VARCHAR AS root, parent::VARCHAR AS parent, target, function, version, principal,
-       team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s, idempotency_key,
+       team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s, idempotency_key, method,
        idempotency_key IS NOT NULL AND EXISTS (
            SELECT 1 FROM store.all_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
        ) AS is_begun_once
@@ -48,12 +48,15 @@ UPDATE store.spawned SET gateway = $gateway WHERE call = $call::UUID;
 INSERT INTO store.settled VALUES ($call::UUID, 'INTERRUPTED', $now, 1, 'interrupted', NULL, NULL, $problem);
 
 -- name: again
-SELECT target, function, version, content_type, body, timeout_s, retries, retry_delay_s
+SELECT target, function, version, method, content_type, body, timeout_s, retries, retry_delay_s
 FROM store.spawned WHERE call = $call::UUID;
 
 -- name: add
-INSERT INTO store.spawned VALUES ($call::UUID, $call::UUID, $parent::UUID, $target, $function, $version, $principal,
-    $team, $gateway, $now, $content_type, $body, $timeout_s, $retries, $retry_delay_s, NULL);
+INSERT INTO store.spawned BY NAME
+SELECT $call::UUID AS call, $call::UUID AS root, $parent::UUID AS parent, $target AS target, $function AS function,
+       $version AS version, $method AS method, $principal AS principal, $team AS team, $gateway AS gateway,
+       $now AS accepted_us, $content_type AS content_type, $body AS body, $timeout_s AS timeout_s,
+       $retries AS retries, $retry_delay_s AS retry_delay_s;
 
 -- name: purge_spawned
 DELETE FROM store.spawned WHERE call IN (SELECT call FROM store.settled WHERE ended_us < $before);

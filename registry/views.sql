@@ -2,20 +2,20 @@
 -- then NULL). A team sees its own calls and the calls of its own functions. Times are UTC.
 
 -- name: calls
-SELECT call, root, parent, target, alias, alias_revision, function, version, code_digest, syntax_digest,
+SELECT call, root, parent, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
        environment_digest, shape, cluster, node, replica, executor, hardware, gateway,
        principal AS caller, team, owner, context, idempotency_key,
        state, code, retryable, coalesce(cold, '') <> '' AS cold, nullif(cold, '') AS cold_reason,
        make_timestamp(accepted_us) AS accepted_at, make_timestamp(started_us) AS started_at,
        make_timestamp(ended_us) AS ended_at,
        (ended_us - accepted_us) / 1000 AS duration_ms, queue_us / 1000 AS queue_ms, run_us / 1000 AS run_ms,
-       cpu_us / 1e6 AS cpu_seconds, gpu_us / 1e6 AS gpu_seconds, bytes_in, bytes_out, items
+       cpu_us / 1e6 AS cpu_seconds, gpu_us / 1e6 AS gpu_seconds, bytes_in, bytes_out, items, batch_size
 FROM store.all_calls
 WHERE {team} IS NULL OR team = {team} OR owner = {team};
 
 -- name: spawned
-SELECT call, root, parent, target, function, version, principal AS caller, team, owner, state, code, attempts, retries,
-       idempotency_key, make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at
+SELECT call, root, parent, target, function, version, method, principal AS caller, team, owner, state, code, attempts,
+       retries, idempotency_key, make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at
 FROM store.all_spawned
 WHERE {team} IS NULL OR team = {team} OR owner = {team};
 

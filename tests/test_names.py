@@ -30,6 +30,9 @@ randoms = st.integers(0, 2**80 - 1)
         ("embed@prod", Target(None, "embed", None, "prod")),
         ("nlp/embed", Target("nlp", "embed", None, None)),
         ("nlp/embed:7", Target("nlp", "embed", 7, None)),
+        ("Model.predict", Target(None, "Model", None, None, "predict")),
+        ("nlp/Model.predict:3", Target("nlp", "Model", 3, None, "predict")),
+        ("Model.predict@prod", Target(None, "Model", None, "prod", "predict")),
         ("3-d/_embed-2@v_1", Target("3-d", "_embed-2", None, "v_1")),
     ],
 )
@@ -44,6 +47,7 @@ def test_every_target_that_can_be_written_can_be_read(team: str | None, name: st
     target = Target.parse((f"{team}/" if team else "") + name + suffix)
     version, alias = (which, None) if isinstance(which, int) else (None, which)
     assert target == Target(team, name, version, alias)
+    assert str(target) == (f"{team}/" if team else "") + name + suffix
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,11 @@ def test_every_target_that_can_be_written_can_be_read(team: str | None, name: st
         "embed@1",
         "1embed",
         "émbed",
-        "embed.x",
+        "embed.",
+        "embed.1x",
+        "embed.x.y",
+        "embed:1.x",
+        "embed.x-y",
         "../embed",
         "nlp/../embed",
         "nlp//embed",

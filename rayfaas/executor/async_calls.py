@@ -1,26 +1,45 @@
-"""Running calls of `async def` functions: as tasks of one event loop, which has the main thread to itself."""
+"""Running calls on one event loop, which has the main thread to itself.
+
+Here are those of `async def` functions, as tasks; those of batched functions, a batch as one task; and those of what is
+not async in a class that has such methods: on this thread too, and on others where several may run at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, cast
 
-from rayfaas.executor.calls import Calls, Done, encode_item
+from rayfaas.context import enter_call
+from rayfaas.executor import running
+from rayfaas.executor.batches import Answer, Batch, Collector
+from rayfaas.executor.calls import Bound, Calls, Done, encode_item
 from rayfaas.executor.intake import Intake
+from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import CallInterrupted, RunningCall
+from rayfaas.executor.sync_calls import run_sync
 
 
 class AsyncCalls(Calls):
-    """Runs up to `concurrency` calls at a time."""
+    """Runs up to `concurrency` calls at a time; a batch counts as one."""
 
-    def __init__(self, function: Callable[..., Any], version: tuple[str, int], concurrency: int, done: Done) -> None:
-        super().__init__(function, version, concurrency, done)
-        self._loop = asyncio.new_event_loop()
+    def __init__(self, program: Program, version: tuple[str, int], concurrency: int, done: Done) -> None:
+        super().__init__(program, version, concurrency, done)
+        self._loop = program.loop
         self._slots = asyncio.Semaphore(concurrency)
         self._stopped = asyncio.Event()
         self._tasks: dict[RunningCall, asyncio.Task[None]] = {}
+        self._on_threads: set[RunningCall] = set()
+        self._threads = ThreadPoolExecutor(concurrency)
+        self._collectors = {
+            method: Collector(callee.batching, self._slots, partial(self._run_batch, callee))
+            for method, callee in program.callees.items()
+            if callee.batching
+        }
 
     def submit(self, call: RunningCall) -> None:
         call.changed = asyncio.Event()
@@ -45,31 +64,94 @@ class AsyncCalls(Calls):
 
     def _changed(self, call: RunningCall) -> None:
         call.changed.set()
-        if call.cancelled and (task := self._tasks.get(call)):
+        if not call.cancelled or not (task := self._tasks.get(call)) or call in self._on_threads:
+            return
+        if call.batch is None:
             task.cancel()
             if inspect.getcoroutinestate(cast(Any, task.get_coro())) == inspect.CORO_CREATED:
                 self.raised(call, CallInterrupted(call.cancelled))  # a task without a first step answers nobody
+        elif call.batch.is_unwanted and call.batch.task is not None:
+            call.batch.task.cancel()
+
+    # One call
 
     async def _run(self, call: RunningCall) -> None:
         self.enter(call)
         bound = self.bind(call)
         if bound is None:
             return
-        items = None
         try:
-            async with self._slots:
-                call.start(measure_cpu=False)
-                value = self.function(*bound[0], **bound[1])
-                if hasattr(value, "__aiter__"):
-                    items = await _stream(call, value)
-                else:
-                    value = await value
+            answer = await self._answer(call, bound)
         except asyncio.CancelledError as error:
             self.raised(call, CallInterrupted(call.cancelled) if call.cancelled else error)
         except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
             self.raised(call, error)
         else:
-            self.returned(call, value) if items is None else self.streamed(call, items)
+            self._tell(call, answer)
+
+    def _tell(self, call: RunningCall, answer: Answer) -> None:
+        if answer.error is not None:
+            self.raised(call, answer.error)
+        elif answer.items is not None:
+            self.streamed(call, answer.items)
+        else:
+            self.returned(call, answer.value)
+
+    async def _answer(self, call: RunningCall, bound: Bound) -> Answer:
+        if bound.callee.batching is not None:
+            return await self._collectors[call.header.method].answer(call, bound.args[0])
+        async with self._slots:
+            if not bound.callee.is_async:
+                return await self._run_plain(call, bound)
+            call.start(measure_cpu=False)
+            value = bound.callee.function(*bound.args, **bound.kwargs)
+            if hasattr(value, "__aiter__"):
+                return Answer(items=await _stream(call, value))
+            return Answer(await value)
+
+    async def _run_plain(self, call: RunningCall, bound: Bound) -> Answer:
+        self._on_threads.add(call)
+        try:
+            ran = await self._run_here_or_there(partial(run_sync, call, bound))
+        finally:
+            self._on_threads.discard(call)
+        if ran.error is not None:
+            return ran
+        value, items = ran.value
+        return Answer(value, items=items)
+
+    async def _run_here_or_there(self, run: Callable[[], Any]) -> Answer:
+        """On this thread where nothing else may run meanwhile."""
+        if self.concurrency == 1:
+            return Answer.of(run)
+        in_context = partial(contextvars.copy_context().run, run)
+        return await self._loop.run_in_executor(self._threads, Answer.of, in_context)
+
+    # A batch
+
+    async def _run_batch(self, callee: Callee, batch: Batch) -> None:
+        enter_call(batch.context(*self._version))
+        running.current.set(batch)
+        for call in batch.calls:
+            call.start(measure_cpu=False)
+        try:
+            answer = await self._call_batched(callee, batch)
+        except asyncio.CancelledError as error:
+            answer = Answer(error=CallInterrupted("cancelled") if batch.is_unwanted else error)
+        except BaseException as error:  # noqa: BLE001 whatever user code raises is the answer of all its calls
+            answer = Answer(error=error)
+        batch.settle(answer)
+
+    async def _call_batched(self, callee: Callee, batch: Batch) -> Answer:
+        if not callee.is_async:
+            return await self._run_here_or_there(partial(_run_batch_here, callee, batch))
+        batch.task = asyncio.current_task()
+        return Answer(await callee.function(batch.items))
+
+
+def _run_batch_here(callee: Callee, batch: Batch) -> Any:
+    with batch, batch.measured():
+        return callee.function(batch.items)
 
 
 async def _stream(call: RunningCall, items: AsyncIterator[Any]) -> int:

@@ -7,26 +7,34 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from rayfaas.context import enter_call
-from rayfaas.errors import RayfaasError
+from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.executor import running
 from rayfaas.executor.intake import Intake
+from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import RunningCall
-from rayfaas.executor.signature import Signature
 from rayfaas.wire import JSON, decode_arguments, encode_json
 
 Done = Callable[[RunningCall], None]
 
 
+class Bound(NamedTuple):
+    """What a call calls, and with what."""
+
+    callee: Callee
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
 class Calls(ABC):
     """The calls of one version in one executor. `done` hears of each call that ended, before its answer is sent."""
 
-    def __init__(self, function: Callable[..., Any], version: tuple[str, int], concurrency: int, done: Done) -> None:
-        self.function, self.concurrency = function, concurrency
+    def __init__(self, program: Program, version: tuple[str, int], concurrency: int, done: Done) -> None:
+        self.concurrency = concurrency
+        self._callees = program.callees
         self._version, self._done = version, done
-        self._signature = Signature(function)
 
     @property
     def reads(self) -> bool:
@@ -55,11 +63,14 @@ class Calls(ABC):
         enter_call(call.context(*self._version))
         running.current.set(call)
 
-    def bind(self, call: RunningCall) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
-        """Its arguments; None when they don't fit, which the caller has been told."""
+    def bind(self, call: RunningCall) -> Bound | None:
+        """What it calls, with its arguments; None when they don't fit, which the caller has been told."""
         call.is_binding = True
         try:
-            return self._signature.bind(decode_arguments(call.header.content_type, call.body))
+            callee = self._callees.get(call.header.method)
+            if callee is None:
+                raise NotFound(f"This version has no method {call.header.method!r}.")
+            return Bound(callee, *callee.signature.bind(decode_arguments(call.header.content_type, call.body)))
         except RayfaasError as error:
             self._done(call)
             call.error(error)
@@ -84,11 +95,11 @@ class Calls(ABC):
 
     def raised(self, call: RunningCall, error: BaseException) -> None:
         self._done(call)
-        call.error(error.reason if isinstance(error, ItemRefused) else running.describe_exception(error))
+        call.error(error.reason if isinstance(error, Refused) else running.describe_exception(error))
 
 
-class ItemRefused(Exception):
-    """A stream's item can't be encoded: an error of ours, where every other exception is the function's."""
+class Refused(Exception):
+    """An item can't be encoded, or a batch not be taken apart: ours, where other exceptions are the function's."""
 
     def __init__(self, reason: RayfaasError) -> None:
         super().__init__(reason.detail)
@@ -99,4 +110,4 @@ def encode_item(item: Any) -> bytes:
     try:
         return encode_json(item)
     except RayfaasError as error:
-        raise ItemRefused(error) from None
+        raise Refused(error) from None

@@ -8,6 +8,7 @@ the gateways while the main one does not.
 from __future__ import annotations
 
 import faulthandler
+import inspect
 import os
 import signal
 import threading
@@ -27,8 +28,8 @@ from rayfaas.executor.intake import Intake
 from rayfaas.executor.loading import load
 from rayfaas.executor.output import Capture
 from rayfaas.executor.problems import sendable
+from rayfaas.executor.program import Program
 from rayfaas.executor.running import RunningCall
-from rayfaas.executor.signature import describe, kind_of
 from rayfaas.executor.sync_calls import SyncCalls
 from rayfaas.frames import Kind, Message, encode_header, header_of
 from rayfaas.orders import Imported, Order
@@ -45,7 +46,7 @@ _decode_cancel = msgspec.msgpack.Decoder(CancelHeader).decode
 
 
 def run(order: Order, control: Channel) -> None:
-    """Import, report, serve; returns when the executor is drained."""
+    """Import, report, serve, leave; returns when the executor is drained."""
     running: dict[tuple[int, int], RunningCall] = {}
     capture = Capture(lambda: _only_started(running))
     faulthandler.enable(2)  # a crash in C leaves its Python stack in the output that callers are told of
@@ -55,17 +56,19 @@ def run(order: Order, control: Channel) -> None:
     started = time.perf_counter()
     try:
         with ImportTimes() as times:
-            function = load(order)
-            interface = describe(function)
+            found = load(order)
+            program = Program.of(found)
     except ImportFailed as error:
         control.send(Kind.ERROR, 0, encode_header(sendable(to_problem(error))))
         return
     import_ms = (time.perf_counter() - started) * 1000
-    executor = Executor(order, control, function, running, capture)
+    executor = Executor(order, control, program, running, capture)
     executor.dial_gateways()
+    interface = program.interface(inspect.getdoc(found) or "")
     imported = Imported(interface, round(import_ms, 2), times.heavy(), times.modules())
     control.send(Kind.READY, 0, b"", _encode(imported))
     executor.serve()
+    program.leave()
 
 
 def report_failure(control: Channel, error: BaseException) -> None:
@@ -86,14 +89,15 @@ class Executor:
         self,
         order: Order,
         control: Channel,
-        function: Any,
+        program: Program,
         running: dict[tuple[int, int], RunningCall],
         capture: Capture,
     ) -> None:
         self._order, self._control, self._running, self._capture = order, control, running, capture
-        kind = AsyncCalls if kind_of(function).startswith("async") else SyncCalls
+        kind = AsyncCalls if program.needs_loop else SyncCalls
         version = (order.function, order.version)
-        self._calls: Calls = kind(function, version, order.concurrency, self._done)
+        self._calls: Calls = kind(program, version, order.concurrency, self._done)
+        self._at_once = program.calls_at_once(order.concurrency)
         self._intake = Intake(self._calls.nudge)
         self._draining = threading.Event()
         self._gateways: dict[str, GatewayConnection] = {}
@@ -139,6 +143,8 @@ class Executor:
 
     def _done(self, call: RunningCall) -> None:
         self._capture.finish(call)
+        if call.batch is not None:
+            self._capture.finish(call.batch)
         self._running.pop((id(call.channel), call.number), None)
 
     def _cancel(self, key: tuple[int, int], call: RunningCall, reason: str) -> None:
@@ -149,7 +155,7 @@ class Executor:
 
     def _kill_if_running(self, key: tuple[int, int], call: RunningCall) -> None:
         # A call that is still waiting for its turn ends by itself when that comes.
-        if self._running.get(key) is call and (call.is_in_user_code or call.is_binding):
+        if self._running.get(key) is call and call.is_unwanted and (call.is_in_user_code or call.is_binding):
             os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -167,7 +173,7 @@ class Executor:
     def _set_gateways(self, addresses: list[str]) -> None:
         for address in addresses:
             if address not in self._gateways:
-                self._gateways[address] = GatewayConnection(address, self._order, self._intake, self)
+                self._gateways[address] = GatewayConnection(address, self._order, self._at_once, self._intake, self)
         for address in set(self._gateways) - set(addresses):
             self._gateways.pop(address).leave()
 
@@ -189,8 +195,9 @@ class Executor:
 class GatewayConnection:
     """Keeps one gateway dialled, on a thread of its own."""
 
-    def __init__(self, address: str, order: Order, intake: Intake, executor: Executor) -> None:
+    def __init__(self, address: str, order: Order, at_once: int, intake: Intake, executor: Executor) -> None:
         self.address, self._order, self._intake, self._executor = address, order, intake, executor
+        self._at_once = at_once
         self._channel: Channel | None = None
         self._leaving = False
         self.tried = threading.Event()  # connected, or at least one attempt failed
@@ -252,7 +259,7 @@ class GatewayConnection:
     def _ready(self) -> bytes:
         o = self._order
         return _encode(
-            ReadyHeader(o.version_key, o.executor, o.concurrency, os.getpid(), o.replica, o.node, o.cluster, o.hardware)
+            ReadyHeader(o.version_key, o.executor, self._at_once, os.getpid(), o.replica, o.node, o.cluster, o.hardware)
         )
 
 

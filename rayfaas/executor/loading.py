@@ -7,13 +7,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cloudpickle
 
+from rayfaas.declared import Declared
 from rayfaas.errors import ImportFailed
 from rayfaas.executor.running import format_traceback
-from rayfaas.function import Function
 from rayfaas.orders import Order
 
 PICKLE = "function.pickle"
@@ -21,7 +21,7 @@ PICKLE_META = "function.json"
 
 
 def load(order: Order) -> Callable[..., Any]:
-    """The user's plain function. Raises `ImportFailed` with the user's own traceback."""
+    """The user's plain function or class. Raises `ImportFailed` with the user's own traceback."""
     sys.path.insert(0, order.bundle_path)
     importlib.invalidate_caches()
     try:
@@ -29,15 +29,18 @@ def load(order: Order) -> Callable[..., Any]:
     except ImportFailed:
         raise
     except BaseException as error:
-        raise ImportFailed(
-            f"{order.entry_module} could not be imported: {type(error).__name__}: {error}",
-            exception=type(error).__name__,
-            traceback=format_traceback(error),
-        ) from error
-    function = found.fn if isinstance(found, Function) else found
+        raise import_failed(f"{order.entry_module} could not be imported", error) from error
+    function = found.wrapped if isinstance(found, Declared) else found
     if not callable(function):
         raise ImportFailed(f"{order.entry_module}.{order.entry_name} is {type(function).__name__}, not a function.")
-    return function
+    return cast(Callable[..., Any], function)
+
+
+def import_failed(what: str, error: BaseException) -> ImportFailed:
+    """What the answer to the deploy says of an exception of the user's code."""
+    return ImportFailed(
+        f"{what}: {type(error).__name__}: {error}", exception=type(error).__name__, traceback=format_traceback(error)
+    )
 
 
 def _import(order: Order) -> Any:

@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from rayfaas.executor.running import RunningCall, current
+from rayfaas.executor.running import Speaker, current
 
 # The call that a thread without context (one that user code started) belongs to, where only one call is running.
 # A line that has not ended is held so long, in characters; then what there is of it is sent.
 _LONGEST_LINE = 16 << 10
-OnlyCall = Callable[[], RunningCall | None]
+OnlyCall = Callable[[], Speaker | None]
 
 
 class CallOutput(io.TextIOBase):
@@ -25,7 +25,7 @@ class CallOutput(io.TextIOBase):
 
     def __init__(self, stream: str, original: TextIO, only_call: OnlyCall) -> None:
         self._stream, self._original, self._only_call = stream, original, only_call
-        self._lines: dict[int, tuple[RunningCall, str]] = {}
+        self._lines: dict[int, tuple[Speaker, str]] = {}
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -69,7 +69,7 @@ class CallOutput(io.TextIOBase):
         if call is not None:
             self.finish(call)
 
-    def finish(self, call: RunningCall) -> None:
+    def finish(self, call: Speaker) -> None:
         _, line = self._lines.pop(id(call), (call, ""))
         if line:
             call.log(self._stream, line)
@@ -107,7 +107,7 @@ class Capture:
         root.setLevel(logging.INFO)
         sys.stdout, sys.stderr = self._stdout, self._stderr
 
-    def finish(self, call: RunningCall) -> None:
+    def finish(self, call: Speaker) -> None:
         """The call ends: send the lines that it did not finish."""
         self._stdout.finish(call)
         self._stderr.finish(call)

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -23,6 +24,9 @@ from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
 from rayfaas.frames import Kind
 
+if TYPE_CHECKING:
+    from rayfaas.executor.batches import Batch
+
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode_access = msgspec.msgpack.Decoder(AccessBody).decode
 
@@ -31,7 +35,13 @@ ACCESS_S = 10.0
 MAX_OUTPUT = 1 << 20
 _MOST_CAUSES = 16
 
-current: ContextVar[RunningCall | None] = ContextVar("rayfaas_running_call", default=None)
+current: ContextVar[Speaker | None] = ContextVar("rayfaas_running_call", default=None)
+
+
+class Speaker(Protocol):
+    """Whose what user code prints is: a call, or a batch of them."""
+
+    def log(self, stream: str, text: str, level: str | None = None) -> None: ...
 
 
 class CallInterrupted(BaseException):
@@ -43,6 +53,7 @@ class RunningCall:
     """One call, from its CALL frame to its RESULT or ERROR."""
 
     changed: asyncio.Event  # where it runs on a loop: it has more credit, or was cancelled
+    batch: Batch | None = None  # what it was begun in, where its function is batched
 
     def __init__(
         self,
@@ -100,6 +111,11 @@ class RunningCall:
         self._started_ns, self._cpu_ns = time.perf_counter_ns(), time.thread_time_ns() if measure_cpu else None
 
     @property
+    def is_unwanted(self) -> bool:
+        """Whether nobody waits for what runs it: of a batch, for any call in it."""
+        return self.cancelled is not None and (self.batch is None or self.batch.is_unwanted)
+
+    @property
     def is_in_user_code(self) -> bool:
         """Whether the function was entered. It stays so when the function has returned."""
         return self._started_ns != 0
@@ -108,20 +124,27 @@ class RunningCall:
         if not self._started_ns:
             return 0, 0, 0
         run_us = (time.perf_counter_ns() - self._started_ns) // 1000
+        if self.batch is not None:
+            return self._started_us, run_us, self.batch.cpu_us_each
         cpu_us = 0 if self._cpu_ns is None else (time.thread_time_ns() - self._cpu_ns) // 1000
         return self._started_us, run_us, cpu_us
 
     # Answers
 
     def result(self, content_type: str, body: bytes, items: int | None = None) -> None:
-        header = ResultHeader(content_type, *self._spent(), self._load(), items)
+        header = ResultHeader(content_type, *self._spent(), self._load(), items, self._batch_size)
         self._send(Kind.RESULT, _encode(header), body)
 
     def item(self, body: bytes) -> None:
         self._send(Kind.ITEM, b"", body)
 
     def error(self, error: RayfaasError) -> None:
-        self._send(Kind.ERROR, _encode(ErrorHeader(sendable(to_problem(error)), *self._spent(), self._load())))
+        header = ErrorHeader(sendable(to_problem(error)), *self._spent(), self._load(), self._batch_size)
+        self._send(Kind.ERROR, _encode(header))
+
+    @property
+    def _batch_size(self) -> int | None:
+        return None if self.batch is None else self.batch.size
 
     def log(self, stream: str, text: str, level: str | None = None) -> None:
         if self._output > MAX_OUTPUT:
@@ -182,9 +205,9 @@ class RunningCall:
         with self._lock:
             self.cancelled = reason
             if self._thread is not None:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                    ctypes.c_ulong(self._thread), ctypes.py_object(CallInterrupted)
-                )
+                interrupt(self._thread, CallInterrupted)
+            if self.batch is not None:
+                self.batch.look()
             self._tell()
 
     def __enter__(self) -> RunningCall:
@@ -199,7 +222,13 @@ class RunningCall:
             thread, self._thread = self._thread, None
             if self.cancelled is not None and thread is not None:
                 # An interrupt that was not delivered yet must not hit the next call.
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
+                interrupt(thread, None)
+
+
+def interrupt(thread: int, exception: type[BaseException] | None) -> None:
+    """Have a thread raise it at its next instruction; None takes back what was not raised yet."""
+    raised = None if exception is None else ctypes.py_object(exception)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
 
 
 def describe_exception(error: BaseException) -> RayfaasError:

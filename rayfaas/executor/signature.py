@@ -5,18 +5,31 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    MutableSequence,
+    Sequence,
+)
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
-from rayfaas.errors import InvalidArguments
+from rayfaas.errors import ImportFailed, InvalidArguments
 from rayfaas.wire import Arguments
 
 # Of what is wrong with a call's arguments: the others are counted.
 _MOST_FAULTS = 100
 _STREAMS = (AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator)
+_LISTS = (list, Sequence, MutableSequence, Collection, Iterable)
+_NOT_A_PLACE = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
 
 
 class Signature:
@@ -28,8 +41,7 @@ class Signature:
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        self._signature = inspect.signature(function)
-        self._hints = _type_hints(function)
+        self._signature, self._hints = self._read(function)
         self._adapters = {
             name: adapter
             for name, parameter in self._signature.parameters.items()
@@ -37,6 +49,9 @@ class Signature:
         }
         self._takes_nothing = not self._signature.parameters
         self._positional = _all_positional(self._signature)
+
+    def _read(self, function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, Any]]:
+        return inspect.signature(function), _type_hints(function)
 
     def bind(self, arguments: Arguments) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Positional and keyword arguments to call with. Raises `InvalidArguments` with the place of each fault."""
@@ -99,6 +114,39 @@ class Signature:
         return _schema(_make_adapter(hint), inspect.Parameter.empty, mode="serialization")
 
 
+class ItemSignature(Signature):
+    """Of a batched function, as its callers see it: they give one item of its list, and get one of its results.
+
+    >>> def lengths(texts: list[str]) -> list[int]: ...
+    >>> str(ItemSignature(lengths))
+    '(texts: str) -> int'
+    """
+
+    def _read(self, function: Callable[..., Any]) -> tuple[inspect.Signature, dict[str, Any]]:
+        signature, hints = super()._read(function)
+        parameters = list(signature.parameters.values())
+        if not _takes_a_list(parameters):
+            raise ImportFailed(f"{function.__qualname__} is batched and must take one argument: the list of items.")
+        first = parameters[0]
+        hints = {name: _item_of(hints[name]) for name in (first.name, "return") if name in hints}
+        empty = inspect.Parameter.empty
+        item = first.replace(annotation=hints.get(first.name, empty), default=empty)
+        return signature.replace(parameters=[item], return_annotation=hints.get("return", empty)), hints
+
+
+def _takes_a_list(parameters: list[inspect.Parameter]) -> bool:
+    if not parameters or parameters[0].kind in _NOT_A_PLACE:
+        return False
+    return all(each.default is not each.empty for each in parameters[1:])
+
+
+def _item_of(hint: Any) -> Any:
+    """What a list of this type holds."""
+    if typing.get_origin(hint) not in _LISTS:
+        return Any
+    return (typing.get_args(hint) or (Any,))[0]
+
+
 def _all_positional(signature: inspect.Signature) -> set[str] | None:
     """Its parameters, where each may be given by position and by name; None where one may not."""
     kinds = {parameter.kind for parameter in signature.parameters.values()}
@@ -114,9 +162,8 @@ def kind_of(function: Callable[..., Any]) -> str:
     return "generator" if inspect.isgeneratorfunction(function) else "sync"
 
 
-def describe(function: Callable[..., Any]) -> dict[str, object]:
+def describe(function: Callable[..., Any], signature: Signature) -> dict[str, object]:
     """The interface that the registry keeps: kind, signature, JSON schemas, docstring."""
-    signature = Signature(function)
     return {
         "kind": kind_of(function),
         "signature": str(signature),

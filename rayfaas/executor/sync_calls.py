@@ -6,19 +6,20 @@ import contextvars
 import inspect
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, Literal
 
-from rayfaas.executor.calls import Calls, Done, encode_item
+from rayfaas.executor.calls import Bound, Calls, Done, encode_item
 from rayfaas.executor.intake import Intake
+from rayfaas.executor.program import Program
 from rayfaas.executor.running import CallInterrupted, RunningCall
 
 
 class SyncCalls(Calls):
     """Runs calls in the order in which they were submitted."""
 
-    def __init__(self, function: Callable[..., Any], version: tuple[str, int], concurrency: int, done: Done) -> None:
-        super().__init__(function, version, concurrency, done)
+    def __init__(self, program: Program, version: tuple[str, int], concurrency: int, done: Done) -> None:
+        super().__init__(program, version, concurrency, done)
         self._queue: queue.SimpleQueue[RunningCall | Literal["nudge"] | None] = queue.SimpleQueue()
         self._intake: Intake | None = None
 
@@ -77,17 +78,20 @@ class SyncCalls(Calls):
         bound = self.bind(call)
         if bound is None:
             return
-        items = None
         try:
-            with call:
-                call.start()
-                value = self.function(*bound[0], **bound[1])
-                if inspect.isgenerator(value):
-                    items = _stream(call, value)
+            value, items = run_sync(call, bound)
         except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
             self.raised(call, error)
         else:
             self.returned(call, value) if items is None else self.streamed(call, items)
+
+
+def run_sync(call: RunningCall, bound: Bound) -> tuple[Any, int | None]:
+    """What the function returned on this thread; of a generator, how many items were sent."""
+    with call:
+        call.start()
+        value = bound.callee.function(*bound.args, **bound.kwargs)
+        return (value, None) if not inspect.isgenerator(value) else (None, _stream(call, value))
 
 
 def _stream(call: RunningCall, generator: Generator[Any, Any, Any]) -> int:

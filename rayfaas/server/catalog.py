@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayfaas.errors import NotFound
+from rayfaas.registry.rows import VersionRow
 from rayfaas.spec import Entry, Scaling, Spec
 
 
 @dataclass(frozen=True)
 class Version:
-    """One version of one function. `function` is `team/name`."""
+    """One version of one function. `function` is `team/name`; `methods` are those of a class."""
 
     function: str
     number: int
@@ -21,6 +22,21 @@ class Version:
     spec: Spec
     syntax_digest: str
     environment_digest: str
+    methods: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, row: VersionRow) -> Version:
+        """As the registry has it."""
+        return cls(
+            f"{row.team}/{row.name}",
+            row.version,
+            row.bundle,
+            row.entry,
+            row.spec,
+            row.syntax_digest,
+            row.environment_digest,
+            methods_of(row.interface),
+        )
 
     @property
     def key(self) -> str:
@@ -61,18 +77,29 @@ class Version:
             "retries": self.spec.retries,
             "retry_delay_s": self.spec.retry_delay_s,
             "retry_on": list(self.spec.retry_on),
+            "methods": list(self.methods),
+            "swap": self.spec.swap,
         }
+
+
+def methods_of(interface: dict[str, Any] | None) -> tuple[str, ...]:
+    """The methods that an interface tells of; a function has none."""
+    return tuple((interface or {}).get("methods", ()))
 
 
 @dataclass
 class Function:
-    """A function, its ACTIVE versions and its aliases: name → (version, revision of the alias)."""
+    """A function, its ACTIVE versions and its aliases: name → (version, revision of the alias).
+
+    While it is `parked`, calls through its aliases wait at the gateways.
+    """
 
     team: str
     name: str
     versions: dict[int, Version] = field(default_factory=dict)
     aliases: dict[str, tuple[int, int]] = field(default_factory=dict)
     scaling: Scaling = field(default_factory=Scaling)
+    parked: bool = False
 
     def served(self) -> list[Version]:
         """The versions that an alias points at."""
@@ -85,6 +112,7 @@ class Function:
             "name": self.name,
             "versions": [version.route() for version in self.versions.values()],
             "aliases": {alias: {"version": v, "revision": r} for alias, (v, r) in self.aliases.items()},
+            "parked": self.parked,
         }
 
 

@@ -36,9 +36,13 @@ from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
+from rayfaas.server.swaps import Swaps
 from rayfaas.spec import Publish, parse
 
 _log = logging.getLogger("rayfaas.controller")
+
+# How long a gateway may take to say which calls wait.
+WAITING_S = 2.0
 
 
 class Controller(Service):
@@ -87,7 +91,8 @@ class Controller(Service):
         self._journals = Journals(self._store)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways)
         self.methods |= self._spawned.methods
-        self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, self._routing, self._fleet)
+        swaps = Swaps(self._placement, self._routing, self._waiting)
+        self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet)
         self._background: set[asyncio.Task[None]] = set()
 
     # Its life
@@ -133,18 +138,7 @@ class Controller(Service):
             function = self._catalog.function(f"{route.team}/{route.name}")
             function.scaling = route.scaling
             function.aliases = dict(route.aliases)
-            function.versions = {
-                row.version: Version(
-                    f"{row.team}/{row.name}",
-                    row.version,
-                    row.bundle,
-                    row.entry,
-                    row.spec,
-                    row.syntax_digest,
-                    row.environment_digest,
-                )
-                for row in route.versions
-            }
+            function.versions = {row.version: Version.of(row) for row in route.versions}
             await self._routing.set_function(function.route())
         await self._announce_tokens()
         await self._routing.set_sessions(self._sessions)
@@ -189,6 +183,12 @@ class Controller(Service):
     def _refuse(self, key: str, error: RayfaasError) -> None:
         for link in self._gateways:
             link.notify("refuse", key=key, problem=to_problem(error))
+
+    async def _waiting(self, keys: set[str]) -> int:
+        """How many calls wait for these versions. A gateway that does not answer is gone, and its calls with it."""
+        asked = (link.request("waiting", keys=sorted(keys), timeout_s=WAITING_S) for link in self._gateways)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return sum(answer for answer in answers if isinstance(answer, int))
 
     # Gateways
 
@@ -339,8 +339,7 @@ class Controller(Service):
 
     async def executor_ended(self, link: Link, key: str, executor: str, death: dict[str, Any]) -> None:
         """`death` is a `cluster.supervisor.Death`, for the gateways whose calls it ran."""
-        if member := self._fleet.member(link):
-            member.remove(key, executor)
+        await self._fleet.executor_ended(link, key, executor)
         for gateway in self._gateways:
             gateway.notify("executor_ended", executor=executor, death=death)
 

@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.server.bundles import BundleStore
-from rayfaas.server.catalog import Catalog, Function, Version
+from rayfaas.server.catalog import Catalog, Function, Version, methods_of
 from rayfaas.server.fleet import Fleet
-from rayfaas.server.placement import Placement
-from rayfaas.server.routing import RouteTable
+from rayfaas.server.placement import Placement, Progress
 from rayfaas.server.store import Store
+from rayfaas.server.swaps import Swaps
 from rayfaas.spec import Publish
 
 Event = dict[str, Any]
 
 # How long a deploy says nothing.
 QUIET_S = 10.0
+# How long the move of an alias waits for the calls of executors that must go before.
+MOVE_S = 300.0
 
 
 class Deploys:
@@ -32,11 +36,11 @@ class Deploys:
         bundles: BundleStore,
         catalog: Catalog,
         placement: Placement,
-        routing: RouteTable,
+        swaps: Swaps,
         fleet: Fleet,
     ) -> None:
         self._store, self._bundles, self._catalog = store, bundles, catalog
-        self._placement, self._routing, self._fleet = placement, routing, fleet
+        self._placement, self._swaps, self._fleet = placement, swaps, fleet
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, team: str, name: str, publish: Publish, actor: str) -> AsyncIterator[Event]:
@@ -51,15 +55,7 @@ class Deploys:
             catalog = self._store.registry.catalog
             environment = self._fleet.environment()
             row, created = await self._store.write(catalog.publish, team, name, publish, actor, environment)
-            version = Version(
-                f"{team}/{name}",
-                row.version,
-                row.bundle,
-                row.entry,
-                row.spec,
-                row.syntax_digest,
-                row.environment_digest,
-            )
+            version = Version.of(row)
             clock.lap("publish_ms")
             yield {"event": "published", "version": version.number, "created": created}
             try:
@@ -86,25 +82,48 @@ class Deploys:
             if version not in function.versions:
                 known = ", ".join(map(str, sorted(function.versions))) or "none"
                 raise NotFound(f"{team}/{name} has no version {version} that can be called. It has: {known}.")
-            row = await self._store.write(
-                self._store.registry.catalog.move_alias, team, name, alias, version, actor, reason
-            )
-            function.aliases[alias] = (row.version, row.revision)
+            async with self._swaps.swap(function, alias, function.versions[version]) as swap:
+                if swap is not None:
+                    await swap.clear(MOVE_S, lambda *_: None)
+                row = await self._store.write(
+                    self._store.registry.catalog.move_alias, team, name, alias, version, actor, reason
+                )
+                function.aliases[alias] = (row.version, row.revision)
             await self._announce(function)
             return {"function": f"{team}/{name}", "alias": alias, "version": row.version, "revision": row.revision}
 
     async def _make_live(
         self, version: Version, was_active: bool, publish: Publish, actor: str, clock: _Stopwatch
     ) -> AsyncIterator[Event]:
-        interface: dict[str, Any] | None = None
-        if not was_active:
-            async for event in self._start(version, publish.deadline_s):
-                if event["event"] == "started":
-                    interface = event["interface"]
-                else:
-                    yield event
-            clock.lap("start_ms")
         function = self._catalog.function(version.function)
+        async with self._swaps.swap(function, publish.alias, version) as swap:
+            if swap is not None:
+                async for event in _told(partial(swap.clear, publish.deadline_s)):
+                    yield event
+                clock.lap("swap_ms")
+            interface: dict[str, Any] | None = None
+            if not was_active:
+                async for event in _told(partial(self._placement.start, version, publish.deadline_s)):
+                    if event["event"] == "done":
+                        interface = event["result"]["interface"]
+                    else:
+                        yield event
+                version = replace(version, methods=methods_of(interface))
+                clock.lap("start_ms")
+            await self._activate(function, version, interface, publish, actor, clock)
+        await self._announce(function)
+        clock.lap("announce_ms")
+        self._placement.deployment_needed(version)
+
+    async def _activate(
+        self,
+        function: Function,
+        version: Version,
+        interface: dict[str, Any] | None,
+        publish: Publish,
+        actor: str,
+        clock: _Stopwatch,
+    ) -> None:
         alias = await self._store.write(
             self._store.registry.catalog.activate,
             function.team,
@@ -121,32 +140,31 @@ class Deploys:
         function.versions[version.number] = version
         function.aliases[alias.alias] = (alias.version, alias.revision)
         clock.lap("activate_ms")
-        await self._announce(function)
-        clock.lap("announce_ms")
-        self._placement.deployment_needed(version)
-
-    async def _start(self, version: Version, deadline_s: float) -> AsyncIterator[Event]:
-        """Progress while an executor comes up, then `started`."""
-        progress: asyncio.Queue[Event] = asyncio.Queue()
-
-        def tell(phase: str, detail: str) -> None:
-            progress.put_nowait({"event": "progress", "phase": phase, "detail": detail})
-
-        starting = asyncio.ensure_future(self._placement.start(version, deadline_s, tell))
-        starting.add_done_callback(lambda _: progress.put_nowait({"event": "started"}))
-        try:
-            last: Event = {"event": "progress", "phase": "start", "detail": "starting an executor"}
-            while (event := await _next_or(progress, last))["event"] != "started":
-                yield (last := event)
-            yield {"event": "started", "interface": starting.result()["interface"]}
-        finally:
-            starting.cancel()
 
     async def _announce(self, function: Function) -> None:
         """Every gateway has it in force; then the executors that no alias leads to may end."""
-        revision = await self._routing.set_function(function.route())
-        await self._routing.applied(revision)
+        await self._swaps.announce(function)
         self._placement.retire(function)
+
+
+async def _told(work: Callable[[Progress], Coroutine[Any, Any, Any]]) -> AsyncIterator[Event]:
+    """Progress while it goes on, then `done`, with what it returned unless that is nothing."""
+    progress: asyncio.Queue[Event] = asyncio.Queue()
+
+    def tell(phase: str, detail: str) -> None:
+        progress.put_nowait({"event": "progress", "phase": phase, "detail": detail})
+
+    working = asyncio.ensure_future(work(tell))
+    working.add_done_callback(lambda _: progress.put_nowait({"event": "done"}))
+    try:
+        last: Event = {"event": "progress", "phase": "start", "detail": "starting an executor"}
+        while (event := await _next_or(progress, last))["event"] != "done":
+            yield (last := event)
+        result = working.result()
+        if result is not None:
+            yield {"event": "done", "result": result}
+    finally:
+        working.cancel()
 
 
 async def _next_or(progress: asyncio.Queue[Event], last: Event) -> Event:

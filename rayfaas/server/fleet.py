@@ -14,7 +14,7 @@ WARM = "warm"
 @dataclass(eq=False)
 class Member:
     """One connected supervisor. `environment` is the digest of its Python and packages, `hosted` is version key →
-    executor ids."""
+    executor ids; `draining` is executor id → version key of those that were told to end."""
 
     link: Link
     cluster: str
@@ -23,6 +23,7 @@ class Member:
     application: str
     environment: str
     hosted: dict[str, set[str]] = field(default_factory=dict)
+    draining: dict[str, str] = field(default_factory=dict)
     leaving: bool = False
     _spawning: dict[str, asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
 
@@ -30,6 +31,7 @@ class Member:
         self.hosted.setdefault(key, set()).add(executor)
 
     def remove(self, key: str, executor: str) -> None:
+        self.draining.pop(executor, None)
         executors = self.hosted.get(key, set())
         executors.discard(executor)
         if not executors:
@@ -53,7 +55,7 @@ class Member:
         return made
 
     def drain(self, key: str) -> None:
-        self.hosted.pop(key, None)
+        self.draining |= dict.fromkeys(self.hosted.pop(key, ()), key)
         self.link.notify("drain", key=key)
 
 
@@ -77,6 +79,11 @@ class Fleet:
             del self._agents[cluster]
         await self._tell()
 
+    async def executor_ended(self, link: Link, key: str, executor: str) -> None:
+        if member := self._members.get(link):
+            member.remove(key, executor)
+            await self._tell()
+
     def member(self, link: Link) -> Member | None:
         return self._members.get(link)
 
@@ -88,6 +95,15 @@ class Fleet:
 
     def hosting(self, key: str) -> list[Member]:
         return [m for m in self._members.values() if key in m.hosted]
+
+    def keys(self) -> set[str]:
+        """The versions that have executors, those that are ending too."""
+        return {key for m in self._members.values() for key in (*m.hosted, *m.draining.values())}
+
+    async def wait_gone(self, keys: set[str], timeout_s: float) -> None:
+        """Returns when none of these versions has an executor. Raises TimeoutError."""
+        async with self._changed:
+            await asyncio.wait_for(self._changed.wait_for(lambda: not keys & self.keys()), timeout_s)
 
     def environment(self) -> str:
         """The digest of the base environment, as the warm replicas have it; "" while none is up."""

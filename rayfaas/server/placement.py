@@ -42,6 +42,7 @@ class Placement:
         self._failed: dict[str, tuple[float, RayfaasError]] = {}
         self._deployments: dict[str, Version] = {}  # applications that were asked for, and a version that they are for
         self._waking: set[str] = set()
+        self._held: dict[str, set[str]] = {}  # functions that are being replaced, and versions demanded meanwhile
         self._background: set[asyncio.Task[None]] = set()
 
     async def start(self, version: Version, deadline_s: float, progress: Progress) -> dict[str, Any]:
@@ -65,6 +66,9 @@ class Placement:
         version = self._catalog.version(key)
         if version is None or key in self._starting:
             return
+        if version.function in self._held:
+            self._held[version.function].add(key)
+            return
         self._loads.touch(key)
         failed_at, error = self._failed.get(key, (0.0, None))
         if error is not None and time.monotonic() - failed_at < FAILED_S:
@@ -85,6 +89,41 @@ class Placement:
             if version.function == name and application not in applications:
                 self._run(self._delete(application))
 
+    # Replacing
+
+    def running(self, function: Function, keep: set[str]) -> set[str]:
+        """The versions of a function that have executors, or will, other than those to keep."""
+        name = f"{function.team}/{function.name}"
+        keys = self._fleet.keys() | set(self._starting)
+        return {key for key in keys if key.rpartition(":")[0] == name} - keep
+
+    def hold(self, function: Function) -> None:
+        """Start no executor of it for calls that wait."""
+        self._held[f"{function.team}/{function.name}"] = set()
+
+    def resume(self, function: Function) -> None:
+        """Start what calls waited for meanwhile, and what its aliases lead to."""
+        for key in self._held.pop(f"{function.team}/{function.name}"):
+            self.demand(key)
+        for version in function.served():
+            if not self._fleet.hosting(version.key):
+                self.demand(version.key)
+
+    async def clear(self, function: Function, version: Version, keep: set[str], timeout_s: float) -> None:
+        """Returns when no executor of it runs but of the versions to keep, and `version` has the room. Raises
+        TimeoutError."""
+        going = self.running(function, keep)
+        if starting := [task for key, task in self._starting.items() if key in going]:
+            await asyncio.wait(starting, timeout=timeout_s)
+        for member in self._fleet.members():
+            for key in going & set(member.hosted):
+                member.drain(key)
+        await self._fleet.wait_gone(going, timeout_s)
+        needed = {version.application} | {v.application for v in function.versions.values() if v.key in keep}
+        for application, deployed in list(self._deployments.items()):
+            if deployed.function == version.function and application not in needed:
+                await self._delete(application)
+
     def deployment_needed(self, version: Version) -> None:
         """Create the deployment that its spec asks for, without waiting."""
         if version.spec.needs_deployment:
@@ -96,7 +135,7 @@ class Placement:
         if member.application == WARM:
             return
         versions = [v for f in self._catalog for v in f.served() if v.application == member.application]
-        for version in versions:
+        for version in [v for v in versions if v.function not in self._held]:
             self._deployments.setdefault(member.application, version)
             if version.key not in member.hosted:
                 await member.spawn(version.order(), DEMAND_S)
@@ -187,7 +226,7 @@ class Placement:
         version = self._catalog.version(key)
         if version is None or self._fleet.members(version.application) or not self._catalog.is_served(key):
             return
-        if version.application in self._waking or not self._fleet.hosting(key):
+        if version.application in self._waking or version.function in self._held or not self._fleet.hosting(key):
             return
         if self._loads.of(key).longest_wait_s > OUTGROWN_S:
             _log.info("%s has outgrown the warm replica and gets a deployment", version.function)

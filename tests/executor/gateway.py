@@ -114,9 +114,15 @@ class ExecutorEnd(Connection):
         body = json.dumps({"args": args, "kwargs": kwargs}).encode()
         return self.call_raw(ARGUMENTS_JSON, body, credit)
 
-    def call_raw(self, content_type: str, body: bytes, credit: int = 1000) -> Call:
+    def call_method(self, method: str, *args: Any, who: str = "alice", **kwargs: Any) -> Call:
+        body = json.dumps({"args": args, "kwargs": kwargs}).encode()
+        return self.call_raw(ARGUMENTS_JSON, body, method=method, who=who)
+
+    def call_raw(
+        self, content_type: str, body: bytes, credit: int = 1000, method: str | None = None, who: str = "alice"
+    ) -> Call:
         call_id = new_id()
-        header = CallHeader(call_id, call_id, None, content_type, "alice", "research", DEADLINE, credit)
+        header = CallHeader(call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method)
         call = Call(self, next(self._numbers), header)
         self._calls[call.number] = call
         self.send(Kind.CALL, call.number, _encode(header), body)

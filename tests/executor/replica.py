@@ -48,6 +48,10 @@ class Version:
     def call(self, *args: Any, **kwargs: Any) -> Call:
         return self.executor.call(*args, **kwargs)
 
+    def method(self, name: str, *args: Any, **kwargs: Any) -> Call:
+        """A call of a method of a class."""
+        return self.executor.call_method(name, *args, **kwargs)
+
 
 class Replica:
     """`exits` holds each executor that ended: its order, its death, and whether that was meant."""

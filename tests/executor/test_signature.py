@@ -189,7 +189,7 @@ def test_hints_that_nobody_can_check_let_everything_pass() -> None:
 
     for function in (unknown, arrays, bare, wrong):
         assert bound(function, [1], 2) == (([1], 2), {})
-        assert json.dumps(describe(function))
+        assert json.dumps(describe(function, Signature(function)))
     assert value_of(Custom, {"x": 1}) == {"x": 1}
 
 
@@ -246,7 +246,7 @@ def test_an_interface_is_what_a_caller_needs_to_know() -> None:
         """
         return []
 
-    told = describe(function)
+    told = describe(function, Signature(function))
     assert told["kind"] == "sync"
     assert told["doc"] == "Count the petals.\n\nTwice."
     assert "count: 'int' = 3" in str(told["signature"])

@@ -19,6 +19,7 @@ from rayfaas.server.loads import Loads
 from rayfaas.server.placement import Placement
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
+from rayfaas.server.swaps import Swaps
 from rayfaas.spec import Entry, Provenance, Publish, Scaling
 from tests.server.parts import GPU, INTERFACE, Clock, Peer, made, member, never, settle, supervisor
 from tests.waiting import eventually
@@ -31,8 +32,13 @@ class Server:
         self.store, self.bundles = store, BundleStore(home.bundles)
         self.catalog, self.fleet, self.routing = Catalog(), Fleet(), RouteTable()
         placement = Placement(self.fleet, self.catalog, Loads(Clock()), lambda *_: None)
-        self.deploys = Deploys(store, self.bundles, self.catalog, placement, self.routing, self.fleet)
+        self.waiting = 0  # calls that wait at the gateways
+        swaps = Swaps(placement, self.routing, self._waiting)
+        self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet)
         self.warm = supervisor()
+
+    async def _waiting(self, keys: set[str]) -> int:
+        return self.waiting
 
     def request(self, content: str = "a", **changes: Any) -> Publish:
         archive = content.encode()
