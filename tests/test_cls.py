@@ -96,7 +96,7 @@ def test_what_else_it_has_is_its_own() -> None:
 
 
 def test_it_can_be_a_base_of_other_classes() -> None:
-    class Larger(MODEL):
+    class Larger(MODEL):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__(10)
 
