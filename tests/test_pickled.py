@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import rayfaas
+from rayfaas.batching import Batching, batching_of
 from rayfaas.errors import BadRequest
+from rayfaas.methods import enter_methods, public_methods
 from rayfaas.pickled import pickle_function, referenced_modules
 
 
@@ -120,3 +122,23 @@ def test_modules_that_it_refers_to_are_told(tmp_path: Path, monkeypatch: pytest.
     assert {"pickled_helper", "json"} <= referenced_modules(data)
     del sys.modules["pickled_helper"]
     assert "pickled_helper" not in referenced_modules(data)  # what is not loaded here was not needed to make it
+
+
+def test_a_class_comes_along_with_what_is_said_of_its_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (
+        "N = 2\n@rayfaas.cls\nclass Model:\n"
+        "    @rayfaas.enter\n    def load(self): self.factor = N\n"
+        "    @rayfaas.batched(max_size=3)\n    def times(self, xs): return [self.factor * x for x in xs]\n"
+    )
+    model = there(pickle_function(typed(text, "Model", monkeypatch).wrapped), monkeypatch)
+    assert (public_methods(model), enter_methods(model)) == (["times"], ["load"])
+    instance = model()
+    instance.load()
+    assert instance.times([1, 2]) == [2, 4]
+    assert batching_of(instance.times) == Batching(3)
+
+
+def test_what_a_class_holds_and_can_not_be_pickled_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "import threading\nlock = threading.Lock()\nclass Model:\n    def f(self): return lock"
+    with pytest.raises(BadRequest, match="the variable 'lock'"):
+        pickle_function(typed(text, "Model", monkeypatch))

@@ -14,6 +14,7 @@ import rayfaas
 from rayfaas import Client, RemoteFunction
 from rayfaas.context import CallContext, enter_call
 from rayfaas.errors import BadRequest
+from rayfaas.remote import Remote
 from rayfaas.wire import decode_arguments
 from tests.scripted_server import Reply, Request, ScriptedServer
 
@@ -156,3 +157,18 @@ def test_what_can_not_be_written_as_json_is_told_before_anything_is_sent(
 
 def test_its_repr_is_its_target() -> None:
     assert repr(rayfaas.get("nlp/embed@prod")) == "<rayfaas.RemoteFunction nlp/embed@prod>"
+
+
+def test_the_methods_of_a_class_are_its_attributes() -> None:
+    model = rayfaas.get("nlp/Model@prod", timeout_s=3)
+    assert model.predict.target == "nlp/Model.predict@prod"
+    assert model.options(version=3).predict.target == "nlp/Model.predict:3"
+    assert rayfaas.get("Model.stream").target == "Model.stream"
+    for name in ("_hidden", "__wrapped__"):
+        assert not hasattr(model, name)
+    assert not hasattr(rayfaas.get("Model.predict"), "other")
+
+
+def test_a_method_is_called_at_its_own_path(embed: Remote, server: ScriptedServer) -> None:
+    assert embed.predict.remote(1) == [[1], {}]
+    assert server.requests[-1].path == "/call/nlp/embed.predict"

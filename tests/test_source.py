@@ -37,6 +37,24 @@ def test_a_decorated_function_is_found_without_running_the_file(tmp_path: Path, 
     assert declare(tmp_path, text + TRAP) == {"f": ("f", 300.0)}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import rayfaas\n@rayfaas.cls\nclass f: ...",
+        "import rayfaas as rf\n@rf.cls()\nclass f:\n    @rf.enter\n    def load(self): ...",
+        "from rayfaas import cls as service\n@service\nclass f: ...",
+    ],
+)
+def test_a_decorated_class_is_found_without_running_the_file(tmp_path: Path, text: str) -> None:
+    assert declare(tmp_path, text + TRAP) == {"f": ("f", 300.0)}
+
+
+def test_a_decorator_on_the_wrong_thing_is_told_of_by_running_the_file(tmp_path: Path) -> None:
+    for text in ("@rayfaas.function\nclass f: ...", "@rayfaas.cls\ndef f(): ..."):
+        with pytest.raises(ImportFailed, match=r"@rayfaas\.(function|cls) decorates"):
+            declare(tmp_path, f"import rayfaas\n{text}")
+
+
 def test_literal_options_are_read_off(tmp_path: Path) -> None:
     text = 'import rayfaas\n@rayfaas.function(name="embed", team="nlp", timeout_s=5)\ndef f(): ...\n'
     assert declare(tmp_path, text + TRAP) == {"f": ("nlp/embed", 5.0)}

@@ -21,7 +21,7 @@ from rayfaas.client import Client
 @click.option("--stream", is_flag=True, help="Print the items of a generator as they come, and its logs on stderr.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds that it may take, waiting included.")
 def call(target: str, arguments: tuple[str, ...], data: str | None, stream: bool, timeout_s: float | None) -> None:
-    """Call TARGET (embed, embed:7, nlp/embed@prod) with ARGUMENTS, and print its result as JSON.
+    """Call TARGET (embed, embed:7, nlp/embed@prod, Model.predict) with ARGUMENTS, and print its result as JSON.
 
     An argument is a value, or name=value; values are JSON, and else text:
 

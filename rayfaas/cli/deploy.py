@@ -1,4 +1,4 @@
-"""`rayfaas deploy`: publish the functions in a file."""
+"""`rayfaas deploy`: publish the functions and classes in a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from rayfaas.deploy import Deployed
 def deploy(
     file: Path, names: tuple[str, ...], alias: str, team: str | None, message: str | None, as_json: bool
 ) -> None:
-    """Publish the functions in FILE that are decorated with @rayfaas.function, or only NAMES of them.
+    """Publish the functions in FILE that are decorated with @rayfaas.function, and the classes with @rayfaas.cls.
+
+    Or only NAMES of them.
 
     Returns when new calls are answered by the new code. Where it does not import, nothing changes.
     """

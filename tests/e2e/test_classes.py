@@ -75,8 +75,8 @@ def test_redeploys_under_load_fail_no_call(server: Server, client: rayfaas.Clien
     client.deploy_file(file)
     with Load(server, f"{name}.release").running() as load:
         for number in range(2, 7):
-            answered = len(load.answered) + 20
-            eventually(lambda: len(load.answered) > answered)  # noqa: B023 it is asked here
+            enough = len(load.answered) + 20
+            eventually(lambda: len(load.answered) > enough)  # noqa: B023 it is asked here
             file.write_text(COUNTER.format(name=name, swap=swap, number=number))
             (deployed,) = client.deploy_file(file)
             assert deployed.version == number

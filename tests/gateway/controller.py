@@ -70,12 +70,16 @@ class FakeController(Service):
     # What is routable
 
     async def set_function(
-        self, name: str, versions: Sequence[dict[str, Any]], aliases: dict[str, tuple[int, int]]
+        self,
+        name: str,
+        versions: Sequence[dict[str, Any]],
+        aliases: dict[str, tuple[int, int]],
+        parked: bool = False,
     ) -> None:
         """`aliases` are version and revision by name. Returns when the gateway has it in force."""
         team, _, bare = name.partition("/")
         moved = {alias: {"version": version, "revision": revision} for alias, (version, revision) in aliases.items()}
-        route = {"team": team, "name": bare, "versions": list(versions), "aliases": moved}
+        route = {"team": team, "name": bare, "versions": list(versions), "aliases": moved, "parked": parked}
         await self.table.applied(await self.table.set_function(route))
 
     async def set_tokens(self, *tokens: tuple[str, str, str]) -> None:

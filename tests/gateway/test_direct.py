@@ -4,6 +4,7 @@ through it."""
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import FunctionError, InvalidArguments
 from rayfaas.frames import Kind
 from tests.gateway.asgi import Receive, Send
+from tests.gateway.controller import version_route
 from tests.gateway.disk import full_disk
 from tests.gateway.executor import FakeExecutor, ReceivedCall
 from tests.gateway.small import SmallGateway
@@ -358,3 +360,19 @@ async def test_what_follows_a_call_and_is_not_http_ends_the_connection(gateway: 
         assert (await client.answer()).status in (200, 400)
         await client.close()
         await eventually(lambda: len(gateway.ends()) == 1)
+
+
+async def test_a_call_of_what_is_being_replaced_waits_with_its_body(gateway: SmallGateway) -> None:
+    versions = [version_route(1), version_route(2)]
+    await gateway.controller.set_function("nlp/embed", versions, {"live": (1, 5)}, parked=True)
+    executor = await gateway.executor(version=2)
+    executor.answers(lambda call: call.returns(json.loads(call.body)))
+    async with connected(gateway) as (client, app):
+        await client.send(call(b'{"x": 1}') + call(b"2"))
+        assert app.asked == 0
+        await gateway.controller.set_function("nlp/embed", versions, {"live": (2, 6)})
+        answers = [await client.answer(), await client.answer()]
+        assert [(each.status, each.json()) for each in answers] == [(200, {"x": 1}), (200, 2)]
+        await client.send(call(b"3"))
+        assert (await client.answer()).json() == 3
+    assert [start.version for start in gateway.starts()] == [2, 2, 2]

@@ -15,6 +15,7 @@ from rayfaas.envelope import AccessBody
 from rayfaas.errors import FunctionError, InvalidArguments, MalformedBody, RayfaasError, UnsupportedMediaType
 from rayfaas.gateway.call_access import CallAccess, Claims
 from rayfaas.records import CallEnded, CallStarted
+from tests.gateway.controller import version_route
 from tests.gateway.disk import full_disk
 from tests.gateway.small import HOME_KEY, URL, SmallGateway
 from tests.gateway.sockets import Client, post, served
@@ -449,3 +450,45 @@ async def test_a_target_may_be_percent_encoded(gateway: SmallGateway, encoded: s
         await client.send(post(f"/call/{encoded}", b"1", IVAN))
         assert (await client.answer()).status == 200
         await client.close()
+
+
+# Functions that are being replaced
+
+
+async def parked(gateway: SmallGateway, is_parked: bool = True, live: int = 1) -> None:
+    versions = [version_route(1), version_route(2)]
+    await gateway.controller.set_function("nlp/embed", versions, {"live": (live, 4 + live)}, is_parked)
+
+
+async def test_a_call_of_what_is_being_replaced_waits_and_goes_to_the_next_version(gateway: SmallGateway) -> None:
+    await parked(gateway)
+    new = await gateway.executor(version=2)
+    new.answers(lambda call: call.returns("new"))
+    call = gateway.call(b"[1]")
+    await gateway.call(b"[1]", Rayfaas_Timeout="0.001").answer()
+    assert gateway.starts() == []
+    await parked(gateway, is_parked=False, live=2)
+    answer = await call.answer()
+    assert (answer.json(), answer.headers["rayfaas-version"], answer.headers["rayfaas-cold"]) == ("new", "2", "1")
+    (start,) = gateway.starts()
+    end = gateway.end_of(start.call)
+    assert (start.version, end.cold) == (2, "the function was being replaced")
+    assert new.received[0].body == b"[1]"
+    assert new.received[0].header.deadline == pytest.approx(start.accepted_us / 1e6 + 30.0, abs=0.001)
+
+
+async def test_who_has_waited_long_enough_for_a_replacement_is_told(gateway: SmallGateway) -> None:
+    await parked(gateway)
+    answer = await gateway.call(Rayfaas_Timeout="0.001").answer()
+    assert (answer.status, answer.json()["code"], answer.json()["retryable"]) == (503, "no_capacity", True)
+    assert "still being replaced after 0.0 s" in answer.json()["detail"]
+
+
+async def test_the_method_is_told_to_the_executor_and_recorded(gateway: SmallGateway) -> None:
+    await gateway.controller.set_function("nlp/Model", [version_route(1, methods=["predict"])], {"live": (1, 1)})
+    executor = await gateway.executor(function="nlp/Model")
+    executor.answers(lambda call: call.returns(call.header.method))
+    answer = await gateway.call(target="Model.predict").answer()
+    assert answer.json() == "predict"
+    (start,) = gateway.starts()
+    assert (start.target, start.function, start.method) == ("Model.predict", "nlp/Model", "predict")

@@ -174,3 +174,10 @@ async def test_output_is_kept_even_if_it_is_no_text(book: Book) -> None:
     header = msgspec.msgpack.encode(LogHeader(5, "log", "WARNING"))
     book.recording.log(call, Message(Kind.LOG, 1, header, b"a\xffb\n"))
     assert book.records[1:] == [LogLine(call.call_id, "nlp/embed", 3, 5, "log", "a\ufffdb\n", "WARNING")]
+
+
+async def test_a_call_of_a_batch_has_its_share_of_the_gpu(book: Book) -> None:
+    call = book.started(gpus=2.0)
+    ran(call, ResultHeader("application/json", 1, 40_000, 500, 0, None, 8))
+    book.recording.end(call, None)
+    assert (book.end.run_us, book.end.gpu_us, book.end.batch_size) == (40_000, 10_000, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from rayfaas.envelope import AccessBody
 from rayfaas.errors import BadRequest, NotFound, RayfaasError, Unauthenticated
 from rayfaas.gateway.call_access import CallAccess, Claims
-from rayfaas.gateway.routes import AliasRoute, Changes, FunctionRoute, Routes, TokenRoute, VersionRoute
+from rayfaas.gateway.routes import AliasRoute, Changes, FunctionRoute, Parked, Routes, TokenRoute, VersionRoute
 from tests.waiting import eventually
 
 ACCESS = CallAccess(b"the key of a home", "http://127.0.0.1:8700")
@@ -166,3 +167,45 @@ def test_a_calls_token_speaks_for_the_caller_as_an_invoker() -> None:
     body = msgspec.msgpack.decode(ACCESS.issue(claims), type=AccessBody)
     principal = routes().authenticate(f"Bearer {body.token}".encode())
     assert (principal.name, principal.team, principal.role, principal.parent) == ("ann", "nlp", "invoker", claims)
+
+
+# Methods of classes
+
+
+def with_class(parked: bool = False) -> Routes:
+    made = routes()
+    model = msgspec.structs.replace(version(1), methods=("predict", "embed"))
+    aliases = {"live": AliasRoute(1, 1)}
+    made.apply(Changes(8, [FunctionRoute("nlp", "Model", [model], aliases, parked)], None, None))
+    return made
+
+
+@pytest.mark.parametrize("target", ["Model.predict", "Model.predict@live", "nlp/Model.predict:1"])
+def test_a_method_of_a_class_is_part_of_its_target(target: str) -> None:
+    route = with_class().resolve(target, "nlp")
+    assert (route.key, route.method, route.called) == ("nlp/Model:1", "predict", "nlp/Model.predict")
+
+
+@pytest.mark.parametrize("target", ["Model", "Model:1", "Model.other"])
+def test_who_names_no_method_that_there_is_hears_of_those_there_are(target: str) -> None:
+    with pytest.raises(NotFound, match=r"Call nlp/Model\.predict, nlp/Model\.embed\.") as raised:
+        with_class().resolve(target, "nlp")
+    assert raised.value.extra["methods"] == ["predict", "embed"]
+
+
+def test_a_function_has_no_methods() -> None:
+    with pytest.raises(NotFound, match="it has no method 'predict'"):
+        routes().resolve("embed.predict", "nlp")
+
+
+async def test_what_is_being_replaced_is_parked_until_the_routes_change_but_for_pinned_versions() -> None:
+    made = with_class(parked=True)
+    assert made.resolve("Model.predict:1", "nlp").key == "nlp/Model:1"
+    with pytest.raises(Parked) as raised:
+        made.resolve("Model.predict", "nlp")
+    assert (raised.value.function, raised.value.timeout_s) == ("nlp/Model", 30.0)
+    changed = asyncio.ensure_future(made.changed())
+    await asyncio.sleep(0)
+    assert not changed.done()
+    made.apply(Changes(9, [], None, None))
+    await changed

@@ -496,3 +496,48 @@ async def test_an_outcome_that_the_disk_has_no_room_for_is_told_and_kept(gateway
     assert gateway.settled() == []
     assert gateway.journal.flush_late()
     assert [outcome.state for outcome in gateway.settled()] == ["SUCCEEDED"]
+
+
+# Methods of classes
+
+
+async def model(gateway: SmallGateway, parked: bool = False, live: int = 1) -> None:
+    versions = [version_route(n, methods=["a", "b"], swap="replace") for n in (1, 2)]
+    await gateway.controller.set_function("nlp/Model", versions, {"live": (live, live)}, parked)
+
+
+async def test_a_key_is_of_one_method(gateway: SmallGateway) -> None:
+    await model(gateway)
+    executor = await gateway.executor(function="nlp/Model", concurrency=2)
+    executor.answers(lambda call: call.returns(call.header.method))
+    answers = [await gateway.call(target=f"Model.{name}", Idempotency_Key="k").answer() for name in "aba"]
+    assert [answer.json() for answer in answers] == ["a", "b", "a"]
+    assert [record.method for record in gateway.kept()] == ["a", "b"]
+
+
+async def test_a_call_that_is_resumed_calls_its_method(gateway: SmallGateway) -> None:
+    await model(gateway)
+    executor = await gateway.executor(function="nlp/Model")
+    record = record_of("c-1", target="Model.b", function="nlp/Model", method="b")
+    await gateway.controller.link.request("resume", jobs=[record])
+    assert (await executor.call()).header.method == "b"
+
+
+async def test_a_call_that_has_not_begun_when_its_version_is_replaced_is_run_by_the_next(
+    gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spawned_module, "RUNNING", 1)
+    await model(gateway)
+    old = await gateway.executor(function="nlp/Model")
+    for _ in range(2):
+        await spawn(gateway, target="Model.a").answer()
+    begun = await old.call()
+    await model(gateway, parked=True)
+    begun.returns("old")
+    await eventually(lambda: len(gateway.settled()) == 1)
+    new = await gateway.executor(version=2, function="nlp/Model")
+    new.answers(lambda call: call.returns("new"))
+    await model(gateway, live=2)
+    await eventually(lambda: len(gateway.settled()) == 2)
+    assert (len(old.received), len(new.received)) == (1, 1)
+    assert [start.version for start in gateway.starts()] == [1, 2]

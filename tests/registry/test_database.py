@@ -182,3 +182,20 @@ def test_the_staging_file_goes_with_it(tmp_path: Path) -> None:
     database.staging.write_bytes(b"secrets of calls\n")
     database.close()
     assert not database.staging.exists()
+
+
+def test_a_file_that_lacks_columns_gets_them(tmp_path: Path) -> None:
+    path = tmp_path / "registry.duckdb"
+    Database(path).close()
+    with duckdb.connect(str(path)) as old:
+        for table, column in (
+            ("open_calls", "method"),
+            ("calls", "method"),
+            ("calls", "batch_size"),
+            ("spawned", "method"),
+        ):
+            old.execute(f"ALTER TABLE store.{table} DROP COLUMN {column}")
+    database = Database(path)
+    assert database.run("SELECT method, batch_size FROM store.all_calls") == []
+    assert database.run("SELECT method FROM store.all_spawned") == []
+    database.close()

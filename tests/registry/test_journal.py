@@ -64,25 +64,37 @@ def test_a_call_and_its_output_are_loaded_and_the_dead_gateways_segment_goes(reg
     assert registry.load_journal().rows == 0
 
 
-def test_all_that_a_call_row_says_is_what_was_recorded(registry: Registry, journal: Path) -> None:
+@pytest.mark.parametrize("later", [False, True])
+def test_all_that_a_call_row_says_is_what_was_recorded(registry: Registry, journal: Path, later: bool) -> None:
     call = started(
-        parent=new_id(), alias="live", alias_revision=4, context='{"flow": "x"}', idempotency_key="k", owner="blue"
+        parent=new_id(),
+        alias="live",
+        alias_revision=4,
+        context='{"flow": "x"}',
+        idempotency_key="k",
+        owner="blue",
+        method="predict",
     )
     end = ended(
         call, state="FAILED", code="function_error", retryable=False, started_us=call.accepted_us + 1_000,
         queue_us=1_000, run_us=3_500, cpu_us=2_000_000, gpu_us=500_000, bytes_out=9, items=2, cold="first call",
-        executor="e", replica="r", node="n", cluster="lab", hardware="h",
+        executor="e", replica="r", node="n", cluster="lab", hardware="h", batch_size=7,
     )  # fmt: skip
-    segment(journal, call, end)
+    segment(journal, call, *(() if later else (end,)), gateway=GATEWAY)
+    if later:
+        with locked(journal / f"{GATEWAY}.000000.ndjson"):
+            registry.load_journal()
+        segment(journal, end, number=1)
     registry.load_journal()
     columns = (
         "parent, alias, alias_revision, context, idempotency_key, owner, state, code, retryable, duration_ms, "
-        "queue_ms, run_ms, cpu_seconds, gpu_seconds, bytes_in, bytes_out, items, cold, cold_reason, executor, cluster"
+        "queue_ms, run_ms, cpu_seconds, gpu_seconds, bytes_in, bytes_out, items, cold, cold_reason, executor, cluster, "
+        "method, batch_size"
     )
     assert asked(registry, f"SELECT {columns} FROM calls") == [
         [
             call.parent, "live", 4, '{"flow": "x"}', "k", "blue", "FAILED", "function_error", False, 5.0, 1.0,
-            3.5, 2.0, 0.5, 3, 9, 2, True, "first call", "e", "lab",
+            3.5, 2.0, 0.5, 3, 9, 2, True, "first call", "e", "lab", "predict", 7,
         ]
     ]  # fmt: skip
 

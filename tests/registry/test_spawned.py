@@ -292,3 +292,13 @@ def test_a_key_is_free_again_when_it_is_forgotten(registry: Registry, database: 
     registry.spawned.purge(FUTURE_US)
     second = new_id()
     assert reserve(registry, second) == second
+
+
+def test_the_method_is_kept_for_the_next_gateway_and_the_next_run(registry: Registry, journal: Path) -> None:
+    kept = spawned(method="predict", target="Model.predict")
+    load(registry, journal, kept)
+    assert [row["method"] for row in registry.spawned.abandoned()] == ["predict"]
+    again = registry.spawned.again(kept.call, "bob", "red")
+    found = registry.spawned.call(again, "red")
+    assert found is not None
+    assert (found["method"], found["target"]) == ("predict", "Model.predict")

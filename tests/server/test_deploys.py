@@ -32,12 +32,15 @@ class Server:
         self.store, self.bundles = store, BundleStore(home.bundles)
         self.catalog, self.fleet, self.routing = Catalog(), Fleet(), RouteTable()
         placement = Placement(self.fleet, self.catalog, Loads(Clock()), lambda *_: None)
+        self.placement = placement
         self.waiting = 0  # calls that wait at the gateways
+        self.looks = 0  # how often they were asked for
         swaps = Swaps(placement, self.routing, self._waiting)
         self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet)
         self.warm = supervisor()
 
     async def _waiting(self, keys: set[str]) -> int:
+        self.looks += 1
         return self.waiting
 
     def request(self, content: str = "a", **changes: Any) -> Publish:

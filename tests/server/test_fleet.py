@@ -141,3 +141,22 @@ async def test_what_is_drained_is_hosted_no_more_and_the_supervisor_is_told() ->
     host.drain("red/f:1")
     host.drain("red/f:1")
     assert (host.hosted, peer.drained) == ({}, ["red/f:1", "red/f:1"])
+
+
+async def test_a_version_is_gone_when_its_last_executor_has_ended_or_its_supervisor_has_left() -> None:
+    fleet = Fleet()
+    first, second = member(supervisor(), hosted=[version()]), member(supervisor(), hosted=[version()])
+    for each in (first, second):
+        await fleet.join(each)
+    waiting = asyncio.ensure_future(fleet.wait_gone({"red/f:1"}, 20))
+    (executor,) = first.hosted["red/f:1"]
+    first.drain("red/f:1")
+    assert fleet.keys() == {"red/f:1"}
+    await fleet.executor_ended(first.link, "red/f:1", executor)
+    assert not waiting.done()
+    await fleet.leave(second.link)
+    await waiting
+    assert fleet.keys() == set()
+    first.add("red/f:1", "another")
+    with pytest.raises(asyncio.TimeoutError):
+        await fleet.wait_gone({"red/f:1"}, 0.01)
