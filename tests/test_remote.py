@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,13 +145,13 @@ def test_map_without_room_for_a_call_is_refused_before_an_input_is_taken(
     assert list(inputs) == [1]
 
 
-def test_what_can_not_be_written_as_json_is_told_before_anything_is_sent(
+def test_what_can_not_be_sent_is_told_before_anything_is_sent(
     embed: RemoteFunction[..., Any], server: ScriptedServer
 ) -> None:
-    with pytest.raises(rayfaas.RayfaasError, match=r"no JSON for builtins\.object"):
-        embed.remote(object())
-    with pytest.raises(rayfaas.RayfaasError, match=r"no JSON for builtins\.object"):
-        list(embed.stream(object()))
+    with pytest.raises(rayfaas.RayfaasError, match=r"can't be sent.*can't be pickled"):
+        embed.remote(threading.Lock())
+    with pytest.raises(rayfaas.RayfaasError, match=r"can't be sent.*can't be pickled"):
+        list(embed.stream(threading.Lock()))
     assert server.requests == []
 
 
