@@ -194,6 +194,7 @@ class RemoteFunction(Generic[P, R_co]):
             "on_log": self._on_log,
             "retries": self._retries,
             "idempotency_key": self._idempotency_key,
+            "pickle": self._pickle,
         }
 
     def _retarget(self, alias: str | None, version: int | None) -> str:

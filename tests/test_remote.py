@@ -15,7 +15,7 @@ import rayfaas
 from rayfaas import Client, RemoteFunction
 from rayfaas.context import CallContext, enter_call
 from rayfaas.errors import BadRequest
-from rayfaas.wire import decode_arguments
+from rayfaas.wire import PICKLE, decode_arguments
 from tests.scripted_server import Reply, Request, ScriptedServer
 
 
@@ -157,3 +157,12 @@ def test_what_can_not_be_sent_is_told_before_anything_is_sent(
 
 def test_its_repr_is_its_target() -> None:
     assert repr(rayfaas.get("nlp/embed@prod")) == "<rayfaas.RemoteFunction nlp/embed@prod>"
+
+
+def test_whether_a_result_may_be_a_pickle_goes_on_to_methods_and_other_options(
+    embed: RemoteFunction[..., Any], server: ScriptedServer
+) -> None:
+    model = rayfaas.get("nlp/Model").options(pickle=True).options(client=embed._client)
+    model.predict.remote()
+    embed.remote()
+    assert [PICKLE in request.headers["accept"] for request in server.requests] == [True, False]
