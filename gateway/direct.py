@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList, Headers
 from rayfaas.gateway.invoke import Invoke, Receive, call_headers, context_of, result_headers
@@ -24,13 +25,14 @@ from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Parked
 from rayfaas.gateway.streams import format_for
 from rayfaas.records import CallEnded, CallStarted
-from rayfaas.wire import JSON
+from rayfaas.wire import JSON, VALUE_ACCEPT
 
 _log = logging.getLogger("rayfaas.gateway")
 
 # What asks for more than one plain answer.
 _LONG_WAY = frozenset((b"prefer", b"idempotency-key", b"rayfaas-logs"))
-_PLAIN_ANSWER = (None, b"*/*", JSON.encode())
+# What the caller accepts, and what the executor is told of it.
+_PLAIN_ANSWER = {None: "", b"*/*": "", JSON.encode(): JSON, VALUE_ACCEPT.encode(): VALUE_ACCEPT}
 
 
 class DirectCall:
@@ -70,13 +72,15 @@ class Direct:
 
     def takes(self, headers: Headers) -> bool:
         """Whether a call with these headers has one plain answer."""
-        return headers.get(b"accept") in _PLAIN_ANSWER and _LONG_WAY.isdisjoint(headers)
+        has_plain_answer = headers.get(b"accept") in _PLAIN_ANSWER
+        return has_plain_answer and _LONG_WAY.isdisjoint(headers) and not has_many_inputs(headers)
 
     def begin(self, exchange: Exchange) -> None:
         direct = DirectCall(self, exchange)
         try:
             principal, route = self._invoke.admit(exchange.target, exchange.headers)
-            call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct)
+            accept = _PLAIN_ANSWER[exchange.headers.get(b"accept")]
+            call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct, accept=accept)
         except RayfaasError as error:
             return _refuse(exchange, error)
         except Parked:

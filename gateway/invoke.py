@@ -16,8 +16,10 @@ from rayfaas.config import Limits
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, Forbidden, NoCapacity, RayfaasError
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.content import check_content, has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.http import ON_GONE, Headers
+from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.problems import Send, send_error, send_problem
 from rayfaas.gateway.recording import Recording
@@ -49,8 +51,13 @@ class Invoke:
             began_ns = time.time_ns()
             principal, route, was_parked = await self._admit_soon(target, headers)
             format = format_for(headers)
+            if has_many_inputs(headers):
+                inputs = self._inputs(route, principal, target, headers)
+                return await inputs.answer(scope, receive, send)
             body = await read_body(receive, headers, self._limits.max_body)
-            call = self.accept(route, principal, headers, body, format.carries_logs and b"rayfaas-logs" in headers)
+            wants_logs = format.carries_logs and b"rayfaas-logs" in headers
+            accept = format.accept((_text(headers, b"accept") or "").strip().lower())
+            call = self.accept(route, principal, headers, body, wants_logs, accept=accept)
             if was_parked:
                 call.was_parked(began_ns)
             key = _text(headers, b"idempotency-key")
@@ -95,6 +102,7 @@ class Invoke:
         principal = self._routes.authenticate(headers.get(b"authorization"))
         if principal.role == "viewer":
             raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
+        check_content(headers, principal)
         return principal, self._routes.resolve(target, principal.team)
 
     async def _admit_soon(self, target: str, headers: Headers) -> tuple[Principal, Route, bool]:
@@ -121,6 +129,7 @@ class Invoke:
         body: bytes,
         wants_logs: bool = False,
         first: First | None = None,
+        accept: str = "",
     ) -> PendingCall:
         call_id = new_id()
         parent_id, most_s = _text(headers, b"rayfaas-parent"), math.inf
@@ -140,7 +149,15 @@ class Invoke:
             self._recording.log,
             wants_logs,
             first=first,
+            accept=accept,
         )
+
+    def _inputs(self, route: Route, principal: Principal, target: str, headers: Headers) -> Inputs:
+        if b"idempotency-key" in headers or b"respond-async" in headers.get(b"prefer", b""):
+            raise BadRequest("Many inputs in one request are waited for, and have no key: spawn calls one by one.")
+        make_call = partial(self.accept, route, principal, headers)
+        context, most_bytes = context_of(headers), self._limits.max_body
+        return Inputs(make_call, self._dispatcher, self._recording, target, context, most_bytes)
 
     async def _answer(self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
         try:

@@ -49,9 +49,9 @@ class PendingCall:
     """
 
     __slots__ = (
-        "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "credit", "deadline", "dispatched_ns",
-        "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal", "root_id", "route",
-        "team", "timer", "wants_logs",
+        "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "credit", "deadline",
+        "dispatched_ns", "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal",
+        "root_id", "route", "team", "timer", "wants_logs",
     )  # fmt: skip
 
     def __init__(
@@ -69,9 +69,11 @@ class PendingCall:
         wants_logs: bool = False,
         credit: int = 64,
         first: First | None = None,
+        accept: str = "",
     ) -> None:
         self.route, self.call_id, self.root_id, self.parent_id = route, call_id, root_id, parent_id
         self.principal, self.team, self.content_type, self.body = principal, team, content_type, body
+        self.accept = accept
         self.accepted_ns = time.time_ns()
         self.dispatched_ns = 0
         self.deadline = self.accepted_ns / 1e9 + timeout_s
@@ -99,6 +101,7 @@ class PendingCall:
                 self.deadline,
                 self.credit,
                 self.route.method,
+                self.accept,
             )
         )
 

@@ -10,18 +10,15 @@ import asyncio
 import base64
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, QueueFull, RayfaasError
-from rayfaas.frames import Kind, Message
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.outcome import Outcome, send_outcome
+from rayfaas.gateway.outcome import MAX_BODY, Outcome, outcome_of, send_outcome
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
@@ -31,8 +28,6 @@ from rayfaas.records import Settled
 from rayfaas.records import Spawned as Record
 from rayfaas.wire import JSON
 
-# Bodies and results are kept in the journal and the registry.
-MAX_BODY = 16 << 20
 # Calls of one version that run at once; the others wait their turn.
 RUNNING = 64
 MAX_HELD = 100_000
@@ -227,13 +222,14 @@ class Spawned:
             record.timeout_s,
             self._recording.log,
             wants_logs=False,
+            accept=record.accept,
         )
         job.attempt = call
         try:
             self._recording.start(call, record.target, idempotency_key=record.idempotency_key)
             self._dispatcher.watch_deadline(call)
             self._dispatcher.dispatch(call)
-            outcome = await _outcome_of(call)
+            outcome = await outcome_of(call)
         except RayfaasError as error:
             outcome = Outcome.of_error(error)
             self._dispatcher.abandon(call, "cancelled")  # where it still runs, as one whose items are too many
@@ -313,36 +309,8 @@ class Spawned:
             parent=call.parent_id,
             idempotency_key=key,
             method=call.route.method,
+            accept=call.accept,
         )
-
-
-async def _outcome_of(call: PendingCall) -> Outcome:
-    """Its result; of a generator, the JSON array of its items."""
-    message = await call.answer()
-    items: list[bytes] = []
-    size = 0
-    while message.kind == Kind.ITEM or message.kind == Kind.LOG:
-        if message.kind == Kind.ITEM:
-            items.append(message.body)
-            size += len(message.body)
-            if size > MAX_BODY:
-                raise BodyTooLarge(f"The items of a call whose result is kept may have {MAX_BODY:,} bytes together.")
-            if call.executor is not None:
-                call.executor.grant(call, 1)
-        message = await call.next_item()
-    return _ended(call, message, items)
-
-
-def _ended(call: PendingCall, message: Message, items: Iterable[bytes]) -> Outcome:
-    ended = call.ended
-    if isinstance(ended, ErrorHeader):
-        return Outcome("", b"", {**ended.problem, "call": call.call_id})
-    assert isinstance(ended, ResultHeader)
-    if ended.items is not None:
-        return Outcome(JSON, b"[" + b",".join(items) + b"]")
-    if len(message.body) > MAX_BODY:
-        return Outcome.of_error(BodyTooLarge(f"A result that is kept may have {MAX_BODY:,} bytes."))
-    return Outcome(ended.content_type, message.body)
 
 
 def _retries(headers: dict[bytes, bytes], route: Route) -> int:

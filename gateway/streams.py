@@ -16,7 +16,7 @@ from rayfaas.errors import NotAcceptable, RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
-from rayfaas.wire import JSON, NDJSON, SSE
+from rayfaas.wire import JSON, NDJSON, RESULTS, SSE, preferences
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -33,6 +33,10 @@ class NdjsonFormat:
     content_type: ClassVar[str] = NDJSON
     is_stream: ClassVar[bool] = True  # even where the function returns one result
     carries_logs: ClassVar[bool] = True
+
+    def accept(self, asked: str) -> str:
+        """In which encodings the executor may answer, where the caller asked so. What goes into lines is JSON."""
+        return JSON
 
     def start(self) -> bytes:
         return b""
@@ -92,13 +96,17 @@ class JsonFormat(NdjsonFormat):
 
 
 class AnyFormat(NdjsonFormat):
-    """The caller takes anything: plain JSON for a result, NDJSON for a generator."""
+    """A result as the executor sends it, in an encoding that the caller takes; NDJSON for a generator."""
 
     is_stream = False
+
+    def accept(self, asked: str) -> str:
+        return "" if asked == "*/*" else asked
 
 
 _FORMATS = {NDJSON: NdjsonFormat(), "application/jsonl": NdjsonFormat(), SSE: SseFormat(), JSON: JsonFormat()}
 _ANY = AnyFormat()
+_WILDCARDS = frozenset(("*/*", "application/*", "image/*"))
 
 
 def format_for(headers: dict[bytes, bytes]) -> NdjsonFormat:
@@ -106,13 +114,13 @@ def format_for(headers: dict[bytes, bytes]) -> NdjsonFormat:
     accept = headers.get(b"accept")
     if accept is None or accept == b"*/*":
         return _ANY
-    for part in accept.decode("latin-1").lower().split(","):
-        media = part.partition(";")[0].strip()
+    for media in preferences(accept.decode("latin-1")):
         if media in _FORMATS:
             return _FORMATS[media]
-        if media in ("*/*", "application/*"):
+        if media in RESULTS or media in _WILDCARDS:
             return _ANY
-    raise NotAcceptable(f"Accept {accept.decode('latin-1')!r}: this can answer {JSON}, {NDJSON} and {SSE}.")
+    possible = ", ".join((NDJSON, SSE, *RESULTS))
+    raise NotAcceptable(f"Accept {accept.decode('latin-1')!r}: this can answer {possible}.")
 
 
 class Stream:

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from rayfaas.deploy import Deployed
     from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
+    from rayfaas.wire.file import File
 
 __all__ = [
     "CallContext",
     "Client",
     "Cls",
     "Deployed",
+    "File",
     "Function",
     "RayfaasError",
     "RemoteFunction",
@@ -53,6 +55,7 @@ __all__ = [
 _LATER = {
     "Client": "rayfaas.client",
     "Deployed": "rayfaas.deploy",
+    "File": "rayfaas.wire.file",
     "SpawnedCall": "rayfaas.spawned",
     "Stream": "rayfaas.stream",
 }

@@ -25,11 +25,13 @@ class Call:
     timeout_s: float | None = None
     retries: int | None = None
     idempotency_key: str | None = None
+    takes_pickle: bool = False  # whether its result may be a pickle: to read it runs code of the function
 
     async def spawn(self, transport: Transport) -> str:
         """Have it run by itself; its id, when the server has it on disk."""
-        headers = {**self._headers(), "Prefer": "respond-async"}
-        answer = await transport.send("POST", self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers)
+        headers = {**self._headers(), "Accept": wire.VALUE_ACCEPT, "Prefer": "respond-async"}
+        media, body = self._arguments()
+        answer = await transport.send("POST", self._path, body=body, media=media, headers=headers)
         accepted = answer.value()
         if not isinstance(accepted, dict) or not isinstance(accepted.get("call"), str):
             raise ProtocolError("The server took the call and did not say which it is. Is it a rayfaas server?")
@@ -37,17 +39,15 @@ class Call:
 
     async def answer(self, transport: Transport) -> Any:
         """The result; of a generator, the list of its items."""
+        media, body = self._arguments()
+        # It takes anything: then a generator answers in NDJSON, where an error can be told from the end.
+        accept = f"{wire.PICKLE}, {wire.VALUE_ACCEPT}" if self.takes_pickle else wire.VALUE_ACCEPT
+        headers = {**self._headers(), "Accept": accept}
         answer = await transport.send(
-            "POST",
-            self._path,
-            body=self._body(),
-            media=wire.ARGUMENTS_JSON,
-            # Whatever it is: then a generator answers in NDJSON, where an error can be told from the end.
-            headers={**self._headers(), "Accept": "*/*"},
-            timeout_s=self._patience_s,
+            "POST", self._path, body=body, media=media, headers=headers, timeout_s=self._patience_s
         )
         if not answer.is_stream:
-            return answer.value()
+            return answer.result(self.takes_pickle)
         events = answer.objects()
         _check_end(events)
         return [event["item"] for event in events if "item" in event]
@@ -56,8 +56,9 @@ class Call:
         """`{"item": …}`, `{"log": …}` if asked for, and `{"done": …}` at last, in batches of what came together."""
         headers = {**self._headers(), **({"Rayfaas-Logs": "1"} if logs else {})}
         last: list[dict[str, Any]] = []
+        media, body = self._arguments()
         async with transport.events(
-            self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers, timeout_s=self._patience_s
+            self._path, body=body, media=media, headers=headers, timeout_s=self._patience_s
         ) as batches:
             async for batch in batches:
                 yield batch
@@ -69,8 +70,8 @@ class Call:
         Target.parse(self.target)  # what is no target may be another path
         return f"/call/{self.target}"
 
-    def _body(self) -> bytes:
-        return wire.encode_arguments(self.args, dict(self.kwargs))
+    def _arguments(self) -> tuple[str, bytes]:
+        return wire.encode_arguments(self.args, self.kwargs)
 
     def _headers(self) -> dict[str, str]:
         headers = {}

@@ -89,9 +89,11 @@ class Client(Speaker):
         timeout_s: float | None = None,
         retries: int | None = None,
         idempotency_key: str | None = None,
+        takes_pickle: bool = False,
     ) -> Any:
         """Call a function and wait for its result; of a generator, the list of its items."""
-        return await Call(target, args, kwargs, timeout_s, retries, idempotency_key).answer(self._transport)
+        call = Call(target, args, kwargs, timeout_s, retries, idempotency_key, takes_pickle)
+        return await call.answer(self._transport)
 
     @operation
     async def spawn(

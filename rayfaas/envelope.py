@@ -23,7 +23,8 @@ class ReadyHeader(msgspec.Struct, array_like=True):
 class CallHeader(msgspec.Struct, array_like=True):
     """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may go out before more is granted.
 
-    `method` is which method of a class, None for a function.
+    `method` is which method of a class, None for a function. `accept` is what the caller takes as the result's type, as
+    the Accept header says it; empty: anything.
     """
 
     call_id: str
@@ -35,6 +36,7 @@ class CallHeader(msgspec.Struct, array_like=True):
     deadline: float
     credit: int
     method: str | None = None
+    accept: str = ""
 
 
 class ResultHeader(msgspec.Struct, array_like=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,6 +21,8 @@ CHUNK = 1 << 20
 MAX_HEADER = 1 << 20
 _PREFIX = struct.Struct("!IIQBB")
 _MORE = 1
+
+Body: TypeAlias = bytes | memoryview
 
 encode_header = msgspec.msgpack.Encoder(enc_hook=str).encode
 decode_header = msgspec.msgpack.decode
@@ -52,12 +54,12 @@ class Message(NamedTuple):
     body: bytes
 
 
-def encode(kind: int, call: int, header: bytes, body: bytes = b"", flags: int = 0) -> bytes:
+def encode(kind: int, call: int, header: bytes, body: Body = b"", flags: int = 0) -> bytes:
     """One frame. `body` must not be longer than CHUNK; see `split`."""
     return b"".join((_PREFIX.pack(14 + len(header) + len(body), len(header), call, kind, flags), header, body))
 
 
-def split(kind: int, call: int, header: bytes, body: bytes | memoryview) -> Iterator[bytes]:
+def split(kind: int, call: int, header: bytes, body: Body) -> Iterator[bytes]:
     """The frames of a message with a body of any length."""
     view, last = memoryview(body), max(0, (len(body) - 1) // CHUNK)
     for i in range(last + 1):

@@ -90,7 +90,8 @@ class Spawned(msgspec.Struct, tag="spawned", tag_field="k", omit_defaults=True):
     """A call that is run whatever happens: it was accepted with a 202, or it has an idempotency key.
 
     On disk before the caller hears of it. `body` is base64; `function` is `team/name`; `retries` is how often it is
-    tried again, `retry_delay_s` how long after the first time, doubled each time.
+    tried again, `retry_delay_s` how long after the first time, doubled each time. `accept` is which types its
+    result may have.
     """
 
     call: str
@@ -110,6 +111,7 @@ class Spawned(msgspec.Struct, tag="spawned", tag_field="k", omit_defaults=True):
     parent: str | None = None
     idempotency_key: str | None = None
     method: str | None = None
+    accept: str = ""
 
 
 class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):

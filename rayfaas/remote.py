@@ -28,7 +28,9 @@ LogListener = Callable[[dict[str, Any]], None]
 class RemoteFunction(Generic[P, R_co]):
     """A function that was deployed, by anybody, in any version: what `rayfaas.get` returns.
 
-    Arguments travel as JSON: numbers, text, lists, dicts, dataclasses, pydantic models, numpy arrays (as lists).
+    Arguments and results travel in the encoding that they need: numbers, text, bytes, lists, dicts, arrays, data frames
+    and images arrive as what they are, dataclasses and pydantic models as dicts, which the function's hints turn back.
+    Arguments of other types are pickled, where the token may deploy. `docs/wire.md` has the table.
 
     >>> embed = rayfaas.get("nlp/embed@prod")  # doctest: +SKIP
     >>> embed.remote("a text")  # doctest: +SKIP
@@ -44,12 +46,13 @@ class RemoteFunction(Generic[P, R_co]):
         on_log: LogListener | None = None,
         retries: int | None = None,
         idempotency_key: str | None = None,
+        pickle: bool = False,
     ) -> None:
         Target.parse(target)
         if timeout_s is not None and not timeout_s > 0:
             raise BadRequest(f"timeout_s must be more than 0, not {timeout_s!r}")
         self._target, self._given_client, self._timeout_s, self._on_log = target, client, timeout_s, on_log
-        self._retries, self._idempotency_key = retries, idempotency_key
+        self._retries, self._idempotency_key, self._pickle = retries, idempotency_key, pickle
 
     @property
     def target(self) -> str:
@@ -70,7 +73,9 @@ class RemoteFunction(Generic[P, R_co]):
         Raises `FunctionError` with the remote traceback where the function raised, `CallError` where it could not be
         run to its end, `Unavailable` where no server answers.
         """
-        return self._client.answer(self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key)
+        return self._client.answer(
+            self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key, self._pickle
+        )
 
     @overload
     def aio(
@@ -85,7 +90,7 @@ class RemoteFunction(Generic[P, R_co]):
     def aio(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """`remote` for asyncio: `await embed.aio("a text")`. Cancelling it cancels the call."""
         return self._client.answer.aio(
-            self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key
+            self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key, self._pickle
         )
 
     @overload
@@ -161,12 +166,15 @@ class RemoteFunction(Generic[P, R_co]):
         on_log: LogListener | None = None,
         retries: int | None = None,
         idempotency_key: str | None = None,
+        pickle: bool | None = None,
         client: Client | None = None,
     ) -> RemoteFunction[P, R_co]:
         """The same function, called in another way: `embed.options(alias="staging", timeout_s=2).remote("a text")`.
 
         `timeout_s` counts from when the server accepts the call, waiting for a free executor included. `retries` is for
-        spawned calls. Calls with the same `idempotency_key` run once: the others get what that one came to.
+        spawned calls. Calls with the same `idempotency_key` run once: the others get what that one came to. `pickle`
+        has `remote` and `aio` return the very objects that the function returned, such as a fitted model: only for
+        functions whose code you trust, because reading a pickle runs code that its writer chose.
         """
         return RemoteFunction(
             self._retarget(alias, version),
@@ -175,6 +183,7 @@ class RemoteFunction(Generic[P, R_co]):
             on_log=on_log or self._on_log,
             retries=self._retries if retries is None else retries,
             idempotency_key=idempotency_key,
+            pickle=self._pickle if pickle is None else pickle,
         )
 
     def _how(self) -> dict[str, Any]:
@@ -185,6 +194,7 @@ class RemoteFunction(Generic[P, R_co]):
             "on_log": self._on_log,
             "retries": self._retries,
             "idempotency_key": self._idempotency_key,
+            "pickle": self._pickle,
         }
 
     def _retarget(self, alias: str | None, version: int | None) -> str:

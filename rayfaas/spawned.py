@@ -34,7 +34,7 @@ class SpawnedCall(Speaker):
         while True:
             answer = await self._ask(min(_WAIT_S, max(0.0, deadline - time.monotonic())))
             if answer.status != _PENDING:
-                return answer.value()
+                return answer.result()
             if time.monotonic() >= deadline:
                 raise TimeoutError(f"call {self.id} has not ended within {timeout_s:g} s; it goes on")
 

@@ -209,6 +209,15 @@ class Answer:
         except MalformedBody as error:
             raise ProtocolError(f"{self._url} answered what is not JSON: {error.detail}") from None
 
+    def result(self, unpickle: bool = False) -> Any:
+        """A call's result, in whatever encoding it came; None if it is empty and has no type."""
+        if not self._response.content and not _media(self._response):
+            return None
+        try:
+            return wire.decode_result(_media(self._response), self._response.content, unpickle)
+        except (MalformedBody, ProtocolError) as error:
+            raise ProtocolError(f"{self._url} answered what can't be read: {error.detail}") from None
+
     def objects(self) -> list[dict[str, Any]]:
         """Its NDJSON objects."""
         return [_object(line) for line in self._response.content.split(b"\n") if line.strip()]

@@ -10,7 +10,7 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     bytes_out: 'BIGINT', items: 'BIGINT', cold: 'VARCHAR', executor: 'VARCHAR', replica: 'VARCHAR', node: 'VARCHAR',
     cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR',
     content_type: 'VARCHAR', body: 'VARCHAR', timeout_s: 'DOUBLE', retries: 'INTEGER', retry_delay_s: 'DOUBLE',
-    attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER'
+    attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER', accept: 'VARCHAR'
 });
 
 -- name: open
@@ -47,7 +47,7 @@ SELECT call::UUID, function, version, at_us, stream, level, text FROM records WH
 INSERT INTO store.spawned BY NAME
 SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, function,
        version, principal, team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s,
-       idempotency_key, method
+       idempotency_key, method, coalesce(accept, '') AS accept
 FROM records WHERE k = 'spawned';
 
 -- name: settled

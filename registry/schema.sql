@@ -189,6 +189,8 @@ CREATE TABLE IF NOT EXISTS store.spawned (
     idempotency_key VARCHAR,
     method VARCHAR
 );
+-- The types that the caller takes as the result, as its Accept header says them; empty: any.
+ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS accept VARCHAR DEFAULT '';
 
 -- What they came to. The first counts, should one be settled twice.
 CREATE TABLE IF NOT EXISTS store.settled (

@@ -33,7 +33,8 @@ SELECT DISTINCT gateway FROM store.all_spawned WHERE state = 'WAITING';
 
 -- name: waiting
 SELECT call::VARCHAR AS call, root::VARCHAR AS root, parent::VARCHAR AS parent, target, function, version, principal,
-       team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s, idempotency_key, method,
+       team, gateway, accepted_us, content_type, accept, body, timeout_s, retries, retry_delay_s, idempotency_key,
+       method,
        idempotency_key IS NOT NULL AND EXISTS (
            SELECT 1 FROM store.all_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
        ) AS is_begun_once
@@ -48,14 +49,14 @@ UPDATE store.spawned SET gateway = $gateway WHERE call = $call::UUID;
 INSERT INTO store.settled VALUES ($call::UUID, 'INTERRUPTED', $now, 1, 'interrupted', NULL, NULL, $problem);
 
 -- name: again
-SELECT target, function, version, method, content_type, body, timeout_s, retries, retry_delay_s
+SELECT target, function, version, method, content_type, accept, body, timeout_s, retries, retry_delay_s
 FROM store.spawned WHERE call = $call::UUID;
 
 -- name: add
 INSERT INTO store.spawned BY NAME
 SELECT $call::UUID AS call, $call::UUID AS root, $parent::UUID AS parent, $target AS target, $function AS function,
        $version AS version, $method AS method, $principal AS principal, $team AS team, $gateway AS gateway,
-       $now AS accepted_us, $content_type AS content_type, $body AS body, $timeout_s AS timeout_s,
+       $now AS accepted_us, $content_type AS content_type, $accept AS accept, $body AS body, $timeout_s AS timeout_s,
        $retries AS retries, $retry_delay_s AS retry_delay_s;
 
 -- name: purge_spawned

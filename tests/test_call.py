@@ -12,7 +12,9 @@ from rayfaas.call import Call
 from rayfaas.config import ClientConfig
 from rayfaas.errors import FunctionError, ProtocolError, RayfaasError, Unavailable
 from rayfaas.transport import Transport
-from rayfaas.wire import ARGUMENTS_JSON
+from rayfaas.wire import ARGUMENTS_JSON, PICKLE, VALUE_ACCEPT, VALUE_MSGPACK
+from rayfaas.wire.pickle import encode_pickle
+from rayfaas.wire.typed import encode_typed
 from tests.scripted_server import Handler, Reply, Request, ScriptedServer, answering, refusing, streaming
 
 
@@ -123,3 +125,22 @@ async def test_a_spawned_call_answers_with_its_id() -> None:
         assert await Call("f", (1,), {}, retries=3, idempotency_key="k").spawn(transport) == "c1"
     headers = server.requests[0].headers
     assert (headers["prefer"], headers["rayfaas-retries"], headers["idempotency-key"]) == ("respond-async", "3", "k")
+
+
+async def test_a_result_is_what_its_encoding_carries() -> None:
+    async def handler(request: Request, reply: Reply) -> None:
+        assert request.headers["accept"] == VALUE_ACCEPT
+        await reply.send(200, encode_typed([b"\xff", 1]), {"Content-Type": VALUE_MSGPACK})
+
+    assert await answer(handler) == [b"\xff", 1]
+
+
+async def test_a_pickle_is_read_only_by_who_asked_for_it() -> None:
+    async def handler(request: Request, reply: Reply) -> None:
+        await reply.send(200, encode_pickle(range(3)), {"Content-Type": PICKLE})
+
+    with pytest.raises(ProtocolError, match="was not asked for"):
+        await answer(handler)
+    async with talking(handler) as (transport, server):
+        assert await Call("f", (), {}, takes_pickle=True).answer(transport) == range(3)
+    assert server.requests[0].headers["accept"] == f"{PICKLE}, {VALUE_ACCEPT}"

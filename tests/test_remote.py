@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import math
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from rayfaas import Client, RemoteFunction
 from rayfaas.context import CallContext, enter_call
 from rayfaas.errors import BadRequest
 from rayfaas.remote import Remote
-from rayfaas.wire import decode_arguments
+from rayfaas.wire import PICKLE, decode_arguments
 from tests.scripted_server import Reply, Request, ScriptedServer
 
 
@@ -145,13 +146,13 @@ def test_map_without_room_for_a_call_is_refused_before_an_input_is_taken(
     assert list(inputs) == [1]
 
 
-def test_what_can_not_be_written_as_json_is_told_before_anything_is_sent(
+def test_what_can_not_be_sent_is_told_before_anything_is_sent(
     embed: RemoteFunction[..., Any], server: ScriptedServer
 ) -> None:
-    with pytest.raises(rayfaas.RayfaasError, match=r"no JSON for builtins\.object"):
-        embed.remote(object())
-    with pytest.raises(rayfaas.RayfaasError, match=r"no JSON for builtins\.object"):
-        list(embed.stream(object()))
+    with pytest.raises(rayfaas.RayfaasError, match=r"can't be sent.*can't be pickled"):
+        embed.remote(threading.Lock())
+    with pytest.raises(rayfaas.RayfaasError, match=r"can't be sent.*can't be pickled"):
+        list(embed.stream(threading.Lock()))
     assert server.requests == []
 
 
@@ -172,3 +173,12 @@ def test_the_methods_of_a_class_are_its_attributes() -> None:
 def test_a_method_is_called_at_its_own_path(embed: Remote, server: ScriptedServer) -> None:
     assert embed.predict.remote(1) == [[1], {}]
     assert server.requests[-1].path == "/call/nlp/embed.predict"
+
+
+def test_whether_a_result_may_be_a_pickle_goes_on_to_methods_and_other_options(
+    embed: RemoteFunction[..., Any], server: ScriptedServer
+) -> None:
+    model = rayfaas.get("nlp/Model").options(pickle=True).options(client=embed._client)
+    model.predict.remote()
+    embed.remote()
+    assert [PICKLE in request.headers["accept"] for request in server.requests] == [True, False]

@@ -1,7 +1,7 @@
 """A function of rayfaas that imports what data scientists import. The benchmark edits its VERSION."""
 
 import numpy
-import pandas  # type: ignore[import-untyped]
+import pandas
 from sklearn.linear_model import LinearRegression  # type: ignore[import-untyped]
 
 import rayfaas

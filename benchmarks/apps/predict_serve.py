@@ -1,7 +1,7 @@
 """The same as a deployment of Ray Serve, which may scale to zero at once. The benchmark edits its VERSION."""
 
 import numpy
-import pandas  # type: ignore[import-untyped]
+import pandas
 from ray import serve
 from sklearn.linear_model import LinearRegression  # type: ignore[import-untyped]
 from starlette.requests import Request

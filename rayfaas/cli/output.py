@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rayfaas.errors import FunctionError, ImportFailed, RayfaasError
+from rayfaas.wire import decode_json, encode_json
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,7 +26,12 @@ def json_option(command: F) -> F:
 
 
 def show_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    """Arrays, times and the like, of a result, as their JSON is."""
+    return decode_json(encode_json(value))
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], as_json: bool) -> None:

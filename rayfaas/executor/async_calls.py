@@ -17,7 +17,7 @@ from typing import Any, cast
 from rayfaas.context import enter_call
 from rayfaas.executor import running
 from rayfaas.executor.batches import Answer, Batch, Collector
-from rayfaas.executor.calls import Bound, Calls, Done, encode_item
+from rayfaas.executor.calls import Bound, Calls, Done, check_streams, encode_item
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import CallInterrupted, RunningCall
@@ -156,6 +156,7 @@ def _run_batch_here(callee: Callee, batch: Batch) -> Any:
 
 async def _stream(call: RunningCall, items: AsyncIterator[Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
+    check_streams(call)
     count = 0
     async for item in items:
         body = encode_item(item)

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rayfaas.context import enter_call
-from rayfaas.errors import NotFound, RayfaasError
+from rayfaas.errors import NotAcceptable, NotFound, RayfaasError
 from rayfaas.executor import running
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import RunningCall
-from rayfaas.wire import JSON, decode_arguments, encode_json
+from rayfaas.wire import JSON, NDJSON, SSE, admits_stream, decode_arguments, encode_json, encode_result
 
 Done = Callable[[RunningCall], None]
 
@@ -83,11 +83,11 @@ class Calls(ABC):
     def returned(self, call: RunningCall, value: Any) -> None:
         self._done(call)
         try:
-            body = encode_json(value)
+            content_type, body = encode_result(value, call.header.accept)
         except RayfaasError as error:
             call.error(error)
         else:
-            call.result(JSON, body)
+            call.result(content_type, body)
 
     def streamed(self, call: RunningCall, items: int) -> None:
         self._done(call)
@@ -104,6 +104,14 @@ class Refused(Exception):
     def __init__(self, reason: RayfaasError) -> None:
         super().__init__(reason.detail)
         self.reason = reason
+
+
+def check_streams(call: RunningCall) -> None:
+    """Raises `Refused` where the caller takes no items."""
+    accept = call.header.accept
+    if not admits_stream(accept):
+        why = f"Accept {accept!r}: the function is a generator, whose items come as {NDJSON}, {SSE} or {JSON}."
+        raise Refused(NotAcceptable(why))
 
 
 def encode_item(item: Any) -> bytes:

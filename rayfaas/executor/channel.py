@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from rayfaas import frames
 from rayfaas.errors import ProtocolError
-from rayfaas.frames import CHUNK, Decoder, Message
+from rayfaas.frames import CHUNK, Body, Decoder, Message
 from rayfaas.handshake import ClientSide, Identity
 
 _RECEIVE = 256 << 10
@@ -24,7 +24,7 @@ class Channel:
         self._decoder = Decoder()
         self._received = memoryview(bytearray(_RECEIVE))  # `recv` would take and give back as much for each message
 
-    def send(self, kind: int, call: int, header: bytes = b"", body: bytes = b"") -> None:
+    def send(self, kind: int, call: int, header: bytes = b"", body: Body = b"") -> None:
         """Raises OSError when the connection is gone."""
         if len(body) <= CHUNK:
             frame = frames.encode(kind, call, header, body)

@@ -22,7 +22,7 @@ from rayfaas.envelope import AccessBody, CallHeader, ErrorHeader, LogHeader, Res
 from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
-from rayfaas.frames import Kind
+from rayfaas.frames import Body, Kind
 
 if TYPE_CHECKING:
     from rayfaas.executor.batches import Batch
@@ -131,7 +131,7 @@ class RunningCall:
 
     # Answers
 
-    def result(self, content_type: str, body: bytes, items: int | None = None) -> None:
+    def result(self, content_type: str, body: Body, items: int | None = None) -> None:
         header = ResultHeader(content_type, *self._spent(), self._load(), items, self._batch_size)
         self._send(Kind.RESULT, _encode(header), body)
 
@@ -156,7 +156,7 @@ class RunningCall:
         header = _encode(LogHeader(time.time_ns() // 1000, stream, level))
         self._send(Kind.LOG, header, text.encode("utf-8", "replace"))
 
-    def _send(self, kind: Kind, header: bytes, body: bytes = b"") -> None:
+    def _send(self, kind: Kind, header: bytes, body: Body = b"") -> None:
         try:
             self.channel.send(kind, self.number, header, body)
         except OSError:

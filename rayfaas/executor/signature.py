@@ -23,6 +23,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
 from rayfaas.errors import ImportFailed, InvalidArguments
+from rayfaas.executor.coercion import coerced, loosened
 from rayfaas.wire import Arguments
 
 # Of what is wrong with a call's arguments: the others are counted.
@@ -83,8 +84,13 @@ class Signature:
         try:
             return adapter.validate_python(value)
         except ValidationError as error:
+            for other in loosened(value):
+                try:
+                    return adapter.validate_python(other)
+                except ValidationError:
+                    pass  # what is told is what was wrong with the value as it came
             faults += [{"loc": [name, *e["loc"]], "msg": e["msg"], "type": e["type"]} for e in error.errors()]
-            return None
+        return None
 
     def _misfit(self, message: str) -> InvalidArguments:
         fault = {"loc": [], "msg": message, "type": "signature"}
@@ -196,7 +202,7 @@ def _make_adapter(hint: Any) -> TypeAdapter[Any] | None:
     if hint is None or hint is Any or hint is inspect.Parameter.empty:
         return None
     try:
-        return TypeAdapter(hint)
+        return TypeAdapter(coerced(hint))
     except Exception:  # noqa: BLE001 types may describe themselves to pydantic, in code of the user
         return None
 

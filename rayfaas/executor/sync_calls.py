@@ -9,7 +9,7 @@ import threading
 from collections.abc import Generator
 from typing import Any, Literal
 
-from rayfaas.executor.calls import Bound, Calls, Done, encode_item
+from rayfaas.executor.calls import Bound, Calls, Done, check_streams, encode_item
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Program
 from rayfaas.executor.running import CallInterrupted, RunningCall
@@ -96,6 +96,7 @@ def run_sync(call: RunningCall, bound: Bound) -> tuple[Any, int | None]:
 
 def _stream(call: RunningCall, generator: Generator[Any, Any, Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
+    check_streams(call)
     count = 0
     for item in generator:
         body = encode_item(item)

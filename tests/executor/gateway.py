@@ -119,10 +119,16 @@ class ExecutorEnd(Connection):
         return self.call_raw(ARGUMENTS_JSON, body, method=method, who=who)
 
     def call_raw(
-        self, content_type: str, body: bytes, credit: int = 1000, method: str | None = None, who: str = "alice"
+        self,
+        content_type: str,
+        body: bytes,
+        credit: int = 1000,
+        method: str | None = None,
+        who: str = "alice",
+        accept: str = "",
     ) -> Call:
         call_id = new_id()
-        header = CallHeader(call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method)
+        header = CallHeader(call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method, accept)
         call = Call(self, next(self._numbers), header)
         self._calls[call.number] = call
         self.send(Kind.CALL, call.number, _encode(header), body)

@@ -15,6 +15,7 @@ import pytest
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import FunctionError, InvalidArguments
 from rayfaas.frames import Kind
+from rayfaas.wire import VALUE_ACCEPT
 from tests.gateway.asgi import Receive, Send
 from tests.gateway.controller import version_route
 from tests.gateway.disk import full_disk
@@ -376,3 +377,20 @@ async def test_a_call_of_what_is_being_replaced_waits_with_its_body(gateway: Sma
         await client.send(call(b"3"))
         assert (await client.answer()).json() == 3
     assert [start.version for start in gateway.starts()] == [2, 2, 2]
+
+
+async def test_what_the_sdk_accepts_reaches_the_executor_the_short_way(gateway: SmallGateway) -> None:
+    executor = await echoing(gateway)
+    accepts = [VALUE_ACCEPT, "application/json", "*/*"]
+    async with connected(gateway) as (client, app):
+        for accept in accepts:
+            await client.send(call(b"1", f"Accept: {accept}"))
+            assert (await client.answer()).status == 200
+        assert app.asked == 0
+        await client.send(call(b"1", "Accept: application/msgpack;q=0.5, image/png"))
+        assert (await client.answer()).status == 200
+        await client.send(post("/call/embed", b"1\n2", IVAN, "Content-Type: application/x-ndjson"))
+        assert len((await client.answer()).body.splitlines()) == 2
+        assert app.asked == 2
+    told = [received.header.accept for received in executor.received]
+    assert told[:4] == [VALUE_ACCEPT, "application/json", "", "application/msgpack;q=0.5, image/png"]

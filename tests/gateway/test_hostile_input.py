@@ -14,6 +14,7 @@ from rayfaas.config import Limits
 from rayfaas.errors import Unavailable
 from rayfaas.frames import Kind
 from rayfaas.gateway import journal as journal_module
+from rayfaas.gateway import outcome as outcome_module
 from rayfaas.gateway import spawned as spawned_module
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.routes import Route, VersionRoute
@@ -41,7 +42,7 @@ from tests.waiting import eventually
 async def test_items_that_are_too_many_to_keep_stop_their_generator(
     gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spawned_module, "MAX_BODY", 10)
+    monkeypatch.setattr(outcome_module, "MAX_BODY", 10)
     call_id = (await spawn(gateway).answer()).json()["call"]
     call = await (await gateway.executor()).call()
     call.yields("x" * 5, "x" * 5)

@@ -213,7 +213,7 @@ async def test_a_call_may_ask_for_less_time_than_its_function_has_and_not_for_mo
 
 
 async def test_a_result_in_a_form_that_nobody_can_make_is_refused_before_anything_runs(gateway: SmallGateway) -> None:
-    answer = await gateway.call(Accept="image/png").answer()
+    answer = await gateway.call(Accept="image/tiff").answer()
     assert (answer.status, answer.code) == (406, "not_acceptable")
     await runs_nothing(gateway)
 

@@ -21,6 +21,7 @@ from rayfaas.errors import (
     RayfaasError,
     to_problem,
 )
+from rayfaas.gateway import outcome as outcome_module
 from rayfaas.gateway import spawned as spawned_module
 from rayfaas.names import new_id
 from rayfaas.records import Spawned
@@ -68,6 +69,22 @@ async def test_a_spawned_call_is_accepted_at_once_and_says_where_to_ask_for_it(g
     assert answer.json()["location"] == answer.headers["location"] == f"/calls/{call_id}"
     assert answer.headers["rayfaas-call-id"] == call_id
     assert answer.headers["preference-applied"] == "respond-async"
+
+
+async def test_a_spawned_call_keeps_its_encodings(gateway: SmallGateway) -> None:
+    await retrying(gateway, 1)
+    encodings = {"Content_Type": "application/msgpack", "Accept": "application/msgpack"}
+    call_id = (await spawn(gateway, b"\x01", **encodings).answer()).json()["call"]
+    executor = await gateway.executor()
+    call = await executor.call()
+    assert (call.header.content_type, call.header.accept) == ("application/msgpack", "application/msgpack")
+    call.fails(BOOM)
+    again = await executor.call()
+    assert (again.header.content_type, again.header.accept) == ("application/msgpack", "application/msgpack")
+    again.returns(1)
+    await settled(gateway, call_id)
+    (kept,) = gateway.kept()
+    assert (kept.content_type, kept.accept) == ("application/msgpack", "application/msgpack")
 
 
 async def test_a_spawned_call_is_kept_whole_before_it_is_accepted(gateway: SmallGateway) -> None:
@@ -133,7 +150,7 @@ async def test_a_body_that_is_too_large_to_keep_is_refused(
 async def test_a_result_that_is_too_large_to_keep_is_an_error(
     gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(spawned_module, "MAX_BODY", 10)
+    monkeypatch.setattr(outcome_module, "MAX_BODY", 10)
     call_id = (await spawn(gateway).answer()).json()["call"]
     call = await (await gateway.executor()).call()
     if kind == "result":

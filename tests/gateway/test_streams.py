@@ -56,7 +56,9 @@ def test_accept_says_in_which_form(accept: bytes | None, content_type: str, is_s
     assert (format.content_type, format.is_stream) == (content_type, is_stream)
 
 
-@pytest.mark.parametrize("accept", [b"text/html", b"image/*", b",", b";", b"\xff\xfe", b"json", b"application/jsonx"])
+@pytest.mark.parametrize(
+    "accept", [b"text/html", b"image/tiff", b",", b";", b"\xff\xfe", b"json", b"application/jsonx"]
+)
 def test_what_can_not_be_made_is_not_acceptable(accept: bytes) -> None:
     with pytest.raises(NotAcceptable, match="this can answer"):
         format_for({b"accept": accept})

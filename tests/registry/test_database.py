@@ -145,6 +145,21 @@ def test_opening_it_again_keeps_what_is_in_it(tmp_path: Path) -> None:
         database.close()
 
 
+def test_spawned_calls_of_a_file_that_knows_no_accept_take_any_result(tmp_path: Path) -> None:
+    database = Database(tmp_path / "registry.duckdb")
+    database.run("DROP VIEW store.all_spawned")
+    database.run("ALTER TABLE store.spawned DROP COLUMN accept")
+    database.run(
+        "INSERT INTO store.spawned BY NAME SELECT uuid() AS call, 'f' AS target, 'red/f' AS function, 1 AS version,"
+        " 'ann' AS principal, 'red' AS team, 'g' AS gateway, 1 AS accepted_us, '' AS content_type, '' AS body,"
+        " 1 AS timeout_s, 0 AS retries, 1 AS retry_delay_s"
+    )
+    database.close()
+    database = Database(tmp_path / "registry.duckdb")
+    assert database.run("SELECT accept, state FROM store.all_spawned") == [{"accept": "", "state": "WAITING"}]
+    database.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -263,6 +263,18 @@ def test_a_call_is_run_again_as_a_new_one_of_whoever_asks(registry: Registry, jo
     assert (row["body"], row["retries"], row["idempotency_key"]) == ("WzFd", 7, None)
 
 
+def test_a_call_is_run_and_run_again_with_its_encodings(registry: Registry, journal: Path) -> None:
+    kept = spawned(content_type="application/msgpack", accept="image/png")
+    load(registry, journal, kept, spawned())
+    (first, plain) = sorted(registry.spawned.abandoned(), key=lambda row: str(row["accept"]), reverse=True)
+    load(registry, journal, settled(kept), number=1)
+    made = registry.spawned.again(kept.call, "bob", "blue")
+    again = next(row for row in registry.spawned.abandoned() if row["call"] == made)
+    for row in (first, again):
+        assert (row["content_type"], row["accept"]) == ("application/msgpack", "image/png")
+    assert plain["accept"] == ""
+
+
 def test_only_what_was_kept_with_its_arguments_can_be_run_again(registry: Registry, journal: Path) -> None:
     call = started()
     load(registry, journal, call, ended(call))

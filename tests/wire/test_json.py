@@ -1,4 +1,4 @@
-"""Arguments and results cross as JSON, or are refused with words; no value of a user breaks more than its own call."""
+"""JSON of whatever a function returns, or an error in words; no value of a user breaks more than its own call."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rayfaas.errors import MalformedBody, ResultNotSerializable, UnsupportedMediaType
-from rayfaas.wire import ARGUMENTS_JSON, JSON, Arguments, decode_arguments, decode_json, encode_arguments, encode_json
+from rayfaas.errors import MalformedBody, ResultNotSerializable
+from rayfaas.wire import decode_json, encode_json
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -65,73 +65,6 @@ class Hostile:
 def test_json_values_come_back_as_they_were(value: Any) -> None:
     assert decode_json(encode_json(value)) == value
     assert json.loads(encode_json(value)) == value
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.lists(values, max_size=3), st.dictionaries(texts, values, max_size=3))
-def test_positional_and_named_arguments_come_back_as_they_were(args: list[Any], kwargs: dict[str, Any]) -> None:
-    body = encode_arguments(args, kwargs)
-    assert decode_arguments(ARGUMENTS_JSON, body) == Arguments(tuple(args), kwargs)
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.sampled_from([JSON, ARGUMENTS_JSON, "", "text/html"]), st.binary(max_size=40) | values.map(encode_json))
-def test_any_body_is_arguments_or_refused(content_type: str, body: bytes) -> None:
-    try:
-        arguments = decode_arguments(content_type, body)
-    except (MalformedBody, UnsupportedMediaType):
-        return
-    assert isinstance(arguments.args, tuple)
-    assert all(isinstance(name, str) for name in arguments.kwargs)
-
-
-@pytest.mark.parametrize(
-    ("body", "arguments"),
-    [
-        (b"", Arguments((), {})),
-        (b'{"x": 1}', Arguments((), {"x": 1})),
-        (b"{}", Arguments((), {})),
-        (b"[1, 2]", Arguments(([1, 2],), {})),
-        (b"null", Arguments((None,), {})),
-        (b' "text" ', Arguments(("text",), {})),
-        (b'{"args": [1], "kwargs": {}}', Arguments((), {"args": [1], "kwargs": {}})),
-    ],
-)
-def test_an_object_is_named_arguments_and_anything_else_is_the_only_one(body: bytes, arguments: Arguments) -> None:
-    for content_type in ("", JSON, "application/json; charset=utf-8", " Application/JSON ", "application/geo+json"):
-        assert decode_arguments(content_type, body) == arguments
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"[1]",
-        b"1",
-        b"null",
-        b'{"args": {}}',
-        b'{"kwargs": []}',
-        b'{"args": null}',
-        b'{"args": [], "x": 1}',
-        b'{"kwargs": 5}',
-    ],
-)
-def test_arguments_of_the_sdk_have_one_form(body: bytes) -> None:
-    with pytest.raises(MalformedBody):
-        decode_arguments(ARGUMENTS_JSON, body)
-
-
-def test_either_kind_of_arguments_may_be_left_out() -> None:
-    assert decode_arguments(ARGUMENTS_JSON, b"{}") == Arguments((), {})
-    assert decode_arguments(ARGUMENTS_JSON, b'{"args": [1]}') == Arguments((1,), {})
-    assert decode_arguments(ARGUMENTS_JSON, b'{"kwargs": {"x": 1}}') == Arguments((), {"x": 1})
-
-
-@pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", "json", "a/b/c"]
-)
-def test_another_content_type_is_not_guessed_at(content_type: str) -> None:
-    with pytest.raises(UnsupportedMediaType, match="application/json"):
-        decode_arguments(content_type, b"{}")
 
 
 @pytest.mark.parametrize(
