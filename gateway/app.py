@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from rayfaas.errors import PROBLEM_JSON, BadRequest, NotFound, RayfaasError, to_problem
+from rayfaas.errors import PROBLEM_JSON, BadRequest, MethodNotAllowed, NotFound, RayfaasError, to_problem
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
@@ -73,7 +73,8 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     path = f"{request.method} {request.url.path}"
     if error.status_code == 404:
         return await _problem(request, NotFound(f"There is nothing at {path}."))
-    problem = {**to_problem(BadRequest(f"{path}: {error.detail}.")), "status": error.status_code}
+    kind = MethodNotAllowed if error.status_code == 405 else BadRequest
+    problem = {**to_problem(kind(f"{path}: {error.detail}.")), "status": error.status_code}
     return Response(encode(problem), error.status_code, error.headers, media_type=PROBLEM_JSON)
 
 

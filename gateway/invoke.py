@@ -14,9 +14,18 @@ from typing import Any
 
 from rayfaas.config import Limits
 from rayfaas.envelope import ErrorHeader, ResultHeader
-from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, Forbidden, NoCapacity, RayfaasError
+from rayfaas.errors import (
+    BadRequest,
+    BodyTooLarge,
+    CallCancelled,
+    Forbidden,
+    MethodNotAllowed,
+    NoCapacity,
+    RayfaasError,
+)
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.dry_run import DryRuns
 from rayfaas.gateway.http import ON_GONE, Headers
 from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.problems import Send, send_error, send_problem
@@ -39,18 +48,21 @@ class Invoke:
     ) -> None:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
         self._spawned = spawned
+        self._dry_runs = DryRuns(dispatcher)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
         target = scope["path"][len(PREFIX) :]
+        if scope["method"] != "POST":
+            return await send_error(send, MethodNotAllowed("Functions are called with POST."), [(b"allow", b"POST")])
         try:
-            if scope["method"] != "POST":
-                raise BadRequest("Functions are called with POST.")
             began_ns = time.time_ns()
             principal, route, was_parked = await self._admit_soon(target, headers)
             format = format_for(headers)
             body = await read_body(receive, headers, self._limits.max_body)
             call = self.accept(route, principal, headers, body, format.carries_logs and b"rayfaas-logs" in headers)
+            if b"validate-only" in headers.get(b"prefer", b""):
+                return await self._dry_runs.answer(call, target, send)
             if was_parked:
                 call.was_parked(began_ns)
             key = _text(headers, b"idempotency-key")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rayfaas.deploy import Deployed
     from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
+    from rayfaas.validation import Validation
 
 __all__ = [
     "CallContext",
@@ -40,6 +41,7 @@ __all__ = [
     "RemoteFunction",
     "SpawnedCall",
     "Stream",
+    "Validation",
     "batched",
     "cls",
     "current_call",
@@ -55,6 +57,7 @@ _LATER = {
     "Deployed": "rayfaas.deploy",
     "SpawnedCall": "rayfaas.spawned",
     "Stream": "rayfaas.stream",
+    "Validation": "rayfaas.validation",
 }
 
 
