@@ -17,6 +17,7 @@ from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.invoke import PREFIX, Invoke, Receive
+from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.problems import Send, encode, extra_headers
 
 _log = logging.getLogger("rayfaas.gateway")
@@ -25,7 +26,9 @@ _log = logging.getLogger("rayfaas.gateway")
 class App:
     """The whole HTTP surface."""
 
-    def __init__(self, invoke: Invoke, calls: Calls, control: Control, controller: ControllerLink) -> None:
+    def __init__(
+        self, invoke: Invoke, calls: Calls, control: Control, openapi: OpenApi, controller: ControllerLink
+    ) -> None:
         self._invoke = invoke
         self._rest = Starlette(
             routes=[
@@ -33,6 +36,7 @@ class App:
                 Route("/readyz", Readiness(controller)),
                 *calls.routes(),
                 *control.routes(),
+                *openapi.routes(),
             ],
             exception_handlers={RayfaasError: _problem, HTTPException: _http_problem, Exception: _unexpected},
         )

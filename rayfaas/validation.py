@@ -25,8 +25,8 @@ class Validation:
     def from_answer(cls, answer: Any) -> Validation:
         """Raises `ProtocolError`: a server that knows no dry runs has run the call."""
         match answer:
-            case {"function": str(function), "version": int(version), "checked": list(checked), **others}:
-                unchecked = others.get("unchecked")
+            case {"function": str(function), "version": int(version), "checked": list(checked)}:
+                alias, unchecked = answer.get("alias"), answer.get("unchecked")
                 told = unchecked if isinstance(unchecked, dict) else {}
-                return cls(function, version, others.get("alias"), tuple(checked), told)
+                return cls(function, version, alias, tuple(checked), told)
         raise ProtocolError("The server knows no dry runs, so it may have run the call. Is it an older one?")

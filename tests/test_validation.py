@@ -43,6 +43,9 @@ def test_what_is_wrong_is_raised_as_the_call_would_raise_it() -> None:
 
 @pytest.mark.parametrize("answer", [None, 3, [], {}, {"function": "f", "version": "1", "checked": []}])
 def test_a_server_that_ran_the_call_instead_is_no_success(answer: Any) -> None:
-    with ScriptedServer(answering(answer)) as server, Client(server.url, "rf_x") as client:
-        with pytest.raises(ProtocolError, match="knows no dry runs"):
-            rayfaas.get("embed").options(client=client).validate()
+    with (
+        ScriptedServer(answering(answer)) as server,
+        Client(server.url, "rf_x") as client,
+        pytest.raises(ProtocolError, match="knows no dry runs"),
+    ):
+        rayfaas.get("embed").options(client=client).validate()

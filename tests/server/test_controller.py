@@ -348,6 +348,7 @@ async def test_a_deploy_goes_from_a_gateway_through_a_supervisor_and_back(server
     assert (await gateway.request("function", team="red", name="f"))["created_by"] == "ann"
     (version,) = await gateway.request("versions", team="red", name="f")
     assert (version["state"], version["interface"]) == ("ACTIVE", INTERFACE)
+    assert [(row["alias"], row["interface"]) for row in await gateway.request("interfaces")] == [("live", INTERFACE)]
 
 
 async def test_what_was_deployed_is_routed_after_a_restart(home: Home, impatient: None) -> None:
