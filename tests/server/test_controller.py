@@ -210,8 +210,8 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
-    "versions", "sql", "logs", "tokens", "create_token", "revoke_token", "reserve", "release", "call", "outcome",
-    "replay", "cancel_call",
+    "versions", "interfaces", "sql", "logs", "tokens", "create_token", "revoke_token", "reserve", "release", "call",
+    "outcome", "replay", "cancel_call",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,
