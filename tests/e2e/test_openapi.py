@@ -14,6 +14,7 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.core.result import Ok
@@ -27,9 +28,9 @@ from tests.e2e.conftest import Server
 from tests.e2e.samples.samples import ALL
 
 SAMPLES = Path(__file__).parent / "samples" / "samples.py"
-# What a function raises is its own, and a call that is given no time has none.
+# What a function raises is its own. A call that is given no time has none; one with a key goes on without its caller.
 THEIRS = {"function_error", "result_not_serializable"}
-OUT_OF_TIME = {"timeout", "no_capacity"}
+OUT_OF_TIME = {"timeout", "no_capacity", "unavailable"}
 PATIENCE_S = 30.0
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -79,10 +80,17 @@ def test_whatever_is_sent_no_answer_is_our_5xx_and_none_hangs(samples: Server, c
     operations = list(_operations(samples))
     each = max(1, cases // len(operations) // 2)
     statuses: Counter[int] = Counter()
+    failures = []
     for operation in operations:
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-            _try(samples, operation, mode, each, statuses)
+            try:
+                _try(samples, operation, mode, each, statuses)
+            except Unsatisfiable:
+                pass  # it takes nothing that could be wrong
+            except Exception as failure:
+                failures.append(f"{operation.label}, {mode.value}: {failure!r}")
     print(f"{statuses.total()} requests: {dict(sorted(statuses.items()))}")
+    assert not failures, "\n\n".join(failures)
     assert statuses[200] > len(operations)
     assert samples.call("echo", {"value": "still there"}) == "still there"
 
@@ -90,6 +98,7 @@ def test_whatever_is_sent_no_answer_is_our_5xx_and_none_hangs(samples: Server, c
 def _operations(server: Server) -> Iterator[APIOperation[Any, Any, Any, Any]]:
     headers = {"Authorization": f"Bearer {server.token}"}
     schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json", headers=headers)
+    schema.config.generation.with_security_parameters = False  # what a bad token does is known
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
         yield result.ok()
@@ -145,7 +154,7 @@ def test_a_generated_typescript_client_compiles_and_calls(samples: Server, tmp_p
 
 TSC = (
     "--strict", "--noEmitOnError", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler",
-    "--lib", "es2022,dom,dom.iterable", "--types", "",
+    "--lib", "es2022,dom,dom.iterable",
 )  # fmt: skip
 
 

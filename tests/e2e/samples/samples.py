@@ -98,8 +98,8 @@ async def later(text: str) -> AsyncIterator[Pet]:
         yield Pet(name=letter)
 
 
-async def swapped(pair: tuple[int, str]) -> tuple[str, int]:
-    return pair[1], pair[0]
+async def swapped(pair: tuple[int, str]) -> dict[str, int]:
+    return {pair[1]: pair[0]}
 
 
 ALL = (
