@@ -4,7 +4,10 @@ import type { components, paths } from "./api";
 
 declare const process: { argv: string[] };
 const [url, token] = process.argv.slice(2);
-const client = createClient<paths, "application/json" | "application/problem+json">({ baseUrl: url, headers: { Authorization: `Bearer ${token}` } });
+const client = createClient<paths, "application/json" | "application/problem+json">({
+  baseUrl: url,
+  headers: { Authorization: `Bearer ${token}` },
+});
 
 const area = await client.POST("/call/area", { body: { box: { width: 2, height: 3 }, scale: 1 } });
 const pets: components["schemas"]["oldest.Arguments"]["pets"] = [
