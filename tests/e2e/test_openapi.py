@@ -154,6 +154,22 @@ def test_a_generated_typescript_client_compiles_and_calls(samples: Server, tmp_p
     }
 
 
+def test_the_page_calls_a_function_with_the_token_that_is_typed(samples: Server, tmp_path: Path) -> None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node and npm are not installed: the page is not tried")
+    _run(tmp_path, npm, "install", "--no-audit", "--no-fund", "--silent", "jsdom@26")
+    shutil.copy(Path(__file__).parent / "page.mjs", tmp_path)
+    said = json.loads(_run(tmp_path, node, "page.mjs", samples.url, samples.token))
+    assert said["refused"].startswith("The token is not known here")
+    assert "POST /call/area" in said["shown"]
+    assert said["typed"] == ""
+    assert said["called"].split() == ["200", said["called"].split()[1], "6"]
+    assert '"checked"' in said["dry"]
+    assert said["streamed"].count('"item"') == 2
+    assert said["stored"] == 0
+
+
 TSC = (
     "--strict", "--noEmitOnError", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler",
     "--lib", "es2022,dom,dom.iterable",
