@@ -38,7 +38,7 @@ async function press(path, label, body, last = "}") {
   details.querySelector("textarea").value = JSON.stringify(body);
   [...details.querySelectorAll("button")].find((each) => each.textContent === label).click();
   const output = details.querySelector(".buttons + pre");
-  await eventually(() => output.className && output.textContent.trim().endsWith(last));
+  await eventually(() => output.className && output.textContent.endsWith(last));
   return output.textContent;
 }
 
@@ -47,7 +47,7 @@ await show(token);
 const shown = [...document.querySelectorAll("main > details > summary")].map((each) => each.firstChild.textContent);
 const called = await press("/call/area", "Call", { box: { width: 2, height: 3 } }, "6");
 const dry = await press("/call/area", "Dry run", { box: { width: 2, height: 3 } });
-const streamed = await press("/call/count", "Stream", { to: 2 });
+const streamed = await press("/call/count", "Stream", { to: 2 }, "}}\n");
 const stored = window.localStorage.length + window.sessionStorage.length + document.cookie.length;
 console.log(JSON.stringify({ refused, shown, typed: find("#token").value, called, dry, streamed, stored }));
 window.close();
