@@ -23,8 +23,8 @@ PARAMETERS: dict[str, Schema] = {
     "target": _parameter(
         "path",
         "target",
-        _text(rf"({names.TEAM}/)?{names.NAME}(:[1-9][0-9]{{0,8}}|@{names.ALIAS})?"),
-        "`embed`, `embed:7`, `embed@prod`, `nlp/embed@prod`. Slashes are sent as they are.",
+        _text(rf"({names.TEAM}/)?{names.NAME}(\.{names.METHOD})?(:[1-9][0-9]{{0,8}}|@{names.ALIAS})?"),
+        "`embed`, `embed:7`, `nlp/embed@prod`, of a class `Model.predict`. Slashes are sent as they are.",
     ),
     "call": _parameter("path", "call", {**TEXT, "format": "uuid"}, "A call's id."),
     "team": _parameter("path", "team", _text(names.TEAM), "A team."),

@@ -51,7 +51,8 @@ def cases(request: pytest.FixtureRequest) -> int:
 def test_the_document_is_valid_and_tells_of_every_function(samples: Server) -> None:
     document = samples.http.get("/openapi.json").json()
     OpenAPIV31SpecValidator(document).validate()
-    assert {f"/call/{name}" for name in ALL} <= document["paths"].keys()
+    targets = {*ALL, "Counter.add", "Counter.doubled"} - {"Counter"}
+    assert {f"/call/{target}" for target in targets} <= document["paths"].keys()
     assert document["paths"]["/call/area"]["post"]["summary"] == "The area of a box."
     others = samples.http.post("/v1/tokens", json={"principal": "o", "team": "others", "role": "viewer"}).json()
     headers = {"Authorization": f"Bearer {others['token']}"}

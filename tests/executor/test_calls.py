@@ -33,6 +33,18 @@ async def test_a_check_says_whether_the_arguments_do_and_does_not_enter_the_func
     assert (good.output(), bad.output()) == ("", "")
 
 
+async def test_a_check_of_a_batched_function_is_answered_without_a_batch(replica: Replica) -> None:
+    source = """
+        import rayfaas
+        @rayfaas.batched(max_size=4, wait_ms=1)
+        def f(n: list[int]) -> list[int]:
+            raise AssertionError("entered")
+    """
+    version = await replica.deploy(source)
+    assert isinstance(await version.executor.check("1").ended(), ResultHeader)
+    assert isinstance(await version.executor.check("one").error(), InvalidArguments)
+
+
 async def test_a_check_of_a_type_that_raises_is_answered_as_the_call_would_be(replica: Replica) -> None:
     source = """
         from typing import Annotated

@@ -12,6 +12,8 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, Field
 
+import rayfaas
+
 
 class Colour(Enum):
     RED = "red"
@@ -102,7 +104,24 @@ async def swapped(pair: tuple[int, str]) -> dict[str, int]:
     return {pair[1]: pair[0]}
 
 
+@rayfaas.cls
+class Counter:
+    """Counts what it is given."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def add(self, numbers: list[Annotated[int, Field(ge=0, le=9)]]) -> int:
+        """The total, and what was there before."""
+        self.total += sum(numbers)
+        return self.total
+
+    @rayfaas.batched(max_size=8, wait_ms=1)
+    def doubled(self, n: list[Annotated[int, Field(ge=0, le=9)]]) -> list[int]:
+        return [2 * each for each in n]
+
+
 ALL = (
     "area", "echo", "oldest", "feed", "day_after", "total", "name_of", "anything", "nothing", "refuse", "count",
-    "later", "swapped",
+    "later", "swapped", "Counter",
 )  # fmt: skip

@@ -11,7 +11,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.routing import Route
 
 from rayfaas.errors import BY_CODE
-from rayfaas.executor.signature import describe
+from rayfaas.executor.signature import Signature
+from rayfaas.executor.signature import describe as describe_by
 from rayfaas.gateway.openapi.document import document
 from rayfaas.gateway.openapi.functions import Callee
 from rayfaas.gateway.openapi.parameters import problem_responses
@@ -39,6 +40,10 @@ async def later(count: int) -> AsyncIterator[int]:
 
 async def loose(x, *args, **others):  # type: ignore[no-untyped-def]
     raise NotImplementedError
+
+
+def describe(function: Callable[..., Any]) -> dict[str, object]:
+    return describe_by(function, Signature(function))
 
 
 def of(function: Callable[..., Any], name: str = "f", team: str = "nlp", alias: str = "live") -> Callee:
@@ -81,6 +86,16 @@ def test_a_generator_answers_with_an_array_or_a_stream(function: Callable[..., A
     assert list(content) == ["application/json", "application/x-ndjson", "text/event-stream"]
     assert content["application/json"]["schema"] == {"type": "array", "items": {"$ref": "#/components/schemas/f.Item"}}
     assert content["text/event-stream"]["x-item-schema"] == {"$ref": "#/components/schemas/f.Item"}
+
+
+def test_a_class_has_a_path_for_each_method() -> None:
+    methods = {"predict": describe(plain), "items": describe(items), "not/one": {}, "other": 3}
+    model = Callee("nlp", "Model", "live", 2, {"kind": "class", "methods": methods, "doc": "A model."})
+    found = document([model, model._replace(team="vision", alias="prod")], "nlp")
+    assert is_valid(found)
+    targets = ("Model.predict", "Model.items", "vision/Model.predict@prod", "vision/Model.items@prod")
+    assert [path for path in found["paths"] if path.startswith("/call/")][:-1] == [f"/call/{each}" for each in targets]
+    assert found["paths"]["/call/Model.predict"]["post"]["operationId"] == "call_Model_predict"
 
 
 def test_names_that_would_clash_do_not() -> None:

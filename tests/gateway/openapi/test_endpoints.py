@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from rayfaas.executor.signature import describe
+from rayfaas.executor.signature import Signature, describe
 from tests.gateway.controller import version_route
 from tests.gateway.small import SmallGateway
 
@@ -17,7 +17,7 @@ def area(width: float) -> float:
     return width * width
 
 
-ROWS = [{"team": "nlp", "name": "area", "alias": "live", "version": 1, "interface": describe(area)}]
+ROWS = [{"team": "nlp", "name": "area", "alias": "live", "version": 1, "interface": describe(area, Signature(area))}]
 
 
 async def test_each_team_has_it_as_it_writes_targets(gateway: SmallGateway) -> None:
