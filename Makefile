@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
 
-.PHONY: demo up down test unit lint bench clean
+.PHONY: demo up down test unit fuzz lint bench clean
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -27,6 +27,9 @@ test: $(INSTALLED)  ## all tests
 
 unit: $(INSTALLED)  ## the tests that need no cluster
 	$(BIN)/python -m pytest -m 'not e2e'
+
+fuzz: $(INSTALLED)  ## 5,000 requests by what /openapi.json says, and by what it forbids
+	$(BIN)/python -m pytest tests/e2e/test_openapi.py --cases 5000 -s
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -12,11 +12,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from rayfaas.errors import PROBLEM_JSON, BadRequest, NotFound, RayfaasError, to_problem
+from rayfaas.errors import PROBLEM_JSON, BadRequest, MethodNotAllowed, NotFound, RayfaasError, to_problem
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.invoke import PREFIX, Invoke, Receive
+from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.problems import Send, encode, extra_headers
 
 _log = logging.getLogger("rayfaas.gateway")
@@ -25,7 +26,9 @@ _log = logging.getLogger("rayfaas.gateway")
 class App:
     """The whole HTTP surface."""
 
-    def __init__(self, invoke: Invoke, calls: Calls, control: Control, controller: ControllerLink) -> None:
+    def __init__(
+        self, invoke: Invoke, calls: Calls, control: Control, openapi: OpenApi, controller: ControllerLink
+    ) -> None:
         self._invoke = invoke
         self._rest = Starlette(
             routes=[
@@ -33,6 +36,7 @@ class App:
                 Route("/readyz", Readiness(controller)),
                 *calls.routes(),
                 *control.routes(),
+                *openapi.routes(),
             ],
             exception_handlers={RayfaasError: _problem, HTTPException: _http_problem, Exception: _unexpected},
         )
@@ -73,7 +77,8 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     path = f"{request.method} {request.url.path}"
     if error.status_code == 404:
         return await _problem(request, NotFound(f"There is nothing at {path}."))
-    problem = {**to_problem(BadRequest(f"{path}: {error.detail}.")), "status": error.status_code}
+    kind = MethodNotAllowed if error.status_code == 405 else BadRequest
+    problem = {**to_problem(kind(f"{path}: {error.detail}.")), "status": error.status_code}
     return Response(encode(problem), error.status_code, error.headers, media_type=PROBLEM_JSON)
 
 

@@ -20,6 +20,7 @@ from rayfaas.wire import JSON, NDJSON
 
 MAX_BUNDLE = 256 << 20
 MAX_REQUEST = 4 << 20
+_carried = msgspec.msgpack.Encoder().encode  # as the link to the controller does it: not every JSON can be
 
 
 class Control:
@@ -189,6 +190,9 @@ async def _body(request: Request, limit: int) -> bytes:
 async def _json_body(request: Request) -> Mapping[str, Any]:
     try:
         value = msgspec.json.decode(await _body(request, MAX_REQUEST))
+        _carried(value)
+    except OverflowError:
+        raise BadRequest("A number has more than 64 bits. Send it as text.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(f"The body is not JSON: {error}") from None
     if not isinstance(value, dict):

@@ -97,6 +97,11 @@ class Dispatcher:
         pool.append(call)
         self._demand_if_cold(pool)
 
+    def any_executor(self, key: str) -> ExecutorConnection | None:
+        """The least loaded executor of a version, full or not."""
+        executors = self._pools[key].executors if key in self._pools else []
+        return min(executors, key=lambda executor: executor.load, default=None)
+
     def dispatch_all(self, calls: Iterable[PendingCall]) -> None:
         """Watch their deadlines and dispatch them; what can't be queued fails."""
         for call in calls:

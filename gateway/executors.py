@@ -11,7 +11,7 @@ import msgspec
 
 from rayfaas.connection import Connection
 from rayfaas.envelope import CancelHeader, CreditHeader, ErrorHeader, ReadyHeader, ResultHeader
-from rayfaas.errors import ProtocolError
+from rayfaas.errors import ExecutorDied, ProtocolError
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.pending import PendingCall
@@ -53,6 +53,7 @@ class ExecutorConnection(Connection):
         self._listener, self._issue_access = listener, issue_access
         self._numbers = itertools.count(1)
         self.calls: dict[int, PendingCall] = {}  # in the order in which they were sent
+        self._checks: dict[int, PendingCall] = {}
         self.ready_header: ReadyHeader | None = None
         self.concurrency = 0
         self.capacity = 0  # how many calls it may have, those sent ahead included
@@ -68,6 +69,18 @@ class ExecutorConnection(Connection):
         pending.executor, pending.number, pending.dispatched_ns = self, number, time.time_ns()
         self.calls[number] = pending
         self.send(Kind.CALL, number, pending.header(), pending.body)
+
+    def check(self, pending: PendingCall) -> None:
+        """Ask whether its arguments would do. It runs nothing, and counts as no call."""
+        number = next(self._numbers)
+        pending.executor, pending.number = self, number
+        self._checks[number] = pending
+        self.send(Kind.CHECK, number, pending.header(), pending.body)
+
+    def forget_check(self, pending: PendingCall) -> None:
+        """Nobody waits for it any more."""
+        if self._checks.pop(pending.number, None) is not None:
+            self.cancel(pending, "cancelled")
 
     def grant(self, pending: PendingCall, items: int) -> None:
         self.send(Kind.CREDIT, pending.number, _encode(CreditHeader(items)))
@@ -102,6 +115,8 @@ class ExecutorConnection(Connection):
             self.send_last(Kind.DRAIN, 0)
 
     def on_closed(self) -> None:
+        for check in self._checks.values():
+            check.fail(ExecutorDied())
         if self.ready_header is not None:
             self._listener.executor_gone(self, self.ready_header.version_key)
 
@@ -117,7 +132,7 @@ class ExecutorConnection(Connection):
 
     def _ended(self, message: Message) -> None:
         if message.call not in self.calls or self.ready_header is None:
-            return
+            return self._checked(message)
         ended = decode_result(message.header) if message.kind == Kind.RESULT else decode_error(message.header)
         pending = self.calls.pop(message.call)
         self.others = max(0, ended.load - len(self.calls))
@@ -125,6 +140,13 @@ class ExecutorConnection(Connection):
         pending.ended = ended
         pending.hear(message)
         self._listener.executor_has_room(self, self.ready_header.version_key)
+
+    def _checked(self, message: Message) -> None:
+        pending = self._checks.pop(message.call, None)
+        if pending is not None:
+            is_good = message.kind == Kind.RESULT
+            pending.ended = decode_result(message.header) if is_good else decode_error(message.header)
+            pending.hear(message)
 
     def _learn(self, run_us: int) -> None:
         """Allow so many calls ahead as fit into `_AHEAD_US`, by a moving mean of the time that they take."""

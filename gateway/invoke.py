@@ -14,10 +14,19 @@ from typing import Any
 
 from rayfaas.config import Limits
 from rayfaas.envelope import ErrorHeader, ResultHeader
-from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, Forbidden, NoCapacity, RayfaasError
+from rayfaas.errors import (
+    BadRequest,
+    BodyTooLarge,
+    CallCancelled,
+    Forbidden,
+    MethodNotAllowed,
+    NoCapacity,
+    RayfaasError,
+)
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.content import check_content, has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.dry_run import DryRuns
 from rayfaas.gateway.http import ON_GONE, Headers
 from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.pending import First, PendingCall
@@ -41,23 +50,27 @@ class Invoke:
     ) -> None:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
         self._spawned = spawned
+        self._dry_runs = DryRuns(dispatcher)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
         target = scope["path"][len(PREFIX) :]
+        if scope["method"] != "POST":
+            return await send_error(send, MethodNotAllowed("Functions are called with POST."), [(b"allow", b"POST")])
         try:
-            if scope["method"] != "POST":
-                raise BadRequest("Functions are called with POST.")
             began_ns = time.time_ns()
             principal, route, was_parked = await self._admit_soon(target, headers)
             format = format_for(headers)
-            if has_many_inputs(headers):
+            is_dry_run = b"validate-only" in headers.get(b"prefer", b"")
+            if has_many_inputs(headers) and not is_dry_run:
                 inputs = self._inputs(route, principal, target, headers)
                 return await inputs.answer(scope, receive, send)
             body = await read_body(receive, headers, self._limits.max_body)
             wants_logs = format.carries_logs and b"rayfaas-logs" in headers
             accept = format.accept((_text(headers, b"accept") or "").strip().lower())
             call = self.accept(route, principal, headers, body, wants_logs, accept=accept)
+            if is_dry_run:
+                return await self._dry_runs.answer(call, target, send)
             if was_parked:
                 call.was_parked(began_ns)
             key = _text(headers, b"idempotency-key")

@@ -28,6 +28,7 @@ from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.spawned import Spawned
@@ -84,7 +85,8 @@ class Gateway:
         invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits)
         self._direct = Direct(invoke, self._dispatcher, recording)
         calls = Calls(self._routes, self._controller, spawned, invoke.cancel)
-        self._app = App(invoke, calls, Control(self._routes, self._controller), self._controller)
+        control, openapi = Control(self._routes, self._controller), OpenApi(self._routes, self._controller)
+        self._app = App(invoke, calls, control, openapi, self._controller)
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()

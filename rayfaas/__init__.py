@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rayfaas.deploy import Deployed
     from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
+    from rayfaas.validation import Validation
     from rayfaas.wire.file import File
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "RemoteFunction",
     "SpawnedCall",
     "Stream",
+    "Validation",
     "batched",
     "cls",
     "current_call",
@@ -58,6 +60,7 @@ _LATER = {
     "File": "rayfaas.wire.file",
     "SpawnedCall": "rayfaas.spawned",
     "Stream": "rayfaas.stream",
+    "Validation": "rayfaas.validation",
 }
 
 

@@ -12,6 +12,7 @@ from rayfaas.errors import BadRequest, ProtocolError, Unavailable
 from rayfaas.names import Target
 from rayfaas.raised import error_of
 from rayfaas.transport import Transport
+from rayfaas.validation import Validation
 
 # How much longer than the call's own timeout the answer may take, before the connection is given up.
 _GRACE_S = 10.0
@@ -36,6 +37,12 @@ class Call:
         if not isinstance(accepted, dict) or not isinstance(accepted.get("call"), str):
             raise ProtocolError("The server took the call and did not say which it is. Is it a rayfaas server?")
         return str(accepted["call"])
+
+    async def validate(self, transport: Transport) -> Validation:
+        """What there is against it is raised; nothing is run."""
+        headers = {**self._headers(), "Prefer": "validate-only"}
+        answer = await transport.send("POST", self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers)
+        return Validation.from_answer(answer.value())
 
     async def answer(self, transport: Transport) -> Any:
         """The result; of a generator, the list of its items."""

@@ -27,6 +27,7 @@ from rayfaas.source import declared_functions
 from rayfaas.spawned import SpawnedCall
 from rayfaas.spec import Spec
 from rayfaas.stream import Stream
+from rayfaas.validation import Validation
 
 Json = dict[str, Any]
 
@@ -108,6 +109,13 @@ class Client(Speaker):
         """Have a function called, whatever happens; returns when the server has the call on disk."""
         call = Call(target, args, kwargs, timeout_s, retries, idempotency_key)
         return SpawnedCall(self._sessions, await call.spawn(self._transport))
+
+    @operation
+    async def validate(
+        self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], timeout_s: float | None = None
+    ) -> Validation:
+        """A dry run: raises what the call would be refused with, and runs nothing."""
+        return await Call(target, args, kwargs, timeout_s).validate(self._transport)
 
     def spawned(self, call_id: str) -> SpawnedCall:
         """The spawned call with this id. Nothing is asked of the server before its first operation."""

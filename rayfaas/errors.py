@@ -5,7 +5,7 @@
     │   ├── ResultNotSerializable  it returned something that the asked encoding can't carry
     │   └── BadBatch               batched, it returned something else than a result for each item
     ├── BadRequest                 the request is at fault: mend it, then send it again
-    │   ├── MalformedBody, InvalidArguments, BodyTooLarge, UnsupportedMediaType, NotAcceptable
+    │   ├── MalformedBody, InvalidArguments, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed
     │   └── QueryError             SQL that is wrong, forbidden or over a limit
     ├── AccessError                Unauthenticated, Forbidden
     ├── NotFound                   no such function, version, alias, call or bundle
@@ -118,6 +118,14 @@ class NotAcceptable(BadRequest):
     code = "not_acceptable"
     status = 406
     title = "None of the types in Accept can be made"
+
+
+class MethodNotAllowed(BadRequest):
+    """`Allow` of the answer says which methods there are."""
+
+    code = "method_not_allowed"
+    status = 405
+    title = "There is no such method here"
 
 
 class QueryError(BadRequest):

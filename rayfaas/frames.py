@@ -43,6 +43,7 @@ class Kind(IntEnum):
     PING = 10  # both: still there
     DRAIN = 11  # executor → gateway: no more calls to me; the gateway echoes it as its last word
     ACCESS = 12  # executor → gateway: with what may this call call others? The gateway answers in kind
+    CHECK = 13  # gateway → executor: would these arguments do? Like a CALL that ends before the function
 
 
 class Message(NamedTuple):

@@ -13,13 +13,13 @@ from rayfaas.errors import BadRequest
 LIVE = "live"
 DEFAULT_TEAM = "default"
 
-_TEAM = r"[a-z0-9][a-z0-9-]{0,62}"
-_NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
-_ALIAS = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
-_METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+TEAM = r"[a-z0-9][a-z0-9-]{0,62}"
+NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
+ALIAS = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
+METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 _TARGET = re.compile(
-    rf"(?:(?P<team>{_TEAM})/)?(?P<name>{_NAME})(?:\.(?P<method>{_METHOD}))?"
-    rf"(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{_ALIAS}))?",
+    rf"(?:(?P<team>{TEAM})/)?(?P<name>{NAME})(?:\.(?P<method>{METHOD}))?"
+    rf"(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{ALIAS}))?",
     re.ASCII,
 )
 
@@ -58,25 +58,25 @@ class Target(NamedTuple):
 
 
 def check_team(team: str) -> str:
-    if not re.fullmatch(_TEAM, team, re.ASCII):
+    if not re.fullmatch(TEAM, team, re.ASCII):
         raise BadRequest(f"{team!r} is not a team's name: lower-case letters, digits and -, 63 at most.")
     return team
 
 
 def check_name(name: str) -> str:
-    if not re.fullmatch(_NAME, name, re.ASCII):
+    if not re.fullmatch(NAME, name, re.ASCII):
         raise BadRequest(f"{name!r} is not a function's name: letters, digits, _ and -, 128 at most, no digit first.")
     return name
 
 
 def check_method(method: str) -> str:
-    if not re.fullmatch(_METHOD, method, re.ASCII):
+    if not re.fullmatch(METHOD, method, re.ASCII):
         raise BadRequest(f"{method!r} can't be called by name: letters, digits and _ of ASCII, 128 at most.")
     return method
 
 
 def check_alias(alias: str) -> str:
-    if not re.fullmatch(_ALIAS, alias, re.ASCII):
+    if not re.fullmatch(ALIAS, alias, re.ASCII):
         raise BadRequest(f"{alias!r} is not an alias: letters, digits, _ and -, 63 at most, no digit first.")
     return alias
 

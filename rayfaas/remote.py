@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rayfaas.mapping import Mapped
     from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
+    from rayfaas.validation import Validation
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -114,6 +115,16 @@ class RemoteFunction(Generic[P, R_co]):
         Returns when the server has it on disk; `spawned.result()` waits for what it comes to.
         """
         return self._client.spawn(self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key)
+
+    def validate(self, /, *args: P.args, **kwargs: P.kwargs) -> Validation:
+        """A dry run: check target, rights and arguments, and call nothing. Raises what the call would be refused with.
+
+        The arguments are checked by an executor of the version; where none is up, `unchecked` says so.
+
+        >>> embed.validate("a text").version  # doctest: +SKIP
+        7
+        """
+        return self._client.validate(self._target, args, kwargs, self._timeout_s)
 
     def map(
         self,

@@ -8,7 +8,7 @@ import msgspec
 
 from rayfaas.errors import NotFound
 from rayfaas.registry.database import Database, now_us
-from rayfaas.registry.rows import AliasRow, FunctionRow, RouteRow, Row, VersionRow, moment
+from rayfaas.registry.rows import AliasRow, FunctionRow, InterfaceRow, RouteRow, Row, VersionRow, moment
 from rayfaas.registry.statements import load
 from rayfaas.spec import Publish, Scaling
 
@@ -109,6 +109,14 @@ class Catalog:
     def versions(self, team: str, name: str) -> list[VersionRow]:
         """Newest first."""
         return [VersionRow.from_row(row) for row in self._run("versions", team=team, name=name)]
+
+    def interfaces(self) -> list[InterfaceRow]:
+        """Of every alias."""
+        return [
+            InterfaceRow(row["team"], row["name"], row["alias"], row["version"], msgspec.json.decode(row["interface"]))
+            for row in self._run("interfaces")
+            if row["interface"]
+        ]
 
     def _aliases(self) -> dict[tuple[str, str], list[AliasRow]]:
         found: dict[tuple[str, str], list[AliasRow]] = {}

@@ -51,6 +51,11 @@ SELECT * FROM store.versions WHERE state = 'ACTIVE' ORDER BY team, name, version
 -- name: functions
 SELECT team, name, scaling, created_us, created_by FROM store.functions ORDER BY team, name;
 
+-- name: interfaces
+SELECT team, name, alias, version, v.interface
+FROM store.current_aliases JOIN store.versions v USING (team, name, version)
+WHERE v.state = 'ACTIVE' ORDER BY team, name, alias;
+
 -- name: aliases
 SELECT team, name, alias, version, revision FROM store.current_aliases ORDER BY team, name, alias;
 

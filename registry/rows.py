@@ -71,6 +71,16 @@ class FunctionRow(msgspec.Struct, frozen=True):
     aliases: list[AliasRow]
 
 
+class InterfaceRow(msgspec.Struct, frozen=True):
+    """What an alias leads to, and how that is called: kind, signature, schemas of arguments and result, docstring."""
+
+    team: str
+    name: str
+    alias: str
+    version: int
+    interface: Any
+
+
 class RouteRow(msgspec.Struct, frozen=True):
     """A function with its ACTIVE versions; `aliases` is name → (version, revision)."""
 

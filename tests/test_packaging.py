@@ -23,7 +23,11 @@ SERVER_ONLY = {"ray", "duckdb", "starlette", "uvicorn", "httpx", "rich", "click"
 def test_every_package_is_listed_in_pyproject() -> None:
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
     inside = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "rayfaas").rglob("__init__.py")}
-    linked = {f"rayfaas.{name}" for name in ("cloud", "gateway", "registry")}
+    linked = {
+        ".".join(("rayfaas", *path.parent.relative_to(ROOT).parts))
+        for name in ("cloud", "gateway", "registry")
+        for path in (ROOT / name).rglob("__init__.py")
+    }
     assert set(listed) == inside | linked
 
 

@@ -13,10 +13,12 @@ from rayfaas.declaration import OPTIONS
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.registry.query import VIEWS
 
 PATHS = [
     *(route.path for route in Control(None, None).routes()),  # type: ignore[arg-type]
+    *(route.path for route in OpenApi(None, None).routes()),  # type: ignore[arg-type]
     *(route.path for route in Calls(None, ControllerLink(None, None), None, None).routes()),  # type: ignore[arg-type]
 ]
 ROOT = Path(__file__).parent.parent
@@ -37,8 +39,11 @@ def test_every_make_target_in_the_readme_exists() -> None:
 
 
 def test_routes_in_the_readme_are_those_that_are_served() -> None:
-    told = set(re.findall(r"/v1/[a-z]+|/calls/", README))
-    served = {"/".join(path.split("/")[:3]) if path.startswith("/v1/") else "/calls/" for path in PATHS}
+    told = set(re.findall(r"/v1/[a-z]+|/calls/|/openapi\.json|/docs", README))
+    parts = [path.split("/") for path in PATHS]
+    served = {
+        "/".join(part[:3]) if part[1] == "v1" else "/calls/" if part[1] == "calls" else f"/{part[1]}" for part in parts
+    }
     assert told == served
 
 

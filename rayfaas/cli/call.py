@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,11 @@ from rayfaas.client import Client
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-d", "--data", help="The arguments as JSON: text, @FILE, or - for stdin. An object is by name.")
 @click.option("--stream", is_flag=True, help="Print the items of a generator as they come, and its logs on stderr.")
+@click.option("--dry-run", is_flag=True, help="Check target, rights and arguments, and run nothing.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds that it may take, waiting included.")
-def call(target: str, arguments: tuple[str, ...], data: str | None, stream: bool, timeout_s: float | None) -> None:
+def call(
+    target: str, arguments: tuple[str, ...], data: str | None, stream: bool, dry_run: bool, timeout_s: float | None
+) -> None:
     """Call TARGET (embed, embed:7, nlp/embed@prod, Model.predict) with ARGUMENTS, and print its result as JSON.
 
     An argument is a value, or name=value; values are JSON, and else text:
@@ -31,6 +35,9 @@ def call(target: str, arguments: tuple[str, ...], data: str | None, stream: bool
     if data is not None and arguments:
         raise click.UsageError("Give the arguments by --data or one by one, not both.")
     with Client() as client:
+        if dry_run:
+            show_json(asdict(client.validate(target, args, kwargs, timeout_s)))
+            return
         if not stream:
             show_json(client.answer(target, args, kwargs, timeout_s))
             return

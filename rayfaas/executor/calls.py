@@ -64,18 +64,26 @@ class Calls(ABC):
         running.current.set(call)
 
     def bind(self, call: RunningCall) -> Bound | None:
-        """What it calls, with its arguments; None when they don't fit, which the caller has been told."""
+        """What it calls, with its arguments; None when they don't fit, or were all that was asked about.
+
+        Then the caller has been told.
+        """
         call.is_binding = True
         try:
             callee = self._callees.get(call.header.method)
             if callee is None:
                 raise NotFound(f"This version has no method {call.header.method!r}.")
-            return Bound(callee, *callee.signature.bind(decode_arguments(call.header.content_type, call.body)))
+            bound = Bound(callee, *callee.signature.bind(decode_arguments(call.header.content_type, call.body)))
+            if call.reaches_function:
+                return bound
         except RayfaasError as error:
             self._done(call)
             call.error(error)
         except BaseException as error:  # noqa: BLE001 the checks of an argument's own type are user code
             self.raised(call, error)
+        else:
+            self._done(call)
+            call.result("", b"")
         finally:
             call.is_binding = False
         return None

@@ -29,7 +29,7 @@ from rayfaas.executor.loading import load
 from rayfaas.executor.output import Capture
 from rayfaas.executor.problems import sendable
 from rayfaas.executor.program import Program
-from rayfaas.executor.running import RunningCall
+from rayfaas.executor.running import Check, RunningCall
 from rayfaas.executor.sync_calls import SyncCalls
 from rayfaas.frames import Kind, Message, encode_header, header_of
 from rayfaas.orders import Imported, Order
@@ -125,6 +125,11 @@ class Executor:
             call = RunningCall(channel, message.call, header, message.body, self._load, self._intake.want)
             self._running[key] = call
             self._calls.submit(call)
+        elif message.kind == Kind.CHECK:
+            header = _decode_call(message.header)
+            check = Check(channel, message.call, header, message.body, self._load, self._intake.want)
+            self._running[key] = check
+            self._calls.submit(check)
         elif running := self._running.get(key):
             if message.kind == Kind.CREDIT:
                 running.grant(_decode_credit(message.header).items)

@@ -52,6 +52,7 @@ class CallInterrupted(BaseException):
 class RunningCall:
     """One call, from its CALL frame to its RESULT or ERROR."""
 
+    reaches_function = True
     changed: asyncio.Event  # where it runs on a loop: it has more credit, or was cancelled
     batch: Batch | None = None  # what it was begun in, where its function is batched
 
@@ -229,6 +230,12 @@ def interrupt(thread: int, exception: type[BaseException] | None) -> None:
     """Have a thread raise it at its next instruction; None takes back what was not raised yet."""
     raised = None if exception is None else ctypes.py_object(exception)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), raised)
+
+
+class Check(RunningCall):
+    """A call that ends where the function would begin: it asks whether the arguments do."""
+
+    reaches_function = False
 
 
 def describe_exception(error: BaseException) -> RayfaasError:

@@ -63,6 +63,7 @@ class Controller(Service):
                 "functions": self.functions,
                 "function": self.function,
                 "versions": self.versions,
+                "interfaces": self.interfaces,
                 "sql": self.sql,
                 "logs": self.logs,
                 "tokens": self.tokens,
@@ -229,6 +230,9 @@ class Controller(Service):
     async def versions(self, link: Link, team: str, name: str) -> list[Any]:
         self._catalog.existing(f"{team}/{name}")
         return [_plain(row) for row in await self._store.query(self._store.registry.catalog.versions, team, name)]
+
+    async def interfaces(self, link: Link) -> list[Any]:
+        return [_plain(row) for row in await self._store.query(self._store.registry.catalog.interfaces)]
 
     async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
         # What was recorded before the question is in its answer.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rayfaas.errors import FunctionError, to_problem
+from rayfaas.errors import FunctionError, InvalidArguments, to_problem
 from tests.cli.terminal import Terminal
 from tests.scripted_server import Reply, Request, answering, refusing, streaming
 
@@ -123,3 +123,22 @@ def test_the_timeout_goes_with_the_call(rayfaas: Terminal) -> None:
 
     rayfaas.serve(timeout)
     assert rayfaas("call", "f", "--timeout", "2.5").json == "2.5"
+
+
+def test_a_dry_run_prints_what_would_be_called_and_calls_nothing(rayfaas: Terminal) -> None:
+    found = {"function": "nlp/f", "version": 3, "alias": "prod", "checked": ["target"], "unchecked": {}}
+
+    async def validate(request: Request, reply: Reply) -> None:
+        assert request.headers["prefer"] == "validate-only"
+        await reply.json({"target": "f", **found})
+
+    rayfaas.serve(validate)
+    assert rayfaas("call", "--dry-run", "f", "2", "height=3").json == found
+    assert rayfaas.requests[0].json() == {"args": [2], "kwargs": {"height": 3}}
+
+
+def test_a_dry_run_fails_as_the_call_would(rayfaas: Terminal) -> None:
+    rayfaas.serve(refusing(InvalidArguments("height is missing")))
+    code, out, err = rayfaas("call", "--dry-run", "f")
+    assert (out, "Error: height is missing" in err) == ("", True)
+    assert code == rayfaas("call", "f").code != 0

@@ -83,8 +83,8 @@ def test_redeploys_under_load_fail_no_call(server: Server, client: rayfaas.Clien
     assert load.failed == []
     assert load.refused == 0
     assert {result for _, _, result in load.answered.values()} >= {1, 2, 3, 4, 5}
-    answered = sorted(load.answered.values(), key=lambda each: each[0])
-    assert answered[-1][2] == 6
+    in_order = sorted(load.answered.values(), key=lambda each: each[0])
+    assert in_order[-1][2] == 6
     ran = server.sql(
         "SELECT version, min(started_at), max(ended_at) FROM calls WHERE function = ? GROUP BY ALL ORDER BY 1",
         f"default/{name}",

@@ -118,6 +118,10 @@ class ExecutorEnd(Connection):
         body = json.dumps({"args": args, "kwargs": kwargs}).encode()
         return self.call_raw(ARGUMENTS_JSON, body, method=method, who=who)
 
+    def check(self, *args: Any, **kwargs: Any) -> Call:
+        """Ask whether these arguments would do."""
+        return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": kwargs}).encode(), kind=Kind.CHECK)
+
     def call_raw(
         self,
         content_type: str,
@@ -126,12 +130,13 @@ class ExecutorEnd(Connection):
         method: str | None = None,
         who: str = "alice",
         accept: str = "",
+        kind: Kind = Kind.CALL,
     ) -> Call:
         call_id = new_id()
         header = CallHeader(call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method, accept)
         call = Call(self, next(self._numbers), header)
         self._calls[call.number] = call
-        self.send(Kind.CALL, call.number, _encode(header), body)
+        self.send(kind, call.number, _encode(header), body)
         return call
 
     def on_closed(self) -> None:

@@ -15,8 +15,8 @@ from rayfaas.server.routing import RouteTable
 from tests.waiting import eventually
 
 _PLAIN = (
-    "status", "has_bundle", "put_bundle", "move_alias", "functions", "function", "versions", "sql", "logs", "tokens",
-    "create_token", "revoke_token", "call", "replay", "cancel_call",
+    "status", "has_bundle", "put_bundle", "move_alias", "functions", "function", "versions", "interfaces", "sql",
+    "logs", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call",
 )  # fmt: skip
 
 

@@ -78,6 +78,7 @@ class FakeExecutor(Connection):
         self.accesses: asyncio.Queue[AccessBody] = asyncio.Queue()
         self._by_number: dict[int, ReceivedCall] = {}
         self._untaken: asyncio.Queue[ReceivedCall] = asyncio.Queue()
+        self._checks: asyncio.Queue[ReceivedCall] = asyncio.Queue()
         self._answer: Callable[[ReceivedCall], object] | None = None
         self._drained = asyncio.Event()
 
@@ -93,6 +94,10 @@ class FakeExecutor(Connection):
     async def call(self) -> ReceivedCall:
         """The next call."""
         return await asyncio.wait_for(self._untaken.get(), 20)
+
+    async def check(self) -> ReceivedCall:
+        """The next that it is asked about; `returns` says yes."""
+        return await asyncio.wait_for(self._checks.get(), 20)
 
     async def drain(self) -> None:
         """Take no more calls: when the gateway has agreed, all that it ever sent is in `received`."""
@@ -110,6 +115,9 @@ class FakeExecutor(Connection):
     def on_message(self, message: Message) -> None:
         if message.kind == Kind.CALL:
             self._take(ReceivedCall(self, message))
+        elif message.kind == Kind.CHECK:
+            check = self._by_number[message.call] = ReceivedCall(self, message)
+            self._checks.put_nowait(check)
         elif message.kind == Kind.DRAIN:
             self._drained.set()
         elif message.kind == Kind.ACCESS:

@@ -24,6 +24,7 @@ from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.spawned import Spawned
@@ -72,7 +73,8 @@ class SmallGateway:
         self.invoke = Invoke(self.routes, self.dispatcher, self.recording, self.spawned, limits)
         self.direct = Direct(self.invoke, self.dispatcher, self.recording)
         self.calls = Calls(self.routes, self.link, self.spawned, self.invoke.cancel)
-        self.app = App(self.invoke, self.calls, Control(self.routes, self.link), self.link)
+        control, openapi = Control(self.routes, self.link), OpenApi(self.routes, self.link)
+        self.app = App(self.invoke, self.calls, control, openapi, self.link)
         self.executor_socket = directory / "executors"
         self._directory = directory
         self._numbers = itertools.count(1)

@@ -45,13 +45,15 @@ async def test_where_there_is_nothing_a_problem_says_so(gateway: SmallGateway, p
         ("DELETE", "/v1/sql", {"POST"}),
         ("PATCH", "/v1/functions", {"GET", "HEAD"}),
         ("GET", "/v1/bundles/x", {"HEAD"}),
+        ("GET", "/call/embed", {"POST"}),
+        ("OPTIONS", "/call/nothing", {"POST"}),
     ],
 )
 async def test_another_method_than_there_is_is_told_which_there_are(
     gateway: SmallGateway, method: str, path: str, allowed: set[str]
 ) -> None:
     answer = await gateway.ask(method, path)
-    assert (answer.status, answer.json()["status"], answer.code) == (405, 405, "bad_request")
+    assert (answer.status, answer.json()["status"], answer.code) == (405, 405, "method_not_allowed")
     assert allowed <= set(answer.headers["allow"].split(", "))
 
 

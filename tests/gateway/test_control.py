@@ -414,3 +414,13 @@ async def test_a_deploy_that_takes_too_long_may_be_tried_again(gateway: SmallGat
     gateway.controller.events = [{"event": "spawning"}, DeployTimeout("too slow")]
     last = (await gateway.ask("POST", f"{FUNCTION}/versions", b"{}", "dora")).lines()[-1]
     assert (last["problem"]["status"], last["problem"]["retryable"]) == (504, True)
+
+
+@pytest.mark.parametrize("parameters", [[[2**64]], [{"a": [-(2**63) - 1]}]], ids=repr)
+async def test_a_number_that_the_controller_can_not_be_told_is_refused(
+    gateway: SmallGateway, parameters: list[Any]
+) -> None:
+    body = json.dumps({"sql": "SELECT ?", "parameters": parameters}).encode()
+    answer = await gateway.ask("POST", "/v1/sql", body)
+    assert (answer.status, answer.code, "64 bits" in answer.json()["detail"]) == (400, "bad_request", True)
+    assert gateway.controller.asked == []

@@ -11,7 +11,7 @@ from rayfaas.errors import NotFound
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
-from rayfaas.registry.rows import AliasRow, VersionRow
+from rayfaas.registry.rows import AliasRow, InterfaceRow, VersionRow
 from rayfaas.spec import Entry, Provenance, Publish, Scaling, Shape, Spec
 from tests.registry.builders import publish
 
@@ -259,3 +259,21 @@ def test_a_bundle_may_be_added_again(registry: Registry) -> None:
     registry.catalog.add_bundle("d" * 64, 12, "bob")
     deploy(registry.catalog, publish())
     assert len(registry.catalog.versions("red", "f")) == 1
+
+
+# Interfaces
+
+
+def test_each_alias_has_the_interface_of_what_it_leads_to(catalog: Catalog) -> None:
+    assert catalog.interfaces() == []
+    deploy(catalog, publish("a"))
+    assert catalog.interfaces() == []
+    activate(catalog, 1, interface={"doc": "one"})
+    deploy(catalog, publish("b"))
+    activate(catalog, 2, interface={"doc": "two"}, alias="prod")
+    assert catalog.interfaces() == [
+        InterfaceRow("red", "f", "live", 1, {"doc": "one"}),
+        InterfaceRow("red", "f", "prod", 2, {"doc": "two"}),
+    ]
+    catalog.move_alias("red", "f", "live", 2, "ann", "forward")
+    assert [row.interface["doc"] for row in catalog.interfaces()] == ["two", "two"]

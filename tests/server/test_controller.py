@@ -210,8 +210,8 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
-    "versions", "sql", "logs", "tokens", "create_token", "revoke_token", "reserve", "release", "call", "outcome",
-    "replay", "cancel_call",
+    "versions", "interfaces", "sql", "logs", "tokens", "create_token", "revoke_token", "reserve", "release", "call",
+    "outcome", "replay", "cancel_call",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,
@@ -348,6 +348,7 @@ async def test_a_deploy_goes_from_a_gateway_through_a_supervisor_and_back(server
     assert (await gateway.request("function", team="red", name="f"))["created_by"] == "ann"
     (version,) = await gateway.request("versions", team="red", name="f")
     assert (version["state"], version["interface"]) == ("ACTIVE", INTERFACE)
+    assert [(row["alias"], row["interface"]) for row in await gateway.request("interfaces")] == [("live", INTERFACE)]
 
 
 async def test_what_was_deployed_is_routed_after_a_restart(home: Home, impatient: None) -> None:

@@ -1,0 +1,93 @@
+"""What operations share besides schemas: parameters, headers, problems, and how a caller is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rayfaas import names
+from rayfaas.errors import BY_CODE, PROBLEM_JSON
+from rayfaas.gateway.openapi.components import Schema, reference
+from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, WHOLE
+
+
+def _parameter(place: str, name: str, schema: Schema, description: str) -> Schema:
+    required = {"required": True} if place == "path" else {}
+    return {"in": place, "name": name, "schema": schema, "description": description, **required}
+
+
+def _text(pattern: str) -> Schema:
+    return {**TEXT, "pattern": f"^{pattern}$"}
+
+
+PARAMETERS: dict[str, Schema] = {
+    "target": _parameter(
+        "path",
+        "target",
+        _text(rf"({names.TEAM}/)?{names.NAME}(\.{names.METHOD})?(:[1-9][0-9]{{0,8}}|@{names.ALIAS})?"),
+        "`embed`, `embed:7`, `nlp/embed@prod`, of a class `Model.predict`. Slashes are sent as they are.",
+    ),
+    "call": _parameter("path", "call", {**TEXT, "format": "uuid"}, "A call's id."),
+    "team": _parameter("path", "team", _text(names.TEAM), "A team."),
+    "name": _parameter("path", "name", _text(names.NAME), "A function of it."),
+    "alias": _parameter("path", "alias", _text(names.ALIAS), "An alias of that."),
+    "digest": _parameter("path", "digest", _text("[0-9a-f]{64}"), "SHA-256 of the archive."),
+    "token_id": _parameter("path", "token_id", TEXT, "A token's id."),
+    "function": _parameter("query", "function", TEXT, "`team/name`."),
+    "of_call": _parameter("query", "call", {**TEXT, "format": "uuid"}, "A call's id."),
+    "limit": _parameter("query", "limit", {**WHOLE, "minimum": 0, "maximum": 100_000, "default": 1000}, "Lines."),
+    "wait": _parameter("header", "Prefer", _text("wait=[0-9]{1,3}"), "`wait=30`: wait so many seconds for the result."),
+    "Prefer": _parameter(
+        "header",
+        "Prefer",
+        {"enum": ["respond-async"]},
+        "`respond-async`: answer with 202 when the call is on disk, and run it whatever happens.",
+    ),
+    "AnyPrefer": _parameter(
+        "header",
+        "Prefer",
+        {"enum": ["respond-async", "validate-only"]},
+        "`respond-async`: 202 when the call is on disk. `validate-only`: run nothing, answer with a DryRun.",
+    ),
+    "Timeout": _parameter(
+        "header", "Rayfaas-Timeout", {**NUMBER, "exclusiveMinimum": 0}, "Seconds that it may take, waiting included."
+    ),
+    "IdempotencyKey": _parameter(
+        "header",
+        "Idempotency-Key",
+        {**TEXT, "pattern": "^[!-~]{1,128}$"},
+        "Runs once: who sends the key again gets what the first call came to.",
+    ),
+    "Retries": _parameter(
+        "header", "Rayfaas-Retries", {**WHOLE, "minimum": 0, "maximum": 100}, "How often it is tried again, with 202."
+    ),
+    "Logs": _parameter("header", "Rayfaas-Logs", {"enum": ["1"]}, "Send what it prints too, in a stream."),
+}
+
+HEADERS: dict[str, Schema] = {
+    "CallId": {"schema": {**TEXT, "format": "uuid"}, "description": "The id under which it is recorded."},
+    "Version": {"schema": WHOLE, "description": "The version that answered."},
+    "Location": {"schema": TEXT, "description": "Where to ask for its state and result."},
+}
+
+
+def problem_responses() -> dict[str, Schema]:
+    """By `Problem404`: the codes that come with each status are those of `errors.py`."""
+    responses: dict[str, Schema] = {}
+    for status in sorted({error.status for error in BY_CODE.values()}):
+        kinds = [error for error in BY_CODE.values() if error.status == status]
+        codes = {"properties": {"code": {"enum": [kind.code for kind in kinds]}}}
+        responses[f"Problem{status}"] = {
+            "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
+            "content": {PROBLEM_JSON: {"schema": {"allOf": [reference("Problem"), codes]}}},
+        }
+    return responses
+
+
+def shared_components() -> dict[str, Any]:
+    """What `components` holds besides schemas."""
+    return {
+        "parameters": PARAMETERS,
+        "headers": HEADERS,
+        "responses": problem_responses(),
+        "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "A token of this server."}},
+    }

@@ -1,0 +1,112 @@
+"""The gateway's own paths: what is the same on every server, and how any function is called."""
+
+from __future__ import annotations
+
+from rayfaas.gateway.openapi.components import Schema, reference
+from rayfaas.gateway.openapi.operations import (
+    CALL_PROBLEMS,
+    call_operation,
+    named,
+    open_operation,
+    operation,
+    problems,
+    sse_and_ndjson,
+)
+from rayfaas.gateway.openapi.schemas import ALIAS_MOVE, ANYTHING, QUERY, TEXT, TOKEN, array, record
+from rayfaas.wire import ARGUMENTS_JSON, JSON, NDJSON
+
+
+def _call_any() -> Schema:
+    answers = {JSON: {"schema": ANYTHING}, **sse_and_ndjson(ANYTHING)}
+    called = call_operation(
+        "Call any function",
+        "A JSON object is arguments by name, anything else is the single argument. Functions that are deployed have "
+        "paths of their own, with their schemas; versions are called here.",
+        ANYTHING,
+        False,
+        answers,
+    )
+    called["parameters"] = [named("target"), named("AnyPrefer"), *called["parameters"][1:]]
+    called["requestBody"]["content"][ARGUMENTS_JSON] = {"schema": reference("PositionalArguments")}
+    return {"operationId": "call", "tags": ["calls"], **called}
+
+
+def _result() -> Schema:
+    content = {"content": {JSON: {"schema": ANYTHING}}}
+    pending = {"202": {"description": "There is none yet.", "content": {JSON: {"schema": reference("Call")}}}}
+    good = {
+        "description": "What the call returned. What it ended with otherwise is answered as by the call.",
+        **content,
+    }
+    asked = operation("result", "calls", "What became of a spawned call", good, "call", "wait", more=pending)
+    return {**asked, "responses": asked["responses"] | problems(*CALL_PROBLEMS)}
+
+
+def _has_bundle() -> Schema:
+    asked = operation("has_bundle", "functions", "Whether a bundle is here", None, "digest")
+    told = {"200": "It is.", "404": "It is not."}
+    answers = {each: {"description": told.get(each, "A problem, without its document.")} for each in asked["responses"]}
+    return {**asked, "responses": answers}
+
+
+_EVENTS = {
+    "description": "One DeployEvent a line.",
+    "content": {NDJSON: {"schema": TEXT, "x-item-schema": reference("DeployEvent")}},
+}
+_ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
+_CONFLICT, _FAILED = problems(409), problems(422)
+_FUNCTION = "/v1/functions/{team}/{name}"
+
+
+def api_paths() -> dict[str, Schema]:
+    """`paths`, without the deployed functions."""
+    functions = record(functions=array(reference("Function")))
+    versions = record(versions=array(reference("Version")))
+    tokens = record(tokens=array(reference("Token")))
+    call, logs = reference("Call"), reference("Logs")
+    replayed = record(call=TEXT)
+    of = ("team", "name")
+    return {
+        "/call/{target}": {"post": _call_any()},
+        "/calls/{call}": {
+            "get": operation("state", "calls", "State of a call", call, "call"),
+            "delete": operation("cancel", "calls", "Cancel a call", None, "call", status=204, more=_CONFLICT),
+        },
+        "/calls/{call}/result": {"get": _result()},
+        "/calls/{call}/logs": {"get": operation("call_logs", "calls", "What a call printed", logs, "call")},
+        "/calls/{call}/replay": {
+            "post": operation("replay", "calls", "Run it again", replayed, "call", status=202, more=_CONFLICT)
+        },
+        "/v1/whoami": {"get": operation("whoami", "access", "Whose token it is", reference("Principal"))},
+        "/v1/status": {"get": operation("status", "gateway", "What runs", reference("Status"))},
+        "/v1/bundles/{digest}": {
+            "head": _has_bundle(),
+            "put": operation("put_bundle", "functions", "Send a bundle", None, "digest", status=201, body=_ARCHIVE),
+        },
+        "/v1/functions": {"get": operation("functions", "functions", "What is deployed", functions)},
+        _FUNCTION: {"get": operation("function", "functions", "One function", reference("Function"), *of)},
+        f"{_FUNCTION}/versions": {
+            "get": operation("versions", "functions", "Its versions, newest first", versions, *of),
+            "post": operation(
+                "publish", "functions", "Deploy", _EVENTS, *of, body=reference("Publish"), more=_CONFLICT | _FAILED
+            ),
+        },
+        f"{_FUNCTION}/aliases/{{alias}}": {
+            "post": operation(
+                "move_alias", "functions", "Move an alias", reference("MovedAlias"), *of, "alias", body=ALIAS_MOVE
+            )
+        },
+        "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
+        "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
+        "/v1/tokens": {
+            "get": operation("tokens", "access", "The tokens in force", tokens),
+            "post": operation("create_token", "access", "Make a token", reference("NewToken"), status=201, body=TOKEN),
+        },
+        "/v1/tokens/{token_id}": {
+            "delete": operation("revoke_token", "access", "Revoke a token", None, "token_id", status=204)
+        },
+        "/healthz": {"get": open_operation("healthz", "Whether it lives", "text/plain", 200)},
+        "/readyz": {"get": open_operation("readyz", "Whether it can answer calls", "text/plain", 200, 503)},
+        "/docs": {"get": open_operation("docs", "A page to read this and to try calls", "text/html", 200)},
+        "/openapi.json": {"get": operation("openapi", "gateway", "This document", {"type": "object"})},
+    }

@@ -1,0 +1,155 @@
+"""The schemas of what the gateway itself takes and answers, and what they are built with."""
+
+from __future__ import annotations
+
+from rayfaas import names
+from rayfaas.gateway.openapi.components import Schema, reference
+from rayfaas.gateway.rights import ROLES
+from rayfaas.spec import Publish
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+YES_OR_NO: Schema = {"type": "boolean"}
+TIME: Schema = {"type": "string", "format": "date-time"}
+ANYTHING: Schema = {}
+
+
+def record(_optional: str = "", **properties: Schema) -> Schema:
+    """An object; all properties are there, but for those that `_optional` names."""
+    required = [name for name in properties if name not in _optional.split()]
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def array(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_STATES = ["WAITING", "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
+_CAUSE = record(exception=TEXT, message=TEXT)
+_FAULT = record("msg type", loc=array(ANYTHING), msg=TEXT, type=TEXT)
+
+_PUBLISH = Publish.model_json_schema(ref_template="#/components/schemas/{model}")
+
+SCHEMAS: dict[str, Schema] = {
+    **_PUBLISH["$defs"],
+    "Publish": {key: value for key, value in _PUBLISH.items() if key != "$defs"},
+    "Problem": {
+        "description": "RFC 9457. `code` is stable; `retryable` says whether the same request may do better later.",
+        **record(
+            "call errors exception message traceback causes output",
+            type=TEXT,
+            title=TEXT,
+            status=WHOLE,
+            detail=TEXT,
+            code=TEXT,
+            retryable=YES_OR_NO,
+            call={**TEXT, "description": "The call that ended so."},
+            errors=array(_FAULT),
+            exception={**TEXT, "description": "The class that the function raised."},
+            message=TEXT,
+            traceback=TEXT,
+            causes=array(_CAUSE),
+            output={**TEXT, "description": "The last that the process wrote."},
+        ),
+    },
+    "PositionalArguments": {
+        **record("args kwargs", args=array(ANYTHING), kwargs={"type": "object"}),
+        "additionalProperties": False,
+    },
+    "AcceptedCall": record(call=TEXT, location=TEXT),
+    "DryRun": {
+        "description": "What a call with `Prefer: validate-only` would call, and what of it was checked.",
+        **record(
+            target=TEXT,
+            function=TEXT,
+            version=WHOLE,
+            alias=nullable(TEXT),
+            checked=array({"enum": ["target", "rights", "body", "arguments"]}),
+            unchecked={"type": "object", "additionalProperties": TEXT},
+        ),
+    },
+    "LogEntry": record("level", at_us=WHOLE, stream=TEXT, level=nullable(TEXT), text=TEXT),
+    "Done": record(call=TEXT, items=WHOLE),
+    "Call": record(
+        call=TEXT,
+        function=TEXT,
+        version=WHOLE,
+        target=TEXT,
+        state={"enum": _STATES},
+        attempts=nullable(WHOLE),
+        code=nullable(TEXT),
+        caller=TEXT,
+        team=TEXT,
+        spawned=YES_OR_NO,
+        accepted_at=nullable(TIME),
+        ended_at=nullable(TIME),
+    ),
+    "LogLine": record(
+        "level", call=TEXT, function=TEXT, version=WHOLE, at=TIME, stream=TEXT, text=TEXT, level=nullable(TEXT)
+    ),
+    "Logs": record(logs=array(reference("LogLine"))),
+    "Principal": record(principal=TEXT, team=TEXT, role={"enum": list(ROLES)}),
+    "Status": record(
+        controller={"type": "object"},
+        gateways=array({"type": "object"}),
+        clusters=array({"type": "object"}),
+        replicas=array({"type": "object"}),
+    ),
+    "Alias": record(alias=TEXT, version=WHOLE, revision=WHOLE),
+    "MovedAlias": record(function=TEXT, alias=TEXT, version=WHOLE, revision=WHOLE),
+    "Function": record(
+        team=TEXT,
+        name=TEXT,
+        scaling=reference("Scaling"),
+        created_at=TIME,
+        created_by=TEXT,
+        aliases=array(reference("Alias")),
+    ),
+    "Version": record(
+        team=TEXT,
+        name=TEXT,
+        version=WHOLE,
+        state={"enum": ["PENDING", "ACTIVE", "FAILED"]},
+        content_digest=TEXT,
+        bundle=TEXT,
+        entry=reference("Entry"),
+        spec=reference("Spec"),
+        syntax_digest=TEXT,
+        environment_digest=TEXT,
+        provenance=reference("Provenance"),
+        published_at=TIME,
+        published_by=TEXT,
+        interface=ANYTHING,
+        failure=nullable(TEXT),
+    ),
+    "DeployEvent": {
+        "description": "`event` is `published`, a step of the start, `live`, or at last `error` with its `problem`.",
+        **record("problem", event=TEXT, problem=reference("Problem")),
+    },
+    "Rows": record(columns=array(record(name=TEXT, type=TEXT)), rows=array(array(ANYTHING)), truncated=YES_OR_NO),
+    "Token": record(
+        id=TEXT,
+        principal=TEXT,
+        team=TEXT,
+        role={"enum": list(ROLES)},
+        created_at=TIME,
+        created_by=TEXT,
+        expires_at=nullable(TIME),
+    ),
+    "NewToken": record(id=TEXT, token={**TEXT, "description": "Shown this once."}),
+}
+
+ALIAS_MOVE = record("reason", version={**WHOLE, "minimum": 1, "exclusiveMaximum": 1 << 31}, reason=TEXT)
+QUERY = record("parameters", sql=TEXT, parameters=array(ANYTHING))
+TOKEN = record(
+    "principal team role expires_in_s",
+    principal=TEXT,
+    team={**TEXT, "pattern": f"^{names.TEAM}$"},
+    role={"enum": list(ROLES), "default": "invoker"},
+    expires_in_s={**NUMBER, "exclusiveMinimum": 0, "exclusiveMaximum": 1e10},
+)
