@@ -41,7 +41,8 @@ class Call:
     async def validate(self, transport: Transport) -> Validation:
         """What there is against it is raised; nothing is run."""
         headers = {**self._headers(), "Prefer": "validate-only"}
-        answer = await transport.send("POST", self._path, body=self._body(), media=wire.ARGUMENTS_JSON, headers=headers)
+        media, body = self._arguments()
+        answer = await transport.send("POST", self._path, body=body, media=media, headers=headers)
         return Validation.from_answer(answer.value())
 
     async def answer(self, transport: Transport) -> Any:
