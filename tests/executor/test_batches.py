@@ -30,7 +30,7 @@ def gate(go: Any, wait_ms: float = 0, is_async: bool = False) -> str:
 
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_calls_that_wait_are_run_together_up_to_the_size(replica: Replica, tmp_path: Any, is_async: bool) -> None:
-    version = await replica.deploy(gate(tmp_path / "go", 0, is_async))
+    version = await replica.deploy(gate(tmp_path / "go", 300, is_async))
     ready = version.executor.ready_header
     assert ready is not None
     assert ready.concurrency == 4
