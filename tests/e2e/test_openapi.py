@@ -72,7 +72,7 @@ def test_a_dry_run_checks_where_the_call_would_run_and_leaves_no_trace(samples: 
     assert problems[0] == problems[1]
     assert samples.sql(count)[0][0] == before[0][0] + 1  # the call that was no dry run
     done = samples.rayfaas("call", "--dry-run", "area", 'box={"width": 2}')
-    assert json.loads(done.stdout)["version"] == 1
+    assert json.loads(done.stdout)["version"] == int(answers[1].headers["rayfaas-version"])
 
 
 # Schemathesis
@@ -103,7 +103,10 @@ def _operations(server: Server) -> Iterator[APIOperation[Any, Any, Any, Any]]:
     schema.config.generation.with_security_parameters = False  # what a bad token does is known
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
-        yield result.ok()
+        operation = result.ok()
+        target = operation.path.removeprefix("/call/")
+        if target == operation.path or target.partition("@")[0].partition(".")[0] in ALL:  # not what other tests deploy
+            yield operation
 
 
 def _try(
