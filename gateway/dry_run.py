@@ -17,17 +17,18 @@ from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode, send_problem
-from rayfaas.wire import JSON, decode_arguments
+from rayfaas.wire import ARGUMENTS_JSON, JSON, decode_arguments, media_type
 
 # How long an executor that is busy is waited for.
 PATIENCE_S = 5.0
+_READ_HERE = ("", JSON, ARGUMENTS_JSON)
 
 
 @dataclass
 class Findings:
     """What of a call was found good, and what was not looked at, and why. `problem` is what is wrong with it."""
 
-    checked: list[str] = field(default_factory=lambda: ["target", "rights", "body"])
+    checked: list[str] = field(default_factory=lambda: ["target", "rights"])
     unchecked: dict[str, str] = field(default_factory=dict)
     problem: dict[str, Any] | None = None
 
@@ -38,8 +39,8 @@ class DryRuns:
 
     async def answer(self, call: PendingCall, target: str, send: Send) -> None:
         """Of a call that was accepted: target and rights are good. Raises what is wrong with its body."""
-        decode_arguments(call.content_type, call.body)
         findings = Findings()
+        _read(call, findings)
         executor = self._dispatcher.any_executor(call.route.key)
         if executor is None:
             findings.unchecked["arguments"] = "No executor of this version is up; a call would start one."
@@ -63,7 +64,17 @@ class DryRuns:
         if isinstance(call.ended, ErrorHeader):
             findings.problem = call.ended.problem
         elif call.ended is not None:
-            findings.checked.append("arguments")
+            findings.checked = ["target", "rights", "body", "arguments"]
+            findings.unchecked.clear()
+
+
+def _read(call: PendingCall, findings: Findings) -> None:
+    """Only JSON is read here: to read a pickle is to run it, and other types load libraries into the gateway."""
+    if media_type(call.content_type) in _READ_HERE:
+        decode_arguments(call.content_type, call.body)
+        findings.checked.append("body")
+    else:
+        findings.unchecked["body"] = "Bodies of this type are read by executors only."
 
 
 async def _send_findings(send: Send, call: PendingCall, target: str, findings: Findings) -> None:

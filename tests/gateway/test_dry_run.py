@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
 from rayfaas.errors import InvalidArguments
+from rayfaas.wire import ARROW, PICKLE
 from tests.gateway.asgi import Answer
 from tests.gateway.small import SmallGateway
 from tests.waiting import eventually
@@ -78,7 +80,6 @@ async def test_an_executor_that_ends_or_is_busy_has_checked_nothing(gateway: Sma
         ("embed:9", b"1", {}, 404, "not_found"),
         ("a/b/c", b"1", {}, 400, "bad_request"),
         ("embed", b"{", {}, 400, "malformed_body"),
-        ("embed", b"<x/>", {"Content-Type": "text/xml"}, 415, "unsupported_media_type"),
         ("embed", b"1", {"Rayfaas-Timeout": "soon"}, 400, "bad_request"),
         ("embed", b"1", {"Accept": "text/html"}, 406, "not_acceptable"),
         ("embed", b"1", {"Authorization": "Bearer vera"}, 403, "forbidden"),
@@ -92,8 +93,25 @@ async def test_it_is_refused_as_the_call_would_be(
     assert (answer.status, answer.code) == (status, code)
     executor = await gateway.executor()
     executor.answers(lambda call: call.returns(None))
-    if code not in ("malformed_body", "unsupported_media_type"):  # which an executor finds
+    if code != "malformed_body":  # which an executor finds
         assert (await gateway.ask("POST", f"/call/{target}", body, headers=headers)).code == code
+
+
+class Bomb:
+    def __reduce__(self) -> tuple[object, ...]:
+        return pytest.fail, ("the gateway ran code of a caller",)
+
+
+@pytest.mark.parametrize("content_type", [PICKLE, ARROW, "application/vnd.rayfaas.arguments+msgpack", "text/xml"])
+async def test_only_an_executor_reads_what_is_not_json(gateway: SmallGateway, content_type: str) -> None:
+    sent = {"who": "dora", "headers": VALIDATE | {"Content-Type": content_type}}
+    unread = (await gateway.ask("POST", "/call/embed", pickle.dumps(Bomb()), **sent)).json()  # type: ignore[arg-type]
+    assert (unread["checked"], set(unread["unchecked"])) == (["target", "rights"], {"body", "arguments"})
+    executor = await gateway.executor()
+    asked = gateway.request("POST", "/call/embed", pickle.dumps(Bomb()), **sent)  # type: ignore[arg-type]
+    (await executor.check()).returns(None)
+    read = (await asked.answer()).json()
+    assert (read["checked"], read["unchecked"]) == (["target", "rights", "body", "arguments"], {})
 
 
 async def test_a_dry_run_counts_as_no_load_and_other_calls_pass_it(gateway: SmallGateway) -> None:
