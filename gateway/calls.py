@@ -3,33 +3,46 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
-from uuid import UUID
+from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rayfaas.errors import PROBLEM_JSON, BadRequest, Conflict, NotFound
+from rayfaas.errors import PROBLEM_JSON, Conflict, NotFound
+from rayfaas.gateway.call_options import check_debugger
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.invoke import read_body
 from rayfaas.gateway.outcome import Outcome
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.rights import actor_of, allow
 from rayfaas.gateway.routes import Principal, Routes
 from rayfaas.gateway.spawned import Spawned
+from rayfaas.gateway.streams import format_for
+from rayfaas.names import check_call
 from rayfaas.wire import JSON
 
 _MOST_WAIT_S = 300.0
+_LONGEST_LINE = 64 << 10  # typed into a debugger, in bytes
 _FINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED")
 
-Cancel = Callable[[str], bool]
+
+class Running(Protocol):
+    """The calls in flight here, by id; each says whether there was one."""
+
+    def cancel(self, call_id: str) -> bool: ...
+
+    def type(self, call_id: str, line: str) -> bool: ...
 
 
 class Calls:
-    def __init__(self, routes: Routes, controller: ControllerLink, spawned: Spawned, cancel: Cancel) -> None:
-        self._routes, self._controller, self._spawned, self._cancel = routes, controller, spawned, cancel
-        controller.methods["cancel"] = self._cancel_here
+    def __init__(
+        self, routes: Routes, controller: ControllerLink, spawned: Spawned, running: Running, following: Following
+    ) -> None:
+        self._routes, self._controller, self._spawned, self._running = routes, controller, spawned, running
+        self._following = following
+        controller.methods |= {"cancel": self._cancel_here, "type": self._type_here}
 
     def routes(self) -> list[Route]:
         return [
@@ -38,6 +51,7 @@ class Calls:
             Route("/calls/{call}/result", self.result),
             Route("/calls/{call}/logs", self.logs),
             Route("/calls/{call}/replay", self.replay, methods=["POST"]),
+            Route("/calls/{call}/debug", self.debug, methods=["POST"]),
         ]
 
     async def call(self, request: Request) -> Response:
@@ -53,7 +67,12 @@ class Calls:
         return _answer(outcome, found)
 
     async def logs(self, request: Request) -> Response:
+        """Its lines; with Accept text/event-stream or application/x-ndjson also those to come, until its end."""
         principal, found = await self._found(request)
+        format = format_for(dict(request.scope["headers"]))
+        if format.is_stream:
+            after = last_seen(request.headers.get("last-event-id"))
+            return await self._following.response(format, None, found["call"], after, 0, actor_of(principal))
         rows = await self._controller.request(
             "logs", function=None, call=found["call"], limit=100_000, actor=actor_of(principal)
         )
@@ -76,20 +95,33 @@ class Calls:
         location = f"/calls/{made['call']}"
         return Response(encode(made), 202, {"Location": location}, media_type=JSON)
 
+    async def debug(self, request: Request) -> Response:
+        """Type the body, a line, into the debugger of a call that was begun with `Rayfaas-Debug`."""
+        principal, found = await self._found(request, "deployer")
+        check_debugger(principal, str(found["function"]).partition("/")[0])
+        if found["state"] in _FINAL:
+            raise Conflict(f"The call has ended: {found['state']}.")
+        line = (await read_body(request.receive, dict(request.scope["headers"]), _LONGEST_LINE)).decode(
+            "utf-8", "replace"
+        )
+        if not self._running.type(found["call"], line):
+            await self._controller.request("type", call_id=found["call"], line=line)
+        return Response(status_code=204)
+
     def cancel_here(self, call_id: str) -> bool:
         attempt = self._spawned.attempt_of(call_id)
         held = self._spawned.cancel(call_id)
-        return self._cancel(attempt) or held
+        return self._running.cancel(attempt) or held
 
     async def _cancel_here(self, link: object, call_id: str) -> None:
         self.cancel_here(call_id)
 
+    async def _type_here(self, link: object, call_id: str, line: str) -> None:
+        self._running.type(call_id, line)
+
     async def _found(self, request: Request, role: str = "viewer") -> tuple[Principal, dict[str, Any]]:
         principal = allow(self._routes, request, role)
-        try:
-            call_id = str(UUID(request.path_params["call"]))
-        except ValueError:
-            raise BadRequest(f"{request.path_params['call']!r} is no call's id: those are UUIDs.") from None
+        call_id = check_call(request.path_params["call"])
         found = await self._controller.request("call", call_id=call_id, actor=actor_of(principal))
         if found is None:
             raise NotFound(f"There is no call {call_id}.")

@@ -12,9 +12,11 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest, BodyTooLarge, MalformedBody, RayfaasError, to_problem
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.rights import ROLES, actor_of, allow
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.streams import format_for
 from rayfaas.names import check_alias, check_name, check_team
 from rayfaas.wire import JSON, NDJSON
 
@@ -26,8 +28,9 @@ _carried = msgspec.msgpack.Encoder().encode  # as the link to the controller doe
 class Control:
     """The endpoints below /v1."""
 
-    def __init__(self, routes: Routes, controller: ControllerLink) -> None:
-        self._routes, self._controller = routes, controller
+    def __init__(self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str) -> None:
+        self._routes, self._controller, self._following = routes, controller, following
+        self._webhook_secret = webhook_secret
 
     def routes(self) -> list[Route]:
         """The table of contents of the control plane."""
@@ -44,6 +47,7 @@ class Control:
             Route(function + "/aliases/{alias}", self.move_alias, methods=["POST"]),
             Route("/v1/sql", self.sql, methods=["POST"]),
             Route("/v1/logs", self.logs),
+            Route("/v1/webhook", self.webhook),
             Route("/v1/tokens", self.tokens, methods=["GET"]),
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
@@ -121,19 +125,26 @@ class Control:
         return _json(result)
 
     async def logs(self, request: Request) -> Response:
+        """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""
         principal = allow(self._routes, request, "viewer")
         query = request.query_params
         limit = query.get("limit", "1000")
         if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
             raise BadRequest(f"limit is a number of lines, not {limit!r}.")
+        function, call, actor = query.get("function"), query.get("call"), actor_of(principal)
+        format = format_for(dict(request.scope["headers"]))
+        if format.is_stream:
+            after = last_seen(request.headers.get("last-event-id"))
+            return await self._following.response(format, function, call, after, int(limit), actor)
         rows = await self._controller.request(
-            "logs",
-            function=query.get("function"),
-            call=query.get("call"),
-            limit=min(int(limit), 100_000),
-            actor=actor_of(principal),
+            "logs", function=function, call=call, limit=min(int(limit), 100_000), actor=actor
         )
         return _json({"logs": rows})
+
+    async def webhook(self, request: Request) -> Response:
+        """With what receivers of webhooks check their signatures."""
+        allow(self._routes, request, "admin")
+        return _json({"secret": self._webhook_secret})
 
     # Tokens
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.call_options import CALL_OPTIONS
 from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList, Headers
@@ -30,7 +31,7 @@ from rayfaas.wire import JSON, VALUE_ACCEPT
 _log = logging.getLogger("rayfaas.gateway")
 
 # What asks for more than one plain answer.
-_LONG_WAY = frozenset((b"prefer", b"idempotency-key", b"rayfaas-logs"))
+_LONG_WAY = frozenset((b"prefer", b"idempotency-key", b"rayfaas-logs", *CALL_OPTIONS))
 # What the caller accepts, and what the executor is told of it.
 _PLAIN_ANSWER = {None: "", b"*/*": "", JSON.encode(): JSON, VALUE_ACCEPT.encode(): VALUE_ACCEPT}
 

@@ -1,22 +1,25 @@
 """Dispatch: which executor answers a call, and what a call does while there is none.
 
-The least loaded executor of the version gets it. All full: a bounded queue per version, in which the callers' teams
-take turns, until the call's deadline. No executor at all: the same queue, and the controller is asked for one.
+The least loaded executor of the version gets it. All full: a bounded queue per version, by priority and in turns of the
+callers' teams, until the call's deadline. No executor at all: the same queue, and the controller is asked for one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, OutOfMemory, QueueFull, RayfaasError
 from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.turns import Turns
 
 Demand = Callable[[str], None]
+
+# A call that has waited so much longer than another counts as one priority higher, so that none waits for ever.
+AGE_S = 5.0
 
 
 class Pool:
@@ -25,7 +28,7 @@ class Pool:
     def __init__(self, key: str) -> None:
         self.key = key
         self.executors: list[ExecutorConnection] = []
-        self._waiting: dict[str, deque[PendingCall]] = {}  # by the caller's team, in the order of their turns
+        self._waiting: dict[int, Turns] = {}  # by priority
         self.waiting_count = 0
 
     def least_loaded(self) -> ExecutorConnection | None:
@@ -36,37 +39,53 @@ class Pool:
         return best
 
     def append(self, call: PendingCall) -> None:
-        self._waiting.setdefault(call.team, deque()).append(call)
+        self._turns_of(call).append(call)
         self.waiting_count += 1
 
     def append_first(self, call: PendingCall) -> None:
-        self._waiting.setdefault(call.team, deque()).appendleft(call)
+        self._turns_of(call).append_first(call)
         self.waiting_count += 1
 
     def next(self) -> PendingCall | None:
-        """The next team's first call; a team that was served goes to the end of the line."""
+        """A call of the highest priority, where teams take turns; or the oldest of another that has waited so long that
+        it counts as higher: each AGE_S of a wait are one step."""
         while self._waiting:
-            team = next(iter(self._waiting))
-            queue = self._waiting.pop(team)
-            call = queue.popleft()
-            self.waiting_count -= 1
-            if queue:
-                self._waiting[team] = queue
+            call = self._take()
             if not call.first.done():
                 return call
         return None
 
     def remove(self, call: PendingCall) -> None:
-        queue = self._waiting.get(call.team)
-        if queue is not None and call in queue:
-            queue.remove(call)
+        turns = self._waiting.get(call.priority)
+        if turns is not None and turns.remove(call):
             self.waiting_count -= 1
-            if not queue:
-                del self._waiting[call.team]
+            if not turns:
+                del self._waiting[call.priority]
 
     def oldest_ns(self) -> int | None:
         """When the call that has waited longest was accepted."""
-        return min((queue[0].accepted_ns for queue in self._waiting.values() if queue), default=None)
+        return min((turns.oldest().accepted_ns for turns in self._waiting.values()), default=None)
+
+    def _turns_of(self, call: PendingCall) -> Turns:
+        turns = self._waiting.get(call.priority)
+        if turns is None:
+            turns = self._waiting[call.priority] = Turns()
+        return turns
+
+    def _take(self) -> PendingCall:
+        priority = highest = max(self._waiting)
+        if len(self._waiting) > 1:
+            priority = max(self._waiting, key=self._rank)
+        turns = self._waiting[priority]
+        call = turns.next() if priority == highest else turns.take_oldest()
+        self.waiting_count -= 1
+        if not turns:
+            del self._waiting[priority]
+        return call
+
+    def _rank(self, priority: int) -> tuple[float, int]:
+        waited_s = (time.time_ns() - self._waiting[priority].oldest().accepted_ns) / 1e9
+        return priority + waited_s / AGE_S, priority
 
 
 class Dispatcher:

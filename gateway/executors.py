@@ -89,6 +89,10 @@ class ExecutorConnection(Connection):
         """Nobody waits for it; its answer, if one comes, is dropped. The executor may end itself over it."""
         self.send(Kind.CANCEL, pending.number, _encode(CancelHeader(reason)))
 
+    def type(self, pending: PendingCall, line: str) -> None:
+        """Its caller typed this into the debugger."""
+        self.send(Kind.DEBUG, pending.number, b"", line.encode())
+
     def on_message(self, message: Message) -> None:
         try:
             self._hear(message)
@@ -109,6 +113,10 @@ class ExecutorConnection(Connection):
             pending = self.calls.get(message.call)
             if pending is not None:
                 self.send(Kind.ACCESS, message.call, b"", self._issue_access(pending.claims()))
+        elif kind == Kind.DEBUG:
+            pending = self.calls.get(message.call)
+            if pending is not None and pending.debug:
+                pending.hear(message)
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:
                 self._listener.executor_leaves(self, self.ready_header.version_key)

@@ -24,6 +24,7 @@ from rayfaas.errors import (
     RayfaasError,
 )
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.call_options import DEBUG, DEBUG_S, WEBHOOK, acting_for, check_debugging, priority_of
 from rayfaas.gateway.content import check_content, has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.dry_run import DryRuns
@@ -35,6 +36,7 @@ from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Parked, Principal, Route, Routes
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for
+from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.names import new_id
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -46,10 +48,16 @@ class Invoke:
     """Answers calls. What is to be run whatever happens, or not twice, it hands to `spawned`."""
 
     def __init__(
-        self, routes: Routes, dispatcher: Dispatcher, recording: Recording, spawned: Spawned, limits: Limits
+        self,
+        routes: Routes,
+        dispatcher: Dispatcher,
+        recording: Recording,
+        spawned: Spawned,
+        limits: Limits,
+        webhook_rules: WebhookRules,
     ) -> None:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
-        self._spawned = spawned
+        self._spawned, self._webhook_rules = spawned, webhook_rules
         self._dry_runs = DryRuns(dispatcher)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -61,9 +69,14 @@ class Invoke:
             began_ns = time.time_ns()
             principal, route, was_parked = await self._admit_soon(target, headers)
             format = format_for(headers)
+            key = _text(headers, b"idempotency-key")
+            is_kept = key is not None or b"respond-async" in headers.get(b"prefer", b"")
+            if DEBUG in headers:
+                check_debugging(principal, route, format, is_kept or has_many_inputs(headers))
+            priority, webhook = priority_of(headers), self._webhook(headers, is_kept)
             is_dry_run = b"validate-only" in headers.get(b"prefer", b"")
             if has_many_inputs(headers) and not is_dry_run:
-                inputs = self._inputs(route, principal, target, headers)
+                inputs = self._inputs(route, principal, target, headers, priority)
                 return await inputs.answer(scope, receive, send)
             body = await read_body(receive, headers, self._limits.max_body)
             wants_logs = format.carries_logs and b"rayfaas-logs" in headers
@@ -73,9 +86,11 @@ class Invoke:
                 return await self._dry_runs.answer(call, target, send)
             if was_parked:
                 call.was_parked(began_ns)
-            key = _text(headers, b"idempotency-key")
-            if key is not None or b"respond-async" in headers.get(b"prefer", b""):
-                return await self._spawned.answer(call, target, key, headers, send)
+            call.priority = priority
+            if is_kept:
+                return await self._spawned.answer(call, target, key, headers, webhook, send)
+            if DEBUG in headers:
+                call.let_debug(DEBUG_S)
             self._recording.start(call, target, context_of(headers))
         except RayfaasError as error:
             await send_error(send, error)
@@ -98,6 +113,14 @@ class Invoke:
             self._cancel(call, "The call was cancelled.")
         return call is not None
 
+    def type(self, call_id: str, line: str) -> bool:
+        """Type a line into the debugger of a call in flight; whether there is one."""
+        call = self._recording.in_flight.get(call_id)
+        if call is None or not call.debug or call.executor is None:
+            return False
+        call.executor.type(call, line)
+        return True
+
     def client_gone(self, call: PendingCall) -> None:
         self._cancel(call, "The client went away before it had the answer.")
 
@@ -112,18 +135,32 @@ class Invoke:
 
     def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
         """Who calls, and what. Raises what there is against it."""
+        principal = self._caller(headers)
+        return principal, self._routes.resolve(target, principal.team)
+
+    def _caller(self, headers: Headers) -> Principal:
         principal = self._routes.authenticate(headers.get(b"authorization"))
         if principal.role == "viewer":
             raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
         check_content(headers, principal)
-        return principal, self._routes.resolve(target, principal.team)
+        return principal
+
+    def _webhook(self, headers: Headers, is_kept: bool) -> str | None:
+        """Where the end of a spawned call is told."""
+        url = _text(headers, WEBHOOK)
+        if url is None:
+            return None
+        if not is_kept:
+            raise BadRequest("Rayfaas-Webhook is for calls that are spawned: send `Prefer: respond-async` with it.")
+        return self._webhook_rules.check(url)
 
     async def _admit_soon(self, target: str, headers: Headers) -> tuple[Principal, Route, bool]:
-        """`admit`, which waits while the function is being replaced; and whether it did."""
+        """Who calls, for the team that is asked for, and what; and whether one had to wait until that was replaced."""
         deadline = math.inf
         while True:
             try:
-                return *self.admit(target, headers), deadline < math.inf
+                principal = acting_for(self._caller(headers), headers)
+                return principal, self._routes.resolve(target, principal.team), deadline < math.inf
             except Parked as parked:
                 patience_s = min(_timeout_s(headers), parked.timeout_s)
                 deadline = min(deadline, time.monotonic() + patience_s)
@@ -165,10 +202,15 @@ class Invoke:
             accept=accept,
         )
 
-    def _inputs(self, route: Route, principal: Principal, target: str, headers: Headers) -> Inputs:
+    def _inputs(self, route: Route, principal: Principal, target: str, headers: Headers, priority: int) -> Inputs:
         if b"idempotency-key" in headers or b"respond-async" in headers.get(b"prefer", b""):
             raise BadRequest("Many inputs in one request are waited for, and have no key: spawn calls one by one.")
-        make_call = partial(self.accept, route, principal, headers)
+
+        def make_call(body: bytes) -> PendingCall:
+            call = self.accept(route, principal, headers, body)
+            call.priority = priority
+            return call
+
         context, most_bytes = context_of(headers), self._limits.max_body
         return Inputs(make_call, self._dispatcher, self._recording, target, context, most_bytes)
 

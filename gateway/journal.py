@@ -16,7 +16,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rayfaas.errors import Unavailable
-from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Spawned, encode_record, encode_records
+from rayfaas.records import (
+    CallEnded,
+    CallStarted,
+    LogLine,
+    Record,
+    Settled,
+    Spawned,
+    Told,
+    encode_record,
+    encode_records,
+)
 
 _log = logging.getLogger("rayfaas.journal")
 
@@ -50,7 +60,7 @@ class Journal:
                 f"Calls can't be recorded ({error.strerror}), so none is run. Free space in {self._directory}."
             ) from error
 
-    def ended(self, record: CallEnded | Settled) -> None:
+    def ended(self, record: CallEnded | Settled | Told) -> None:
         self._keep(record)
 
     def turned(self, starts: Sequence[CallStarted], ends: Sequence[CallEnded]) -> None:

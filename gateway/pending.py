@@ -30,6 +30,8 @@ class Runner(Protocol):
 
     def cancel(self, pending: PendingCall, reason: str) -> None: ...
 
+    def type(self, pending: PendingCall, line: str) -> None: ...
+
 
 class First(Protocol):
     """Who waits for a call's first message: a future, or what is told at once."""
@@ -49,9 +51,9 @@ class PendingCall:
     """
 
     __slots__ = (
-        "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "credit", "deadline",
+        "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "credit", "deadline", "debug",
         "dispatched_ns", "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal",
-        "root_id", "route", "team", "timer", "wants_logs",
+        "priority", "root_id", "route", "team", "timer", "wants_logs",
     )  # fmt: skip
 
     def __init__(
@@ -81,7 +83,8 @@ class PendingCall:
         self.cold = ""
         self.on_log, self.wants_logs = on_log, wants_logs
         self.executor: Runner | None = None
-        self.number = 0
+        self.number = self.priority = 0
+        self.debug = False
         self.bytes_out = 0
         self.ended: ResultHeader | ErrorHeader | None = None
         self.first: First = first or asyncio.get_running_loop().create_future()
@@ -102,6 +105,7 @@ class PendingCall:
                 self.credit,
                 self.route.method,
                 self.accept,
+                self.debug,
             )
         )
 
@@ -110,6 +114,11 @@ class PendingCall:
         self.deadline -= (self.accepted_ns - since_ns) / 1e9
         self.accepted_ns = since_ns
         self.cold = "the function was being replaced"
+
+    def let_debug(self, seconds: float) -> None:
+        """Its caller gets a debugger where it stops, and so much time instead of its timeout."""
+        self.debug = self.wants_logs = True
+        self.deadline = self.accepted_ns / 1e9 + seconds
 
     def claims(self) -> Claims:
         """What the calls that it makes are made as."""

@@ -20,6 +20,7 @@ _decode_log = msgspec.msgpack.Decoder(LogHeader).decode
 _STATES: dict[str, State] = {
     "timeout": "TIMED_OUT",
     "cancelled": "CANCELLED",
+    "interrupted": "INTERRUPTED",
     "queue_full": "REJECTED",
     "no_capacity": "REJECTED",
     "malformed_body": "REJECTED",

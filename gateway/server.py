@@ -25,6 +25,7 @@ from rayfaas.gateway.deaths import Deaths
 from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
+from rayfaas.gateway.following import Following
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
@@ -32,6 +33,8 @@ from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.spawned import Spawned
+from rayfaas.gateway.webhook_rules import WebhookRules
+from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.link import keep_link
 
 _log = logging.getLogger("rayfaas.gateway")
@@ -42,7 +45,10 @@ FLUSH_S = 1.0
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """`slot` numbers the gateways of one home; `key` is the home's, with which the controller knows this process."""
+    """`slot` numbers the gateways of one home; `key` is the home's, with which the controller knows this process.
+
+    `webhook_networks` are those to which webhooks may go though they are not public.
+    """
 
     slot: int
     host: str
@@ -52,6 +58,7 @@ class GatewayConfig:
     journal: Path
     key: bytes
     limits: Limits
+    webhook_networks: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,12 +88,16 @@ class Gateway:
         self._controller.serve(self._dispatcher)
         self._journal = Journal(config.journal, config.name)
         recording = Recording(self._journal)
-        spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller)
-        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits)
+        rules = WebhookRules(config.webhook_networks)
+        webhooks = Webhooks(rules, config.key, self._journal, self._controller)
+        spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks)
+        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits, rules)
         self._direct = Direct(invoke, self._dispatcher, recording)
-        calls = Calls(self._routes, self._controller, spawned, invoke.cancel)
-        control, openapi = Control(self._routes, self._controller), OpenApi(self._routes, self._controller)
-        self._app = App(invoke, calls, control, openapi, self._controller)
+        self._ending = asyncio.Event()
+        following = Following(self._controller, self._ending)
+        calls = Calls(self._routes, self._controller, spawned, invoke, following)
+        control = Control(self._routes, self._controller, following, webhooks.secret)
+        self._app = App(invoke, calls, control, OpenApi(self._routes, self._controller), self._controller)
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()
@@ -130,7 +141,7 @@ class Gateway:
         # uvicorn raises the signal that ended it once more when it is done; then our own end is still to come.
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, lambda *_: None)
-        await uvicorn.Server(config).serve(sockets=[listening_socket(self._config.host, self._config.port)])
+        await _Server(config, self._ending).serve(sockets=[listening_socket(self._config.host, self._config.port)])
 
     async def _listen_for_executors(self) -> asyncio.Server:
         path = self._config.executor_socket
@@ -144,6 +155,18 @@ class Gateway:
         )
         path.chmod(0o600)
         return server
+
+
+class _Server(uvicorn.Server):
+    """Sets `ending` when it is told to end, for answers that have no end of their own."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending.set()
+        await super().shutdown(sockets)
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

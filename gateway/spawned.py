@@ -23,6 +23,7 @@ from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
 from rayfaas.gateway.routes import Parked, Route, Routes
+from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
 from rayfaas.records import Spawned as Record
@@ -76,9 +77,10 @@ class Spawned:
         recording: Recording,
         journal: Journal,
         controller: ControllerLink,
+        webhooks: Webhooks,
     ) -> None:
         self._routes, self._dispatcher, self._recording = routes, dispatcher, recording
-        self._journal, self._controller = journal, controller
+        self._journal, self._controller, self._webhooks = journal, controller, webhooks
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[str, deque[Job]] = {}
         self._running: dict[str, int] = {}
@@ -87,16 +89,25 @@ class Spawned:
         controller.methods |= {"resume": self._resume, "held": self._held}
 
     async def answer(
-        self, call: PendingCall, target: str, key: str | None, headers: dict[bytes, bytes], send: Send
+        self,
+        call: PendingCall,
+        target: str,
+        key: str | None,
+        headers: dict[bytes, bytes],
+        webhook: str | None,
+        send: Send,
     ) -> None:
-        """Accept a call, and answer with 202, or with its result where the caller waits for it."""
+        """Accept a call, and answer with 202, or with its result where the caller waits for it.
+
+        `webhook` is told of its end.
+        """
         if len(call.body) > MAX_BODY:
             raise BodyTooLarge(f"A call that is kept may have {MAX_BODY:,} bytes, not {len(call.body):,}.")
         if len(self._jobs) >= MAX_HELD:
             raise QueueFull(f"{len(self._jobs)} spawned calls are held already. Try again a little later.")
         call_id = await self._reserve(call, key) if key is not None else call.call_id
         if call_id == call.call_id:
-            record = self._record(call, target, key, _retries(headers, call.route))
+            record = self._record(call, target, key, _retries(headers, call.route), webhook)
             await self._keep(record)
             self._begin(Job(record, call.route))
         if b"respond-async" in headers.get(b"prefer", b""):
@@ -224,6 +235,7 @@ class Spawned:
             wants_logs=False,
             accept=record.accept,
         )
+        call.priority = record.priority
         job.attempt = call
         try:
             self._recording.start(call, record.target, idempotency_key=record.idempotency_key)
@@ -255,18 +267,19 @@ class Spawned:
     def _write_outcome(self, record: Record, attempts: int, outcome: Outcome) -> None:
         problem = outcome.problem
         code = str(problem["code"]) if problem is not None else None
-        self._journal.ended(
-            Settled(
-                call=record.call,
-                state=state_of(code),
-                ended_us=time.time_ns() // 1000,
-                attempts=attempts,
-                code=code,
-                content_type=outcome.content_type or None,
-                body=base64.b64encode(outcome.body).decode() if problem is None else None,
-                problem=encode(problem).decode() if problem is not None else None,
-            )
+        settled = Settled(
+            call=record.call,
+            state=state_of(code),
+            ended_us=time.time_ns() // 1000,
+            attempts=attempts,
+            code=code,
+            content_type=outcome.content_type or None,
+            body=base64.b64encode(outcome.body).decode() if problem is None else None,
+            problem=encode(problem).decode() if problem is not None else None,
         )
+        self._journal.ended(settled)
+        if (ending := ending_of(record, settled)) is not None:
+            self._webhooks.tell(ending)
 
     # Accepting
 
@@ -290,7 +303,7 @@ class Spawned:
         )
         return reserved
 
-    def _record(self, call: PendingCall, target: str, key: str | None, retries: int) -> Record:
+    def _record(self, call: PendingCall, target: str, key: str | None, retries: int, webhook: str | None) -> Record:
         return Record(
             call=call.call_id,
             root=call.root_id,
@@ -310,6 +323,8 @@ class Spawned:
             idempotency_key=key,
             method=call.route.method,
             accept=call.accept,
+            priority=call.priority,
+            webhook=webhook,
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from rayfaas.envelope import ErrorHeader, LogHeader
+from rayfaas.envelope import DebugHeader, ErrorHeader, LogHeader, ResultHeader
 from rayfaas.errors import NotAcceptable, RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.pending import PendingCall
@@ -24,11 +24,15 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 CREDIT = 64
 # Of what has come, in bytes; one message may be longer.
 MOST_AT_ONCE = 64 << 10
+_decode_debug = msgspec.msgpack.Decoder(DebugHeader).decode
 _decode_log = msgspec.msgpack.Decoder(LogHeader).decode
 
 
 class NdjsonFormat:
-    """One JSON object a line: `{"item": …}`, `{"log": …}`, at last `{"done": …}` or `{"error": …}`."""
+    """One JSON object a line: `{"item": …}`, `{"log": …}`, at last `{"done": …}` or `{"error": …}`.
+
+    `done` says `single` where the function returned one result. `{"debug": …}` is what a debugger says.
+    """
 
     content_type: ClassVar[str] = NDJSON
     is_stream: ClassVar[bool] = True  # even where the function returns one result
@@ -47,6 +51,13 @@ class NdjsonFormat:
     def log(self, entry: dict[str, Any]) -> bytes:
         return b'{"log":%b}\n' % encode(entry)
 
+    def idle(self) -> bytes:
+        """Nothing, for who might think that the connection is dead."""
+        return b"\n"
+
+    def debug(self, entry: dict[str, Any]) -> bytes:
+        return b'{"debug":%b}\n' % encode(entry)
+
     def done(self, summary: dict[str, Any]) -> bytes:
         return b'{"done":%b}\n' % encode(summary)
 
@@ -64,6 +75,12 @@ class SseFormat(NdjsonFormat):
 
     def log(self, entry: dict[str, Any]) -> bytes:
         return b"event: log\ndata: %b\n\n" % encode(entry)
+
+    def idle(self) -> bytes:
+        return b":\n\n"
+
+    def debug(self, entry: dict[str, Any]) -> bytes:
+        return b"event: debug\ndata: %b\n\n" % encode(entry)
 
     def done(self, summary: dict[str, Any]) -> bytes:
         return b"event: done\ndata: %b\n\n" % encode(summary)
@@ -169,6 +186,8 @@ class Stream:
                 return b"".join(pieces), items, following
             if following.kind == Kind.LOG:
                 pieces.append(self._format.log(_log_entry(following)))
+            elif following.kind == Kind.DEBUG:
+                pieces.append(self._format.debug(self._debug_entry(following)))
             else:
                 pieces.append(self._item(following.body))
                 items += 1
@@ -198,10 +217,15 @@ class Stream:
             await self._write(send, self._format.error({**ended.problem, "call": self._call.call_id}), last=True)
             return
         text = b"" if self._sent or not message.body else self._item(message.body)
-        text += self._format.done({"call": self._call.call_id, "items": self._sent})
+        single = {} if isinstance(ended, ResultHeader) and ended.items is not None else {"single": True}
+        text += self._format.done({"call": self._call.call_id, "items": self._sent, **single})
         self._call.bytes_out += len(text)
         self._end(None, None)
         await self._write(send, text, last=True)
+
+    def _debug_entry(self, message: Message) -> dict[str, Any]:
+        waits = _decode_debug(message.header).waits
+        return {"call": self._call.call_id, "text": message.body.decode("utf-8", "replace"), "waits": waits}
 
     def _item(self, body: bytes) -> bytes:
         self._sent += 1

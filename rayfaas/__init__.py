@@ -13,6 +13,7 @@
 Importing this loads neither an HTTP library nor anything of the server.
 """
 
+from builtins import breakpoint
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,7 @@ __all__ = [
     "Stream",
     "Validation",
     "batched",
+    "breakpoint",
     "cls",
     "current_call",
     "enter",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rayfaas import wire
+from rayfaas.call_options import NO_OPTIONS, CallOptions
 from rayfaas.context import current_call
-from rayfaas.errors import BadRequest, ProtocolError, Unavailable
+from rayfaas.errors import ProtocolError, Unavailable
 from rayfaas.names import Target
 from rayfaas.raised import error_of
 from rayfaas.transport import Transport
 from rayfaas.validation import Validation
+
+OnLog = Callable[[dict[str, Any]], None]
 
 # How much longer than the call's own timeout the answer may take, before the connection is given up.
 _GRACE_S = 10.0
@@ -23,10 +27,7 @@ class Call:
     target: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    timeout_s: float | None = None
-    retries: int | None = None
-    idempotency_key: str | None = None
-    takes_pickle: bool = False  # whether its result may be a pickle: to read it runs code of the function
+    options: CallOptions = NO_OPTIONS
 
     async def spawn(self, transport: Transport) -> str:
         """Have it run by itself; its id, when the server has it on disk."""
@@ -45,33 +46,57 @@ class Call:
         answer = await transport.send("POST", self._path, body=body, media=media, headers=headers)
         return Validation.from_answer(answer.value())
 
-    async def answer(self, transport: Transport) -> Any:
-        """The result; of a generator, the list of its items."""
+    async def answer(self, transport: Transport, on_log: OnLog | None = None) -> Any:
+        """The result; of a generator, the list of its items. `on_log` hears of each line as it is written, except where
+        the call has an idempotency key: then another may have been the first to make it."""
+        if on_log is not None and self.options.idempotency_key is None:
+            return await self._answer_with_logs(transport, on_log)
         media, body = self._arguments()
         # It takes anything: then a generator answers in NDJSON, where an error can be told from the end.
-        accept = f"{wire.PICKLE}, {wire.VALUE_ACCEPT}" if self.takes_pickle else wire.VALUE_ACCEPT
+        accept = f"{wire.PICKLE}, {wire.VALUE_ACCEPT}" if self.options.takes_pickle else wire.VALUE_ACCEPT
         headers = {**self._headers(), "Accept": accept}
         answer = await transport.send(
             "POST", self._path, body=body, media=media, headers=headers, timeout_s=self._patience_s
         )
         if not answer.is_stream:
-            return answer.result(self.takes_pickle)
+            return answer.result(self.options.takes_pickle)
         events = answer.objects()
-        _check_end(events)
+        check_end(events)
         return [event["item"] for event in events if "item" in event]
 
-    async def events(self, transport: Transport, logs: bool) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """`{"item": …}`, `{"log": …}` if asked for, and `{"done": …}` at last, in batches of what came together."""
+    async def _answer_with_logs(self, transport: Transport, on_log: OnLog) -> Any:
+        items: list[Any] = []
+        done: Any = None
+        async with contextlib.aclosing(self.events(transport, logs=True)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    if "log" in event:
+                        on_log(event["log"])
+                    elif "item" in event:
+                        items.append(event["item"])
+                    done = event.get("done")
+        return items[0] if items and isinstance(done, dict) and done.get("single") else items
+
+    async def events(
+        self, transport: Transport, logs: bool, debug: bool = False
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """`{"item": …}`, `{"log": …}` and `{"debug": …}` if asked for, and `{"done": …}` at last, in batches of what
+        came together."""
         headers = {**self._headers(), **({"Rayfaas-Logs": "1"} if logs else {})}
+        headers |= {"Rayfaas-Debug": "1"} if debug else {}
         last: list[dict[str, Any]] = []
         media, body = self._arguments()
         async with transport.events(
-            self._path, body=body, media=media, headers=headers, timeout_s=self._patience_s
+            self._path,
+            body=body,
+            media=media,
+            headers=headers,
+            timeout_s=None if debug else self._patience_s,
         ) as batches:
             async for batch in batches:
                 yield batch
                 last = batch or last
-        _check_end(last)
+        check_end(last)
 
     @property
     def _path(self) -> str:
@@ -82,29 +107,18 @@ class Call:
         return wire.encode_arguments(self.args, self.kwargs)
 
     def _headers(self) -> dict[str, str]:
-        headers = {}
-        if self.timeout_s is not None:
-            headers["Rayfaas-Timeout"] = str(self.timeout_s)
-        if self.retries is not None:
-            headers["Rayfaas-Retries"] = str(self.retries)
-        if self.idempotency_key is not None:
-            headers["Idempotency-Key"] = _header_text(self.idempotency_key)
+        headers = self.options.headers()
         if (parent := current_call()) is not None:
             headers["Rayfaas-Parent"], headers["Rayfaas-Root"] = parent.call_id, parent.root_id
         return headers
 
     @property
     def _patience_s(self) -> float | None:
-        return None if self.timeout_s is None else self.timeout_s + _GRACE_S
+        timeout_s = self.options.timeout_s
+        return None if timeout_s is None else timeout_s + _GRACE_S
 
 
-def _header_text(key: str) -> str:
-    if not key.isascii() or not key.isprintable():
-        raise BadRequest(f"idempotency_key is printable ASCII, not {key!r}. A hash of it, in hexadecimal, would do.")
-    return key
-
-
-def _check_end(events: list[dict[str, Any]]) -> None:
+def check_end(events: list[dict[str, Any]]) -> None:
     """Streams end with `done` or `error`; raises the error."""
     last = events[-1] if events else {}
     if "error" in last:

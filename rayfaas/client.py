@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +13,16 @@ from typing import Any
 
 from rayfaas.bundle import Bundle, bundle_file, bundle_function
 from rayfaas.call import Call
+from rayfaas.call_options import NO_OPTIONS, CallOptions
 from rayfaas.config import ClientConfig
 from rayfaas.declaration import Declaration
 from rayfaas.declared import Declared
 from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
 from rayfaas.errors import NotFound, ProtocolError
+from rayfaas.following import followed
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_alias, check_name, check_team
+from rayfaas.names import LIVE, check_alias, check_call, check_name, check_team
 from rayfaas.operation import Speaker, operation
 from rayfaas.remote import LogListener
 from rayfaas.session import Sessions
@@ -87,14 +90,14 @@ class Client(Speaker):
         target: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        timeout_s: float | None = None,
-        retries: int | None = None,
-        idempotency_key: str | None = None,
-        takes_pickle: bool = False,
+        options: CallOptions = NO_OPTIONS,
+        on_log: LogListener | None = None,
     ) -> Any:
-        """Call a function and wait for its result; of a generator, the list of its items."""
-        call = Call(target, args, kwargs, timeout_s, retries, idempotency_key, takes_pickle)
-        return await call.answer(self._transport)
+        """Call a function and wait for its result; of a generator, the list of its items.
+
+        `on_log` is called on the client's own thread, and can't make calls with this client.
+        """
+        return await Call(target, args, kwargs, options).answer(self._transport, on_log)
 
     @operation
     async def spawn(
@@ -102,46 +105,60 @@ class Client(Speaker):
         target: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        timeout_s: float | None = None,
-        retries: int | None = None,
-        idempotency_key: str | None = None,
+        options: CallOptions = NO_OPTIONS,
     ) -> SpawnedCall:
         """Have a function called, whatever happens; returns when the server has the call on disk."""
-        call = Call(target, args, kwargs, timeout_s, retries, idempotency_key)
-        return SpawnedCall(self._sessions, await call.spawn(self._transport))
+        return SpawnedCall(self._sessions, await Call(target, args, kwargs, options).spawn(self._transport))
 
     @operation
     async def validate(
-        self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], timeout_s: float | None = None
+        self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: CallOptions = NO_OPTIONS
     ) -> Validation:
         """A dry run: raises what the call would be refused with, and runs nothing."""
-        return await Call(target, args, kwargs, timeout_s).validate(self._transport)
+        return await Call(target, args, kwargs, options).validate(self._transport)
 
     def spawned(self, call_id: str) -> SpawnedCall:
         """The spawned call with this id. Nothing is asked of the server before its first operation."""
         return SpawnedCall(self._sessions, call_id)
 
     def map(
-        self, target: str, inputs: Iterable[tuple[Any, ...]], options: MapOptions, timeout_s: float | None = None
+        self,
+        target: str,
+        inputs: Iterable[tuple[Any, ...]],
+        map_options: MapOptions,
+        options: CallOptions = NO_OPTIONS,
     ) -> Mapped[Any]:
         """Call a function for each tuple of arguments."""
 
         def call(args: tuple[Any, ...]) -> Coroutine[Any, Any, Any]:
-            return Call(target, args, {}, timeout_s).answer(self._transport)
+            return Call(target, args, {}, options).answer(self._transport)
 
-        return Mapped(self._sessions, call, inputs, options)
+        return Mapped(self._sessions, call, inputs, map_options)
 
     def stream(
         self,
         target: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        timeout_s: float | None = None,
+        options: CallOptions = NO_OPTIONS,
         on_log: LogListener | None = None,
+        on_debug: LogListener | None = None,
     ) -> Stream[Any]:
-        """Call a function and have its items as they are made."""
-        call = Call(target, args, kwargs, timeout_s)
-        return Stream(self._sessions, call.events(self._transport, logs=on_log is not None), on_log)
+        """Call a function and have its items as they are made.
+
+        With `on_debug` its breakpoints stop it: it is told what the debugger says (`call`, `text`, and whether it
+        `waits` for a line), and answers with `type`. Its timeout is an hour then.
+        """
+        call = Call(target, args, kwargs, options)
+        events = call.events(self._transport, on_log is not None, on_debug is not None)
+        return Stream(self._sessions, events, on_log, on_debug)
+
+    @operation
+    async def type(self, call_id: str, line: str) -> None:
+        """Type a line into the debugger of a call."""
+        await self._transport.send(
+            "POST", f"/calls/{check_call(call_id)}/debug", body=line.encode(), media="text/plain"
+        )
 
     # Deploys
 
@@ -250,7 +267,25 @@ class Client(Speaker):
         query = {name: value for name, value in wanted.items() if value is not None}
         return _list(await self._transport.get("/v1/logs", query), "logs")
 
+    def follow(self, function: str | None = None, call: str | None = None, lines: int = 100) -> Stream[Json]:
+        """The newest `lines` that calls printed or logged, and those to come, as they come, for ever; or all those of
+        one call, until it ends.
+
+        >>> for line in client.follow(call=spawned.id):  # doctest: +SKIP
+        ...     print(line["text"], end="")
+        """
+        if call is not None:
+            return self.spawned(check_call(call)).follow()
+        if function is not None:
+            return Stream(self._sessions, self._follow(function, lines), None)
+        return Stream(self._sessions, followed(self._transport, "/v1/logs", {"limit": lines}), None)
+
     # Tokens
+
+    @operation
+    async def webhook_secret(self) -> str:
+        """With what receivers of webhooks check their signatures; for admins."""
+        return str((await self._get("/v1/webhook")).get("secret"))
 
     @operation
     async def tokens(self) -> list[Json]:
@@ -272,6 +307,12 @@ class Client(Speaker):
         await self._transport.send("DELETE", f"/v1/tokens/{token_id}")
 
     # Inside
+
+    async def _follow(self, function: str, lines: int) -> AsyncGenerator[list[Json], None]:
+        query = {"function": await self._full_name(function), "limit": lines}
+        async with contextlib.aclosing(followed(self._transport, "/v1/logs", query)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def _publish(
         self,

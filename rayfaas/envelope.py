@@ -24,7 +24,7 @@ class CallHeader(msgspec.Struct, array_like=True):
     """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may go out before more is granted.
 
     `method` is which method of a class, None for a function. `accept` is what the caller takes as the result's type, as
-    the Accept header says it; empty: anything.
+    the Accept header says it; empty: anything. `debug` says whether the caller waits with a debugger.
     """
 
     call_id: str
@@ -37,6 +37,7 @@ class CallHeader(msgspec.Struct, array_like=True):
     credit: int
     method: str | None = None
     accept: str = ""
+    debug: bool = False
 
 
 class ResultHeader(msgspec.Struct, array_like=True):
@@ -71,6 +72,12 @@ class LogHeader(msgspec.Struct, array_like=True):
     at_us: int
     stream: str
     level: str | None = None
+
+
+class DebugHeader(msgspec.Struct, array_like=True):
+    """DEBUG: what the debugger of a call says; the text is the body. `waits` for a line, which comes in a DEBUG too."""
+
+    waits: bool
 
 
 class CreditHeader(msgspec.Struct, array_like=True):

@@ -44,6 +44,7 @@ class Kind(IntEnum):
     DRAIN = 11  # executor → gateway: no more calls to me; the gateway echoes it as its last word
     ACCESS = 12  # executor → gateway: with what may this call call others? The gateway answers in kind
     CHECK = 13  # gateway → executor: would these arguments do? Like a CALL that ends before the function
+    DEBUG = 14  # executor → gateway: what a call's debugger says; gateway → executor: the line that was typed
 
 
 class Message(NamedTuple):

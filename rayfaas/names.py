@@ -17,6 +17,7 @@ TEAM = r"[a-z0-9][a-z0-9-]{0,62}"
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 ALIAS = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
 METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+CALL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TARGET = re.compile(
     rf"(?:(?P<team>{TEAM})/)?(?P<name>{NAME})(?:\.(?P<method>{METHOD}))?"
     rf"(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{ALIAS}))?",
@@ -73,6 +74,21 @@ def check_method(method: str) -> str:
     if not re.fullmatch(METHOD, method, re.ASCII):
         raise BadRequest(f"{method!r} can't be called by name: letters, digits and _ of ASCII, 128 at most.")
     return method
+
+
+def check_call(text: str) -> str:
+    if not is_call(text):
+        raise BadRequest(f"{text!r} is no call's id: those are UUIDs.")
+    return text.lower()
+
+
+def is_call(text: str) -> bool:
+    """Whether it is written as a call's id is.
+
+    >>> is_call("01890a5d-ac96-774b-bcce-b302099a8057"), is_call("embed")
+    (True, False)
+    """
+    return re.fullmatch(CALL, text.lower(), re.ASCII) is not None
 
 
 def check_alias(alias: str) -> str:

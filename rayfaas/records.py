@@ -112,6 +112,8 @@ class Spawned(msgspec.Struct, tag="spawned", tag_field="k", omit_defaults=True):
     idempotency_key: str | None = None
     method: str | None = None
     accept: str = ""
+    priority: int = 0
+    webhook: str | None = None
 
 
 class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):
@@ -127,6 +129,16 @@ class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):
     problem: str | None = None
 
 
-Record = CallStarted | CallEnded | LogLine | Spawned | Settled
+class Told(msgspec.Struct, tag="told", tag_field="k", omit_defaults=True):
+    """The webhook of a spawned call is done with: DELIVERED, or FAILED after `attempts`, the last as `problem` says."""
+
+    call: str
+    state: str
+    ended_us: int
+    attempts: int
+    problem: str | None = None
+
+
+Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told
 encode_record = msgspec.json.Encoder().encode
 encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

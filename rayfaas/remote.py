@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sized
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
+from rayfaas.call_options import NO_OPTIONS, CallOptions
 from rayfaas.default import DEFAULT
 from rayfaas.errors import BadRequest
 from rayfaas.map_options import MapOptions
@@ -23,7 +26,7 @@ T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
 LogListener = Callable[[dict[str, Any]], None]
-"""Is told of each line that a call logs while its items stream: the line's fields, such as `text` and `stream`."""
+"""Is told of each line that a call writes, as it is written: the line's fields, such as `text` and `stream`."""
 
 
 class RemoteFunction(Generic[P, R_co]):
@@ -43,17 +46,11 @@ class RemoteFunction(Generic[P, R_co]):
         target: str,
         *,
         client: Client | None = None,
-        timeout_s: float | None = None,
+        options: CallOptions = NO_OPTIONS,
         on_log: LogListener | None = None,
-        retries: int | None = None,
-        idempotency_key: str | None = None,
-        pickle: bool = False,
     ) -> None:
         Target.parse(target)
-        if timeout_s is not None and not timeout_s > 0:
-            raise BadRequest(f"timeout_s must be more than 0, not {timeout_s!r}")
-        self._target, self._given_client, self._timeout_s, self._on_log = target, client, timeout_s, on_log
-        self._retries, self._idempotency_key, self._pickle = retries, idempotency_key, pickle
+        self._target, self._given_client, self._options, self._on_log = target, client, options, on_log
 
     @property
     def target(self) -> str:
@@ -74,9 +71,7 @@ class RemoteFunction(Generic[P, R_co]):
         Raises `FunctionError` with the remote traceback where the function raised, `CallError` where it could not be
         run to its end, `Unavailable` where no server answers.
         """
-        return self._client.answer(
-            self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key, self._pickle
-        )
+        return self._client.answer(self._target, args, kwargs, self._options, self._on_log)
 
     @overload
     def aio(
@@ -90,9 +85,7 @@ class RemoteFunction(Generic[P, R_co]):
     def aio(self, /, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]: ...
     def aio(self, /, *args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
         """`remote` for asyncio: `await embed.aio("a text")`. Cancelling it cancels the call."""
-        return self._client.answer.aio(
-            self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key, self._pickle
-        )
+        return self._client.answer.aio(self._target, args, kwargs, self._options, self._on_log)
 
     @overload
     def stream(
@@ -107,14 +100,14 @@ class RemoteFunction(Generic[P, R_co]):
 
         The call starts with the first item that is asked for, and leaving the loop ends it.
         """
-        return self._client.stream(self._target, args, kwargs, self._timeout_s, self._on_log)
+        return self._client.stream(self._target, args, kwargs, self._options, self._on_log)
 
     def spawn(self, /, *args: P.args, **kwargs: P.kwargs) -> SpawnedCall:
         """Have it called, and do not wait: the call survives whatever happens to the server and to this program.
 
         Returns when the server has it on disk; `spawned.result()` waits for what it comes to.
         """
-        return self._client.spawn(self._target, args, kwargs, self._timeout_s, self._retries, self._idempotency_key)
+        return self._client.spawn(self._target, args, kwargs, self._options)
 
     def validate(self, /, *args: P.args, **kwargs: P.kwargs) -> Validation:
         """A dry run: check target, rights and arguments, and call nothing. Raises what the call would be refused with.
@@ -124,7 +117,7 @@ class RemoteFunction(Generic[P, R_co]):
         >>> embed.validate("a text").version  # doctest: +SKIP
         7
         """
-        return self._client.validate(self._target, args, kwargs, self._timeout_s)
+        return self._client.validate(self._target, args, kwargs, self._options)
 
     def map(
         self,
@@ -166,7 +159,7 @@ class RemoteFunction(Generic[P, R_co]):
             raise BadRequest(f"concurrency must be 1 or more, not {options.concurrency}")
         if progress:
             inputs = import_module("rayfaas.progress").shown(inputs, length, self._target)
-        return self._client.map(self._target, inputs, options, self._timeout_s)
+        return self._client.map(self._target, inputs, options, self._options)
 
     def options(
         self,
@@ -174,39 +167,40 @@ class RemoteFunction(Generic[P, R_co]):
         alias: str | None = None,
         version: int | None = None,
         timeout_s: float | None = None,
+        logs: bool = False,
         on_log: LogListener | None = None,
         retries: int | None = None,
         idempotency_key: str | None = None,
         pickle: bool | None = None,
+        team: str | None = None,
+        priority: int | str | None = None,
+        webhook: str | None = None,
         client: Client | None = None,
     ) -> RemoteFunction[P, R_co]:
         """The same function, called in another way: `embed.options(alias="staging", timeout_s=2).remote("a text")`.
 
-        `timeout_s` counts from when the server accepts the call, waiting for a free executor included. `retries` is for
-        spawned calls. Calls with the same `idempotency_key` run once: the others get what that one came to. `pickle`
-        has `remote` and `aio` return the very objects that the function returned, such as a fitted model: only for
-        functions whose code you trust, because reading a pickle runs code that its writer chose.
+        `timeout_s` counts from when the server accepts the call, waiting for a free executor included. With `logs` what
+        the call writes is written here too, as it comes; `on_log` gets the lines instead. The result is JSON then, so
+        that an array is a list. Calls with the same `idempotency_key` run once: the others get what that one came to.
+        `priority` (low, normal, high, or -10 to 10) says which calls of a version go first when they have to wait.
+        `team` is the one for which the call is made; only admins may say another than their own. `retries` is for
+        spawned calls, and so is `webhook`, a URL that is told of their end. `pickle` has `remote` and `aio` return the
+        very objects that the function returned, such as a fitted model: only for functions whose code you trust,
+        because reading a pickle runs code that its writer chose.
         """
+        given = {"timeout_s": timeout_s, "retries": retries, "team": team, "priority": priority, "webhook": webhook}
+        given["takes_pickle"] = pickle
+        changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return RemoteFunction(
             self._retarget(alias, version),
             client=client or self._given_client,
-            timeout_s=self._timeout_s if timeout_s is None else timeout_s,
-            on_log=on_log or self._on_log,
-            retries=self._retries if retries is None else retries,
-            idempotency_key=idempotency_key,
-            pickle=self._pickle if pickle is None else pickle,
+            options=dataclasses.replace(self._options, **changes, idempotency_key=idempotency_key),
+            on_log=on_log or (_write_log if logs else self._on_log),
         )
 
     def _how(self) -> dict[str, Any]:
         """How it is called, as its constructor takes it."""
-        return {
-            "client": self._given_client,
-            "timeout_s": self._timeout_s,
-            "on_log": self._on_log,
-            "retries": self._retries,
-            "idempotency_key": self._idempotency_key,
-            "pickle": self._pickle,
-        }
+        return {"client": self._given_client, "options": self._options, "on_log": self._on_log}
 
     def _retarget(self, alias: str | None, version: int | None) -> str:
         if alias is None and version is None:
@@ -247,6 +241,13 @@ class Remote(RemoteFunction[..., Any]):
         return f"<rayfaas.RemoteFunction {self.target}>"
 
 
+def _write_log(line: dict[str, Any]) -> None:
+    text = str(line.get("text", ""))
+    output = sys.stdout if line.get("stream") == "stdout" else sys.stderr
+    output.write(text if text.endswith("\n") else f"{text}\n")
+    output.flush()
+
+
 def _length(inputs: Iterable[Any]) -> int | None:
     return len(inputs) if isinstance(inputs, Sized) else None
 
@@ -256,7 +257,7 @@ def get(target: str, *, timeout_s: float | None = None) -> Remote:
 
     Nothing is asked of the server before the first call.
     """
-    return Remote(target, timeout_s=timeout_s)
+    return Remote(target, options=CallOptions(timeout_s=timeout_s))
 
 
 def get_call(call_id: str) -> SpawnedCall:

@@ -6,8 +6,10 @@ import time
 from typing import Any
 
 from rayfaas.errors import PROBLEM_JSON
+from rayfaas.following import followed
 from rayfaas.operation import Speaker, operation
 from rayfaas.session import Sessions
+from rayfaas.stream import Stream
 from rayfaas.transport import Answer
 
 # How long one request waits at the server for the result.
@@ -54,6 +56,10 @@ class SpawnedCall(Speaker):
         """What it printed and logged so far; of its first attempt."""
         found: list[dict[str, Any]] = (await self._transport.get(f"/calls/{self.id}/logs"))["logs"]
         return found
+
+    def follow(self) -> Stream[dict[str, Any]]:
+        """What it printed and logged, as it comes, with `for` or with `async for`, until it has ended."""
+        return Stream(self._sessions, followed(self._transport, f"/calls/{self.id}/logs"), None)
 
     @operation
     async def replay(self) -> SpawnedCall:

@@ -27,8 +27,10 @@ class Stream(Generic[T]):
         sessions: Sessions,
         batches: AsyncGenerator[list[dict[str, Any]], None],
         on_log: Callable[[dict[str, Any]], None] | None,
+        on_debug: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self._sessions, self._batches, self._on_log = sessions, batches, on_log
+        self._sessions, self._batches = sessions, batches
+        self._listeners = {"log": on_log, "debug": on_debug}
         self._events: deque[dict[str, Any]] = deque()
 
     def __iter__(self) -> Stream[T]:
@@ -79,13 +81,14 @@ class Stream(Generic[T]):
         await self.aclose()
 
     def _next_item(self) -> dict[str, Any] | None:
-        """The next event that is an item, of those that came; logs before it are told on the way."""
+        """The next event that is an item, of those that came; what else is before it is told on the way."""
         while self._events:
             event = self._events.popleft()
             if "item" in event:
                 return event
-            if "log" in event and self._on_log is not None:
-                self._on_log(event["log"])
+            for name, listener in self._listeners.items():
+                if name in event and listener is not None:
+                    listener(event[name])
         return None
 
     async def _next_batch(self) -> list[dict[str, Any]] | None:

@@ -92,13 +92,16 @@ class Transport:
         self,
         path: str,
         *,
-        body: bytes,
-        media: str,
+        method: str = "POST",
+        body: bytes = b"",
+        media: str | None = None,
         headers: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
         timeout_s: float | None = ANSWER_S,
     ) -> AsyncIterator[AsyncIterator[list[dict[str, Any]]]]:
-        """POST, and the NDJSON objects of the answer as they come, in batches of those that came together."""
-        request = self._request("POST", path, body, media, {"Accept": wire.NDJSON, **(headers or {})}, None, timeout_s)
+        """Send, and have the NDJSON objects of the answer as they come, in batches of those that came together."""
+        accepting = {"Accept": wire.NDJSON, **(headers or {})}
+        request = self._request(method, path, body, media, accepting, query, timeout_s)
         with self._explained():
             response = await self._http.send(request, stream=True)
         try:

@@ -30,6 +30,16 @@ _ENDS = (".ndjson", ".new")
 
 
 @dataclass(frozen=True)
+class Lines:
+    """Some lines of logs with their numbers. What comes next is what comes after number `after`, and some of it is
+    there already if there is `more`."""
+
+    lines: list[tuple[int, LogRow]]
+    after: int
+    more: bool
+
+
+@dataclass(frozen=True)
 class Loaded:
     """How many records one pass added."""
 
@@ -53,10 +63,18 @@ class Journal:
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
         """The newest lines, the oldest of them first; of one team's functions, or of all."""
         rows = self._run("logs", function=function, call=call, team=team, limit=limit)
-        return [
-            LogRow(r["call"], r["function"], r["version"], moment(r["at_us"]), r["stream"], r["text"], r["level"])
-            for r in reversed(rows)
-        ]
+        return [_log_row(row) for row in reversed(rows)]
+
+    def lines(self, function: str | None, call: str | None, team: str | None, after: int | None, limit: int) -> Lines:
+        """The first lines after number `after`, or the newest there are, in the order in which they were loaded."""
+        last = int(self._run("last_line")[0]["last"])
+        wanted = {"function": function, "call": call, "team": team, "limit": limit, "last": last}
+        if after is None:
+            rows = self._run("newest_lines", **wanted)[::-1]
+            return Lines([(row["number"], _log_row(row)) for row in rows], last, False)
+        rows = self._run("lines_after", **wanted, after=after)
+        more = len(rows) == limit
+        return Lines([(row["number"], _log_row(row)) for row in rows], rows[-1]["number"] if more else last, more)
 
     def _load_segment(self, path: Path) -> int:
         # Asked before reading: what a gateway that was gone by now has written is in the file.
@@ -93,7 +111,16 @@ class Journal:
         self._database.staging.write_bytes(chunk)
         with self._database.transaction():
             self._run("stage", file=str(self._database.staging))
-            for statement in ("close_begun_here", "close", "forget_closed", "open", "log", "spawned", "settled"):
+            for statement in (
+                "close_begun_here",
+                "close",
+                "forget_closed",
+                "open",
+                "log",
+                "spawned",
+                "settled",
+                "told",
+            ):
                 self._run(statement)
             self._run("set_loaded", segment=segment, loaded=offset)
 
@@ -107,6 +134,11 @@ class Journal:
 
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
         return self._database.run(_SQL[statement], {"now": now_us(), **parameters})
+
+
+def _log_row(row: Row) -> LogRow:
+    at = moment(row["at_us"])
+    return LogRow(row["call"], row["function"], row["version"], at, row["stream"], row["text"], row["level"])
 
 
 def is_alive(directory: Path, gateway: str) -> bool:

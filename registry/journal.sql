@@ -10,7 +10,8 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     bytes_out: 'BIGINT', items: 'BIGINT', cold: 'VARCHAR', executor: 'VARCHAR', replica: 'VARCHAR', node: 'VARCHAR',
     cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR',
     content_type: 'VARCHAR', body: 'VARCHAR', timeout_s: 'DOUBLE', retries: 'INTEGER', retry_delay_s: 'DOUBLE',
-    attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER', accept: 'VARCHAR'
+    attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER', accept: 'VARCHAR',
+    priority: 'INTEGER', webhook: 'VARCHAR'
 });
 
 -- name: open
@@ -47,12 +48,16 @@ SELECT call::UUID, function, version, at_us, stream, level, text FROM records WH
 INSERT INTO store.spawned BY NAME
 SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, function,
        version, principal, team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s,
-       idempotency_key, method, coalesce(accept, '') AS accept
+       idempotency_key, method, coalesce(accept, '') AS accept, coalesce(priority, 0) AS priority, webhook
 FROM records WHERE k = 'spawned';
 
 -- name: settled
 INSERT INTO store.settled
 SELECT call::UUID, state, ended_us, attempts, code, content_type, body, problem FROM records WHERE k = 'settled';
+
+-- name: told
+INSERT INTO store.told
+SELECT call::UUID, state, ended_us, attempts, problem FROM records WHERE k = 'told';
 
 -- name: loaded
 SELECT loaded_bytes FROM store.segments WHERE segment = $segment;
@@ -76,3 +81,22 @@ SELECT call::VARCHAR AS call, function, version, at_us, stream, level, text FROM
 WHERE ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
   AND ($team IS NULL OR starts_with(function, $team || '/'))
 ORDER BY at_us DESC LIMIT $limit;
+
+-- Lines are numbered in the order in which they were loaded, which holds because rows are only ever added.
+
+-- name: last_line
+SELECT coalesce(max(rowid), -1) AS last FROM store.logs;
+
+-- name: newest_lines
+SELECT rowid AS number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
+WHERE rowid <= $last
+  AND ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
+  AND ($team IS NULL OR starts_with(function, $team || '/'))
+ORDER BY rowid DESC LIMIT $limit;
+
+-- name: lines_after
+SELECT rowid AS number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
+WHERE rowid > $after AND rowid <= $last
+  AND ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
+  AND ($team IS NULL OR starts_with(function, $team || '/'))
+ORDER BY rowid LIMIT $limit;

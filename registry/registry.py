@@ -9,7 +9,7 @@ from typing import Any
 from rayfaas.registry.access import Access
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
-from rayfaas.registry.journal import Journal, Loaded
+from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.spawned import SpawnedCalls
@@ -43,6 +43,9 @@ class Registry:
 
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
         return self._journal.logs(function, call, team, limit)
+
+    def lines(self, function: str | None, call: str | None, team: str | None, after: int | None, limit: int) -> Lines:
+        return self._journal.lines(function, call, team, after, limit)
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
         return self._queries.query(sql, parameters, team)

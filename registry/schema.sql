@@ -187,7 +187,9 @@ CREATE TABLE IF NOT EXISTS store.spawned (
     retries INTEGER NOT NULL,
     retry_delay_s DOUBLE NOT NULL,
     idempotency_key VARCHAR,
-    method VARCHAR
+    method VARCHAR,
+    priority INTEGER NOT NULL,
+    webhook VARCHAR
 );
 -- The types that the caller takes as the result, as its Accept header says them; empty: any.
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS accept VARCHAR DEFAULT '';
@@ -201,6 +203,15 @@ CREATE TABLE IF NOT EXISTS store.settled (
     code VARCHAR,
     content_type VARCHAR,
     body VARCHAR,
+    problem VARCHAR
+);
+
+-- Webhooks that are done with: DELIVERED, or FAILED after the last attempt.
+CREATE TABLE IF NOT EXISTS store.told (
+    call UUID NOT NULL,
+    state VARCHAR NOT NULL,
+    ended_us BIGINT NOT NULL,
+    attempts INTEGER NOT NULL,
     problem VARCHAR
 );
 
@@ -227,6 +238,11 @@ SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.c
 FROM store.spawned s LEFT JOIN (
     SELECT * FROM store.settled QUALIFY row_number() OVER (PARTITION BY call ORDER BY ended_us) = 1
 ) e USING (call);
+
+-- Spawned calls that have ended, and whose webhooks are not done with.
+CREATE OR REPLACE VIEW store.untold AS
+SELECT * FROM store.all_spawned
+WHERE webhook IS NOT NULL AND state <> 'WAITING' AND call NOT IN (SELECT call FROM store.told);
 
 CREATE OR REPLACE VIEW store.all_calls AS
 SELECT * FROM store.calls

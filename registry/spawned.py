@@ -98,6 +98,17 @@ class SpawnedCalls:
             for call in calls:
                 self._run("assign", call=call, gateway=gateway)
 
+    def abandoned_ends(self) -> list[Row]:
+        """Some of the ends whose webhooks were not told, and which no living gateway has."""
+        for row in self._run("untold_gateways"):
+            if not is_alive(self._directory, row["gateway"]):
+                return self._untold(row["gateway"], now_us())
+        return []
+
+    def lost_ends(self, gateway: str, telling: set[str], before_us: int) -> list[Row]:
+        """Ends that this gateway has to tell, and does not know of."""
+        return [row for row in self._untold(gateway, before_us) if row["call"] not in telling]
+
     def again(self, call_id: str, principal: str, team: str) -> str:
         """A new spawned call with the arguments of an old one; no gateway has it yet. Raises `NotFound`."""
         found = self._run("again", call=call_id)
@@ -110,7 +121,7 @@ class SpawnedCalls:
     def purge(self, before_us: int) -> None:
         """Forget the arguments and results of what was settled before then."""
         with self._database.transaction():
-            for statement in ("purge_spawned", "purge_settled", "purge_keys"):
+            for statement in ("purge_spawned", "purge_settled", "purge_told", "purge_keys"):
                 self._run(statement, before=before_us)
 
     def _holders(self, wanted: Sequence[Reservation]) -> dict[tuple[str, str, str], str]:
@@ -124,6 +135,9 @@ class SpawnedCalls:
 
     def _waiting(self, gateway: str, before_us: int) -> list[Row]:
         return self._run("waiting", gateway=gateway, before=before_us, limit=BATCH)
+
+    def _untold(self, gateway: str, before_us: int) -> list[Row]:
+        return self._run("untold", gateway=gateway, before=before_us, limit=BATCH)
 
     def _runnable(self, rows: list[Row]) -> list[Row]:
         runnable = []

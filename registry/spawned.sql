@@ -34,7 +34,7 @@ SELECT DISTINCT gateway FROM store.all_spawned WHERE state = 'WAITING';
 -- name: waiting
 SELECT call::VARCHAR AS call, root::VARCHAR AS root, parent::VARCHAR AS parent, target, function, version, principal,
        team, gateway, accepted_us, content_type, accept, body, timeout_s, retries, retry_delay_s, idempotency_key,
-       method,
+       method, priority, webhook,
        idempotency_key IS NOT NULL AND EXISTS (
            SELECT 1 FROM store.all_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
        ) AS is_begun_once
@@ -49,7 +49,8 @@ UPDATE store.spawned SET gateway = $gateway WHERE call = $call::UUID;
 INSERT INTO store.settled VALUES ($call::UUID, 'INTERRUPTED', $now, 1, 'interrupted', NULL, NULL, $problem);
 
 -- name: again
-SELECT target, function, version, method, content_type, accept, body, timeout_s, retries, retry_delay_s
+SELECT target, function, version, method, content_type, accept, body, timeout_s, retries, retry_delay_s, priority,
+       webhook
 FROM store.spawned WHERE call = $call::UUID;
 
 -- name: add
@@ -57,13 +58,26 @@ INSERT INTO store.spawned BY NAME
 SELECT $call::UUID AS call, $call::UUID AS root, $parent::UUID AS parent, $target AS target, $function AS function,
        $version AS version, $method AS method, $principal AS principal, $team AS team, $gateway AS gateway,
        $now AS accepted_us, $content_type AS content_type, $accept AS accept, $body AS body, $timeout_s AS timeout_s,
-       $retries AS retries, $retry_delay_s AS retry_delay_s;
+       $retries AS retries, $retry_delay_s AS retry_delay_s, $priority AS priority, $webhook AS webhook;
 
 -- name: purge_spawned
 DELETE FROM store.spawned WHERE call IN (SELECT call FROM store.settled WHERE ended_us < $before);
 
 -- name: purge_settled
 DELETE FROM store.settled WHERE ended_us < $before;
+
+-- name: purge_told
+DELETE FROM store.told WHERE ended_us < $before;
+
+-- name: untold_gateways
+SELECT DISTINCT gateway FROM store.untold;
+
+-- name: untold
+SELECT call::VARCHAR AS call, webhook, target, function, version, principal, team, accepted_us, state, ended_us,
+       attempts, code, result_type AS content_type, CASE WHEN length(result) <= 4096 THEN result END AS body, problem
+FROM store.untold
+WHERE gateway = $gateway AND ended_us < $before
+ORDER BY ended_us LIMIT $limit;
 
 -- name: purge_keys
 DELETE FROM store.idempotency WHERE reserved_us < $before;

@@ -15,7 +15,9 @@ WHERE {team} IS NULL OR team = {team} OR owner = {team};
 
 -- name: spawned
 SELECT call, root, parent, target, function, version, method, principal AS caller, team, owner, state, code, attempts,
-       retries, idempotency_key, make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at
+       retries, idempotency_key, priority, make_timestamp(accepted_us) AS accepted_at,
+       make_timestamp(ended_us) AS ended_at, webhook,
+       (SELECT any_value(t.state) FROM store.told t WHERE t.call = all_spawned.call) AS webhook_state
 FROM store.all_spawned
 WHERE {team} IS NULL OR team = {team} OR owner = {team};
 

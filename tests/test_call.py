@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rayfaas.call import Call
+from rayfaas.call_options import CallOptions
 from rayfaas.config import ClientConfig
 from rayfaas.errors import FunctionError, ProtocolError, RayfaasError, Unavailable
 from rayfaas.transport import Transport
@@ -41,17 +42,21 @@ async def events(handler: Handler, logs: bool = False) -> list[dict[str, Any]]:
 async def test_a_call_sends_its_arguments_and_only_what_was_said() -> None:
     async with talking(answering(1)) as (transport, server):
         await Call("nlp/f@prod", (1,), {"x": 2}).answer(transport)
-        await Call("f", (), {}, timeout_s=2.5, retries=0, idempotency_key="k").answer(transport)
+        await Call("f", (), {}, CallOptions(2.5, 0, "k", "nlp", "high", "https://example.com/done")).answer(transport)
     plain, full = server.requests
     assert (plain.method, plain.target) == ("POST", "/call/nlp/f@prod")
     assert plain.headers["content-type"] == ARGUMENTS_JSON
     assert plain.json() == {"args": [1], "kwargs": {"x": 2}}
-    said = {"rayfaas-timeout", "rayfaas-retries", "idempotency-key", "rayfaas-logs", "prefer"}
+    said = {"rayfaas-timeout", "rayfaas-retries", "idempotency-key", "rayfaas-logs", "prefer", "rayfaas-team"}
+    said |= {"rayfaas-priority", "rayfaas-webhook"}
     assert not said & set(plain.headers)
     assert {name: full.headers[name] for name in said & set(full.headers)} == {
         "rayfaas-timeout": "2.5",
         "rayfaas-retries": "0",
         "idempotency-key": "k",
+        "rayfaas-team": "nlp",
+        "rayfaas-priority": "high",
+        "rayfaas-webhook": "https://example.com/done",
     }
 
 
@@ -122,7 +127,7 @@ async def test_a_broken_line_in_a_generators_answer_is_a_protocol_error() -> Non
 
 async def test_a_spawned_call_answers_with_its_id() -> None:
     async with talking(answering({"call": "c1"}, 202)) as (transport, server):
-        assert await Call("f", (1,), {}, retries=3, idempotency_key="k").spawn(transport) == "c1"
+        assert await Call("f", (1,), {}, CallOptions(retries=3, idempotency_key="k")).spawn(transport) == "c1"
     headers = server.requests[0].headers
     assert (headers["prefer"], headers["rayfaas-retries"], headers["idempotency-key"]) == ("respond-async", "3", "k")
 
@@ -142,5 +147,5 @@ async def test_a_pickle_is_read_only_by_who_asked_for_it() -> None:
     with pytest.raises(ProtocolError, match="was not asked for"):
         await answer(handler)
     async with talking(handler) as (transport, server):
-        assert await Call("f", (), {}, takes_pickle=True).answer(transport) == range(3)
+        assert await Call("f", (), {}, options=CallOptions(takes_pickle=True)).answer(transport) == range(3)
     assert server.requests[0].headers["accept"] == f"{PICKLE}, {VALUE_ACCEPT}"

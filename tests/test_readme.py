@@ -17,9 +17,9 @@ from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.registry.query import VIEWS
 
 PATHS = [
-    *(route.path for route in Control(None, None).routes()),  # type: ignore[arg-type]
+    *(route.path for route in Control(None, None, None, "").routes()),  # type: ignore[arg-type]
+    *(route.path for route in Calls(None, ControllerLink(None, None), None, None, None).routes()),  # type: ignore[arg-type]
     *(route.path for route in OpenApi(None, None).routes()),  # type: ignore[arg-type]
-    *(route.path for route in Calls(None, ControllerLink(None, None), None, None).routes()),  # type: ignore[arg-type]
 ]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -17,7 +17,7 @@ from rayfaas.context import CallContext, enter_call
 from rayfaas.errors import BadRequest
 from rayfaas.remote import Remote
 from rayfaas.wire import PICKLE, decode_arguments
-from tests.scripted_server import Reply, Request, ScriptedServer
+from tests.scripted_server import Reply, Request, ScriptedServer, streaming
 
 
 async def echo(request: Request, reply: Reply) -> None:
@@ -182,3 +182,42 @@ def test_whether_a_result_may_be_a_pickle_goes_on_to_methods_and_other_options(
     model.predict.remote()
     embed.remote()
     assert [PICKLE in request.headers["accept"] for request in server.requests] == [True, False]
+
+
+def test_what_it_writes_is_written_here_as_it_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    logs = [{"log": {"text": "out", "stream": "stdout"}}, {"log": {"text": "err\n", "stream": "stderr"}}]
+    handler = streaming(*logs, {"item": 1}, {"done": {"single": True}})
+    with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client:
+        embed = rayfaas.get("embed").options(client=client)
+        assert embed.options(logs=True).remote() == 1
+        assert capsys.readouterr() == ("out\n", "err\n")
+        heard: list[Any] = []
+        assert asyncio.run(embed.options(on_log=heard.append).aio()) == 1
+        assert [line["text"] for line in heard] == ["out", "err\n"]
+        assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("items", [[], [[1]], [1, 2]])
+def test_a_generator_whose_logs_are_wanted_is_the_list_of_its_items(items: list[Any]) -> None:
+    handler = streaming(*({"item": item} for item in items), {"done": {"items": len(items)}})
+    with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client:
+        assert rayfaas.get("embed").options(client=client, on_log=lambda line: None).remote() == items
+
+
+def test_options_are_kept_by_further_ones_but_for_the_key(server: ScriptedServer) -> None:
+    with Client(server.url, "rf_x") as client:
+        embed = rayfaas.get("embed", timeout_s=3).options(client=client, priority="high", idempotency_key="k")
+        embed.options(team="nlp").remote()
+    headers = server.requests[0].headers
+    assert (headers["rayfaas-timeout"], headers["rayfaas-priority"], headers["rayfaas-team"]) == ("3", "high", "nlp")
+    assert "idempotency-key" not in headers
+
+
+@pytest.mark.parametrize("options", [{"priority": "urgent"}, {"team": "No Team"}, {"webhook": "https://é"}])
+def test_options_that_are_not_valid_are_refused_at_once(options: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest):
+        rayfaas.get("embed").options(**options)
+
+
+def test_a_breakpoint_is_pythons_own() -> None:
+    assert rayfaas.breakpoint is breakpoint

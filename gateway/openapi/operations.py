@@ -17,7 +17,7 @@ def problems(*statuses: int) -> Schema:
 def call_operation(summary: str, description: str, arguments: Schema, needs_body: bool, answers: Schema) -> Schema:
     """How a function is called."""
     streams = NDJSON in answers
-    parameters = ["Prefer", "Timeout", "IdempotencyKey", "Retries", *(["Logs"] if streams else [])]
+    parameters = ["Prefer", "Timeout", "IdempotencyKey", "Retries", "Priority", *(["Logs"] if streams else [])]
     return {
         "summary": summary,
         "description": description,

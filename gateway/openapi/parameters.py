@@ -60,6 +60,7 @@ PARAMETERS: dict[str, Schema] = {
     "Retries": _parameter(
         "header", "Rayfaas-Retries", {**WHOLE, "minimum": 0, "maximum": 100}, "How often it is tried again, with 202."
     ),
+    "Priority": _parameter("header", "Rayfaas-Priority", {"enum": ["low", "normal", "high"]}, "Which call goes first."),
     "Logs": _parameter("header", "Rayfaas-Logs", {"enum": ["1"]}, "Send what it prints too, in a stream."),
 }
 

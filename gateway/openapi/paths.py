@@ -54,6 +54,7 @@ _EVENTS = {
     "content": {NDJSON: {"schema": TEXT, "x-item-schema": reference("DeployEvent")}},
 }
 _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
+_LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
 _CONFLICT, _FAILED = problems(409), problems(422)
 _FUNCTION = "/v1/functions/{team}/{name}"
 
@@ -77,6 +78,11 @@ def api_paths() -> dict[str, Schema]:
         "/calls/{call}/replay": {
             "post": operation("replay", "calls", "Run it again", replayed, "call", status=202, more=_CONFLICT)
         },
+        "/calls/{call}/debug": {
+            "post": operation(
+                "debug", "calls", "Type a line into its debugger", None, "call", status=204, body=_LINE, more=_CONFLICT
+            )
+        },
         "/v1/whoami": {"get": operation("whoami", "access", "Whose token it is", reference("Principal"))},
         "/v1/status": {"get": operation("status", "gateway", "What runs", reference("Status"))},
         "/v1/bundles/{digest}": {
@@ -98,6 +104,7 @@ def api_paths() -> dict[str, Schema]:
         },
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
+        "/v1/webhook": {"get": operation("webhook", "access", "The secret of webhooks", record(secret=TEXT))},
         "/v1/tokens": {
             "get": operation("tokens", "access", "The tokens in force", tokens),
             "post": operation("create_token", "access", "Make a token", reference("NewToken"), status=201, body=TOKEN),

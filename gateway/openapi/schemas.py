@@ -74,7 +74,7 @@ SCHEMAS: dict[str, Schema] = {
         ),
     },
     "LogEntry": record("level", at_us=WHOLE, stream=TEXT, level=nullable(TEXT), text=TEXT),
-    "Done": record(call=TEXT, items=WHOLE),
+    "Done": record("single", call=TEXT, items=WHOLE, single={"enum": [True]}),
     "Call": record(
         call=TEXT,
         function=TEXT,

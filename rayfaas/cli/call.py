@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from rayfaas.call_options import CallOptions
 from rayfaas.cli.output import show_json
 from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
@@ -21,9 +23,22 @@ from rayfaas.client import Client
 @click.option("-d", "--data", help="The arguments as JSON: text, @FILE, or - for stdin. An object is by name.")
 @click.option("--stream", is_flag=True, help="Print the items of a generator as they come, and its logs on stderr.")
 @click.option("--dry-run", is_flag=True, help="Check target, rights and arguments, and run nothing.")
+@click.option("-f", "--follow", is_flag=True, help="Show what it writes on stderr, while it runs.")
+@click.option("--debug", is_flag=True, help="Stop at breakpoint(), with pdb in this terminal; it may take an hour.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds that it may take, waiting included.")
+@click.option("--team", help="The team for which it is called; for admins.")
+@click.option("--priority", help="low, normal, high, or a number from -10 to 10.")
 def call(
-    target: str, arguments: tuple[str, ...], data: str | None, stream: bool, dry_run: bool, timeout_s: float | None
+    target: str,
+    arguments: tuple[str, ...],
+    data: str | None,
+    stream: bool,
+    follow: bool,
+    debug: bool,
+    dry_run: bool,
+    timeout_s: float | None,
+    team: str | None,
+    priority: str | None,
 ) -> None:
     """Call TARGET (embed, embed:7, nlp/embed@prod, Model.predict) with ARGUMENTS, and print its result as JSON.
 
@@ -34,16 +49,25 @@ def call(
     args, kwargs = _given(data) if data is not None else _parsed(arguments)
     if data is not None and arguments:
         raise click.UsageError("Give the arguments by --data or one by one, not both.")
+    options = CallOptions(timeout_s, team=team, priority=priority)
     with Client() as client:
         if dry_run:
-            show_json(asdict(client.validate(target, args, kwargs, timeout_s)))
+            show_json(asdict(client.validate(target, args, kwargs, options)))
             return
-        if not stream:
-            show_json(client.answer(target, args, kwargs, timeout_s))
+        if not stream and not debug:
+            show_json(client.answer(target, args, kwargs, options, _show_log if follow else None))
             return
-        for item in client.stream(target, args, kwargs, timeout_s, on_log=_show_log):
+        answer = partial(_answer_debugger, client) if debug else None
+        for item in client.stream(target, args, kwargs, options, _show_log, answer):
             show_json(item)
             sys.stdout.flush()
+
+
+def _answer_debugger(client: Client, said: dict[str, Any]) -> None:
+    """Show what the debugger says, and type what it waits for; at the end of stdin have the function go on."""
+    click.echo(said.get("text", ""), nl=False, err=True)
+    if said.get("waits"):
+        client.type(said["call"], sys.stdin.readline() or "continue\n")
 
 
 def _parsed(arguments: tuple[str, ...]) -> tuple[tuple[Any, ...], dict[str, Any]]:

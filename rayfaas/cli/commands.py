@@ -25,6 +25,7 @@ _COMMANDS = {
     "logs": "rayfaas.cli.registry",
     "sql": "rayfaas.cli.registry",
     "token": "rayfaas.cli.tokens",
+    "webhook": "rayfaas.cli.webhook",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from rayfaas.cli.output import STDERR, json_option, show_json, show_table
 from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
+from rayfaas.names import is_call
 
 
 @click.command()
@@ -36,13 +38,18 @@ def sql(query: str, parameters: tuple[str, ...], as_csv: bool, as_json: bool) ->
 
 
 @click.command()
-@click.argument("function", required=False)
-@click.option("--call", help="Only of the call with this id.")
+@click.argument("function", required=False, metavar="[FUNCTION|CALL]")
 @click.option("-n", "--lines", default=100, show_default=True, help="The newest so many lines.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with those to come; of a call all, until it ends.")
 @json_option
-def logs(function: str | None, call: str | None, lines: int, as_json: bool) -> None:
-    """Show what calls printed and logged, of FUNCTION or of all."""
+def logs(function: str | None, lines: int, follow: bool, as_json: bool) -> None:
+    """Show what calls printed and logged: of FUNCTION, of the call with the id CALL, or of all."""
+    function, call = (None, function) if function and is_call(function) else (function, None)
     with Client() as client:
+        if follow:
+            for line in client.follow(function, call, lines):
+                click.echo(json.dumps(line, ensure_ascii=False) + "\n" if as_json else _text(line), nl=False)
+            return
         found = client.logs(function, call, lines)
     if as_json:
         show_json(found)

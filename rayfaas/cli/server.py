@@ -36,6 +36,9 @@ _LOOK_S = 0.05
 @click.option("--gpus", type=float, help="GPUs of the local cluster; those that Ray finds if not said.")
 @click.option("--ray-address", default="", help="Join this Ray cluster (host:port of its head) instead of a local one.")
 @click.option("--max-body-mb", default=64.0, show_default=True, help="Largest body of a call, in MB.")
+@click.option(
+    "--webhook-network", multiple=True, help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones."
+)
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""
@@ -163,7 +166,12 @@ def _check_port(host: str, port: int) -> None:
 
 def _arguments(options: dict[str, Any]) -> list[str]:
     given = {name: value for name, value in options.items() if value not in (None, "")}
-    return [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+    return [
+        text
+        for name, value in given.items()
+        for each in (value if isinstance(value, tuple) else (value,))
+        for text in (f"--{name.replace('_', '-')}", str(each))
+    ]
 
 
 def _tail(log: Path) -> str:

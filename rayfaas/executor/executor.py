@@ -23,6 +23,7 @@ from rayfaas.errors import DeployError, ImportFailed, RayfaasError, to_problem
 from rayfaas.executor.async_calls import AsyncCalls
 from rayfaas.executor.calls import Calls
 from rayfaas.executor.channel import Channel, dial
+from rayfaas.executor.debugging import Debugging
 from rayfaas.executor.import_times import ImportTimes
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.loading import load
@@ -49,6 +50,7 @@ def run(order: Order, control: Channel) -> None:
     """Import, report, serve, leave; returns when the executor is drained."""
     running: dict[tuple[int, int], RunningCall] = {}
     capture = Capture(lambda: _only_started(running))
+    Debugging(lambda: _only_started(running))
     faulthandler.enable(2)  # a crash in C leaves its Python stack in the output that callers are told of
     DEFAULT.belong_to_calls()
     os.environ.update(order.env)
@@ -135,6 +137,9 @@ class Executor:
                 running.grant(_decode_credit(message.header).items)
             elif message.kind == Kind.ACCESS:
                 running.hear_access(message.body)
+            elif message.kind == Kind.DEBUG:
+                if running.debugger is not None:
+                    running.debugger.hear(message.body.decode("utf-8", "replace"))
             elif message.kind == Kind.CANCEL:
                 self._cancel(key, running, _decode_cancel(message.header).reason)
 
@@ -147,6 +152,8 @@ class Executor:
         return len(self._running)
 
     def _done(self, call: RunningCall) -> None:
+        if call.debugger is not None:
+            call.debugger.end()
         self._capture.finish(call)
         if call.batch is not None:
             self._capture.finish(call.batch)

@@ -12,13 +12,13 @@ import time
 import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from rayfaas.context import Access, CallContext
-from rayfaas.envelope import AccessBody, CallHeader, ErrorHeader, LogHeader, ResultHeader
+from rayfaas.envelope import AccessBody, CallHeader, DebugHeader, ErrorHeader, LogHeader, ResultHeader
 from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
@@ -49,6 +49,18 @@ class CallInterrupted(BaseException):
     does not swallow it."""
 
 
+class Debugger(Protocol):
+    """What stops the code of a call where its caller wants to look."""
+
+    def stop_in(self, frame: FrameType) -> None: ...
+
+    def hear(self, line: str) -> None: ...
+
+    def interrupt(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
 class RunningCall:
     """One call, from its CALL frame to its RESULT or ERROR."""
 
@@ -74,6 +86,7 @@ class RunningCall:
         self._listener: Callable[[], object] | None = None
         self.is_binding = False  # its arguments are validated, by code of the user where their types have such
         self.cancelled: str | None = None
+        self.debugger: Debugger | None = None
         self._output = 0
         self._access: concurrent.futures.Future[Access] | None = None
         self._started_us = self._started_ns = 0
@@ -157,6 +170,10 @@ class RunningCall:
         header = _encode(LogHeader(time.time_ns() // 1000, stream, level))
         self._send(Kind.LOG, header, text.encode("utf-8", "replace"))
 
+    def debug(self, text: str, waits: bool) -> None:
+        """What its debugger says; `waits` for a line."""
+        self._send(Kind.DEBUG, _encode(DebugHeader(waits)), text.encode("utf-8", "replace"))
+
     def _send(self, kind: Kind, header: bytes, body: Body = b"") -> None:
         try:
             self.channel.send(kind, self.number, header, body)
@@ -209,6 +226,8 @@ class RunningCall:
                 interrupt(self._thread, CallInterrupted)
             if self.batch is not None:
                 self.batch.look()
+            if self.debugger is not None:
+                self.debugger.interrupt()
             self._tell()
 
     def __enter__(self) -> RunningCall:

@@ -22,7 +22,7 @@ import click
 import msgspec
 
 from rayfaas.config import Home
-from rayfaas.errors import RayfaasError, to_problem
+from rayfaas.errors import NotFound, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
@@ -66,6 +66,7 @@ class Controller(Service):
                 "interfaces": self.interfaces,
                 "sql": self.sql,
                 "logs": self.logs,
+                "log_lines": self.log_lines,
                 "tokens": self.tokens,
                 "create_token": self.create_token,
                 "revoke_token": self.revoke_token,
@@ -249,6 +250,34 @@ class Controller(Service):
         await self._journals.load()
         rows = await self._store.query(self._store.registry.logs, function, call, _sees(actor), limit)
         return [_plain(row) for row in rows]
+
+    async def log_lines(
+        self, link: Link, function: str | None, call: str | None, after: int | None, limit: int, actor: dict[str, str]
+    ) -> dict[str, Any]:
+        """One batch of lines with their numbers; `end` when `call` has ended and this was the last of it."""
+        if function is not None:
+            self._catalog.existing(function)
+        await self._journals.load()
+        # Asked first: what a call that has ended wrote is recorded before its end.
+        ended = await self._ended(call, actor)
+        found = await self._store.query(self._store.registry.lines, function, call, _sees(actor), after, limit)
+        return {
+            "lines": [(number, _plain(row)) for number, row in found.lines],
+            "after": found.after,
+            "more": found.more,
+            "end": None if found.more else ended,
+        }
+
+    async def _ended(self, call: str | None, actor: dict[str, str]) -> dict[str, Any] | None:
+        """State and code of a call that has ended, as far as the asker sees it. Raises `NotFound`."""
+        if call is None:
+            return None
+        found = await self._store.query(self._store.registry.spawned.call, call, _sees(actor))
+        if found is None:
+            raise NotFound(f"There is no call {call}.")
+        if found["state"] in ("RUNNING", "WAITING"):
+            return None
+        return {name: found[name] for name in ("call", "state", "code")}
 
     async def tokens(self, link: Link) -> list[Any]:
         return [

@@ -21,7 +21,8 @@ from rayfaas.gateway.server import Gateway, GatewayConfig
 @click.option("--host", required=True)
 @click.option("--port", required=True, type=int)
 @click.option("--max-body-mb", type=float, default=64.0)
-def main(home: Path, slot: int, host: str, port: int, max_body_mb: float) -> None:
+@click.option("--webhook-network", "webhook_networks", multiple=True)
+def main(home: Path, slot: int, host: str, port: int, max_body_mb: float, webhook_networks: tuple[str, ...]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = Home(home)
     config = GatewayConfig(
@@ -33,6 +34,7 @@ def main(home: Path, slot: int, host: str, port: int, max_body_mb: float) -> Non
         journal=place.journal,
         key=place.key_file.read_bytes(),
         limits=Limits(max_body=int(max_body_mb * (1 << 20))),
+        webhook_networks=webhook_networks,
     )
     uvloop.run(_serve(config))
 

@@ -51,6 +51,7 @@ class ServerOptions:
     cpus: float | None = None
     gpus: float | None = None
     max_body_mb: float = 64.0
+    webhook_networks: tuple[str, ...] = ()
 
     @property
     def url(self) -> str:
@@ -121,6 +122,7 @@ class Parent:
                 "rayfaas.server.gateway",
                 *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
                 *("--max-body-mb", str(options.max_body_mb)),
+                *(text for network in options.webhook_networks for text in ("--webhook-network", network)),
             )
             for slot in range(options.gateways)
         ]
@@ -248,6 +250,7 @@ def _terminate_with_parent() -> None:
 @click.option("--cpus", type=float)
 @click.option("--gpus", type=float)
 @click.option("--max-body-mb", type=float, default=64.0)
+@click.option("--webhook-network", "webhook_networks", multiple=True)
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

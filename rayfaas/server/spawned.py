@@ -43,6 +43,7 @@ class Spawned:
             "outcome": self._outcome,
             "replay": self._replay,
             "cancel_call": self._cancel_call,
+            "type": self._type,
         }
 
     async def keep_looking(self) -> None:
@@ -52,6 +53,7 @@ class Spawned:
             count += 1
             try:
                 await self._hand_out()
+                await self._hand_out_ends()
                 if count % _COMPARE == 0:
                     await self._compare()
                 await self._purge()
@@ -86,6 +88,11 @@ class Spawned:
         for gateway in self._gateways():
             gateway.notify("cancel", call_id=call_id)
 
+    async def _type(self, link: Link, call_id: str, line: str) -> None:
+        """Into the debugger of a call that is at another gateway than the request."""
+        for gateway in self._gateways():
+            gateway.notify("type", call_id=call_id, line=line)
+
     # Keeping
 
     async def _hand_out(self) -> None:
@@ -112,6 +119,28 @@ class Spawned:
             rows = await self._store.write(lost, str(peer["instance"]), held, asked_us - _YOUNG_US)
             if rows:
                 await self._give(link, str(peer["instance"]), rows)
+            await self._compare_ends(link, str(peer["instance"]), asked_us - _YOUNG_US)
+
+    async def _hand_out_ends(self) -> None:
+        """Have a gateway that lives tell the webhooks which those that are gone had to."""
+        while self._gateways():
+            rows = await self._store.write(self._store.registry.spawned.abandoned_ends)
+            if not rows:
+                return
+            link, peer = min(self._gateways().items(), key=lambda item: str(item[1]["instance"]))
+            calls = [row["call"] for row in rows]
+            await self._store.write(self._store.registry.spawned.assign, calls, peer["instance"])
+            await link.request("tell", ends=rows)
+
+    async def _compare_ends(self, link: Link, gateway: str, before_us: int) -> None:
+        try:
+            telling = set(await link.request("telling", timeout_s=10.0))
+        except (RayfaasError, asyncio.TimeoutError):
+            return
+        await self._journals.load()
+        lost = await self._store.write(self._store.registry.spawned.lost_ends, gateway, telling, before_us)
+        if lost:
+            await link.request("tell", ends=lost)
 
     async def _give(self, link: Link, gateway: str, rows: list[dict[str, Any]]) -> None:
         _log.info("%d spawned calls go to %s", len(rows), gateway)

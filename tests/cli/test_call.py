@@ -82,6 +82,9 @@ def test_a_result_is_one_line_of_json(rayfaas: Terminal, value: Any) -> None:
     assert (ended.code, ended.json, ended.out.count("\n")) == (0, value, 1)
 
 
+CALL = "01900000-0000-7000-8000-000000000000"
+
+
 def test_letters_of_all_alphabets_are_printed_as_they_are(rayfaas: Terminal) -> None:
     rayfaas.serve(answering("Füße 足"))
     assert rayfaas("call", "f").out == '"Füße 足"\n'
@@ -142,3 +145,41 @@ def test_a_dry_run_fails_as_the_call_would(rayfaas: Terminal) -> None:
     code, out, err = rayfaas("call", "--dry-run", "f")
     assert (out, "Error: height is missing" in err) == ("", True)
     assert code == rayfaas("call", "f").code != 0
+
+
+def test_what_is_written_while_it_runs_goes_to_stderr_and_the_result_to_stdout(rayfaas: Terminal) -> None:
+    log = {"log": {"text": "step 1\n", "stream": "stdout"}}
+    rayfaas.serve(streaming(log, {"item": [1, 2]}, {"done": {"single": True}}))
+    assert rayfaas("call", "f", "-f") == (0, "[1, 2]\n", "step 1\n")
+    assert rayfaas.requests[0].headers["rayfaas-logs"] == "1"
+    rayfaas.serve(streaming({"item": 1}, log, {"done": {}}))
+    assert rayfaas("call", "f", "--follow") == (0, "[1]\n", "step 1\n")
+
+
+def test_team_and_priority_go_with_the_call(rayfaas: Terminal) -> None:
+    rayfaas.serve(answering(1))
+    rayfaas("call", "f", "--team", "nlp", "--priority", "-3")
+    headers = rayfaas.requests[0].headers
+    assert (headers["rayfaas-team"], headers["rayfaas-priority"]) == ("nlp", "-3")
+    assert rayfaas("call", "f", "--priority", "urgent").code == 1
+
+
+def test_a_debugger_is_answered_from_stdin_and_let_go_at_its_end(rayfaas: Terminal) -> None:
+    def said(text: str, waits: bool = True) -> dict[str, Any]:
+        return {"debug": {"call": CALL, "text": text, "waits": waits}}
+
+    async def handler(request: Request, reply: Reply) -> None:
+        if request.path.endswith("/debug"):
+            await reply.send(204)
+        else:
+            said_all = (said("> f()\n(Pdb) "), said("2\n(Pdb) "), said("bye\n", False))
+            await streaming(*said_all, {"item": 4}, {"done": {}})(request, reply)
+
+    rayfaas.serve(handler)
+    assert rayfaas("call", "f", "--debug", stdin="p y\n") == (0, "4\n", "> f()\n(Pdb) 2\n(Pdb) bye\n")
+    call, *typed = rayfaas.requests
+    assert call.headers["rayfaas-debug"] == "1"
+    assert [(request.path, request.body) for request in typed] == [
+        (f"/calls/{CALL}/debug", b"p y\n"),
+        (f"/calls/{CALL}/debug", b"continue\n"),
+    ]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 from typing import Any
 
 import pytest
 
 from rayfaas.errors import QueryError
 from tests.cli.terminal import Terminal
-from tests.scripted_server import refusing, routes
+from tests.scripted_server import refusing, routes, streaming
+
+CALL = "01900000-0000-7000-8000-000000000000"
 
 
 def table(rows: list[list[Any]], truncated: bool = False) -> dict[str, Any]:
@@ -81,5 +84,21 @@ def test_logs_are_lines_with_where_they_come_from(rayfaas: Terminal) -> None:
 
 def test_logs_are_asked_for_by_function_call_and_number(rayfaas: Terminal) -> None:
     rayfaas.serve(routes({"GET /v1/logs": {"logs": []}}))
-    assert rayfaas("logs", "nlp/embed", "--call", "c1", "-n", "5") == (0, "", "")
-    assert rayfaas.requests[0].query == {"function": ["nlp/embed"], "call": ["c1"], "limit": ["5"]}
+    assert rayfaas("logs", "nlp/embed", "-n", "5") == (0, "", "")
+    assert rayfaas("logs", CALL) == (0, "", "")
+    named, of_call = (request.query for request in rayfaas.requests)
+    assert named == {"function": ["nlp/embed"], "limit": ["5"]}
+    assert of_call == {"call": [CALL], "limit": ["100"]}
+
+
+def test_logs_are_followed_until_the_call_has_ended(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes({f"GET /calls/{CALL}/logs": streaming({"log": LOG}, {"log": LOG}, {"done": {}})}))
+    followed = rayfaas("logs", CALL, "-f")
+    assert (followed.code, len(followed.lines)) == (0, 2)
+    assert [json.loads(line) for line in rayfaas("logs", CALL, "-f", "--json").out.splitlines()] == [LOG, LOG]
+
+
+def test_logs_that_break_off_while_they_are_followed_are_no_success(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes({"GET /v1/logs": streaming({"log": LOG})}))
+    assert rayfaas("logs", "-f", "-n", "7").code == 5
+    assert rayfaas.requests[0].query == {"limit": ["7"]}

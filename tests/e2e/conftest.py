@@ -60,7 +60,9 @@ class Server:
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._seen: dict[int, psutil.Process] = {}
-        up = self.rayfaas("up", "--port", str(self.port), "--cpus", "16", "--gpus", "1")
+        up = self.rayfaas(
+            "up", "--port", str(self.port), "--cpus", "16", "--gpus", "1", "--webhook-network", "127.0.0.0/8"
+        )
         assert up.returncode == 0, up.stderr
         self.http = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=httpx.Timeout(120)

@@ -44,6 +44,7 @@ class Call:
         self.executor, self.number, self.header = executor, number, header
         self.items: list[Any] = []
         self.logs: list[tuple[LogHeader, str]] = []
+        self.said: list[str] = []
         self.end: asyncio.Future[ResultHeader | ErrorHeader] = asyncio.get_running_loop().create_future()
         self.body = b""
 
@@ -80,6 +81,15 @@ class Call:
     def cancel(self, reason: str = "cancelled") -> None:
         self.executor.send(Kind.CANCEL, self.number, _encode(CancelHeader(reason)))
 
+    def type(self, line: str) -> None:
+        """Into its debugger."""
+        self.executor.send(Kind.DEBUG, self.number, b"", line.encode())
+
+    async def says(self, text: str) -> str:
+        """All that its debugger has said, once this is in it."""
+        await eventually(lambda: any(text in each for each in self.said))
+        return "".join(self.said)
+
     def lost(self) -> None:
         if not self.end.done():
             self.end.set_exception(ConnectionError("the executor is gone"))
@@ -88,6 +98,8 @@ class Call:
     def hear(self, message: Message) -> None:
         if message.kind == Kind.ITEM:
             self.items.append(json.loads(message.body))
+        elif message.kind == Kind.DEBUG:
+            self.said.append(message.body.decode())
         elif message.kind == Kind.LOG:
             self.logs.append((msgspec.msgpack.decode(message.header, type=LogHeader), message.body.decode()))
         elif message.kind == Kind.RESULT:
@@ -122,6 +134,10 @@ class ExecutorEnd(Connection):
         """Ask whether these arguments would do."""
         return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": kwargs}).encode(), kind=Kind.CHECK)
 
+    def debug(self, *args: Any) -> Call:
+        """A call whose caller waits with a debugger."""
+        return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": {}}).encode(), debug=True)
+
     def call_raw(
         self,
         content_type: str,
@@ -130,10 +146,13 @@ class ExecutorEnd(Connection):
         method: str | None = None,
         who: str = "alice",
         accept: str = "",
+        debug: bool = False,
         kind: Kind = Kind.CALL,
     ) -> Call:
         call_id = new_id()
-        header = CallHeader(call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method, accept)
+        header = CallHeader(
+            call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method, accept, debug
+        )
         call = Call(self, next(self._numbers), header)
         self._calls[call.number] = call
         self.send(kind, call.number, _encode(header), body)

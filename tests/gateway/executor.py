@@ -15,6 +15,7 @@ from rayfaas.envelope import (
     CallHeader,
     CancelHeader,
     CreditHeader,
+    DebugHeader,
     ErrorHeader,
     LogHeader,
     ReadyHeader,
@@ -42,10 +43,15 @@ class ReceivedCall:
         self.header, self.body = _decode_call(message.header), message.body
         self.credit = self.header.credit
         self.cancelled: str | None = None
+        self.typed: list[str] = []
 
     def returns(self, value: Any, run_us: int = 50_000, load: int = 0) -> None:
         header = _encode(ResultHeader(JSON, STARTED_US, run_us, 700, load))
         self._executor.send(Kind.RESULT, self.number, header, json.dumps(value).encode())
+
+    def says(self, text: str, waits: bool) -> None:
+        """Its debugger does."""
+        self._executor.send(Kind.DEBUG, self.number, _encode(DebugHeader(waits)), text.encode())
 
     def fails(self, error: RayfaasError, started_us: int = STARTED_US) -> None:
         self._executor.send(Kind.ERROR, self.number, _encode(ErrorHeader(to_problem(error), started_us, 50_000, 0, 0)))
@@ -122,6 +128,8 @@ class FakeExecutor(Connection):
             self._drained.set()
         elif message.kind == Kind.ACCESS:
             self.accesses.put_nowait(_decode_access(message.body))
+        elif message.kind == Kind.DEBUG:
+            self._by_number[message.call].typed.append(message.body.decode())
         elif message.kind == Kind.CANCEL:
             self._by_number[message.call].cancelled = _decode_cancel(message.header).reason
         elif message.kind == Kind.CREDIT:

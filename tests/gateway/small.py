@@ -22,12 +22,15 @@ from rayfaas.gateway.deaths import Deaths
 from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
+from rayfaas.gateway.following import Following
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.spawned import Spawned
+from rayfaas.gateway.webhook_rules import WebhookRules
+from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.handshake import Identity
 from rayfaas.link import keep_link
 from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled
@@ -69,11 +72,16 @@ class SmallGateway:
         self.link.serve(self.dispatcher)
         self.journal = Journal(directory / "journal", "gateway-0")
         self.recording = Recording(self.journal)
-        self.spawned = Spawned(self.routes, self.dispatcher, self.recording, self.journal, self.link)
-        self.invoke = Invoke(self.routes, self.dispatcher, self.recording, self.spawned, limits)
+        rules = WebhookRules(["127.0.0.1/32"])
+        self.webhooks = Webhooks(rules, HOME_KEY, self.journal, self.link, pauses_s=(0.0, 0.0))
+        self.spawned = Spawned(self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks)
+        self.invoke = Invoke(self.routes, self.dispatcher, self.recording, self.spawned, limits, rules)
         self.direct = Direct(self.invoke, self.dispatcher, self.recording)
-        self.calls = Calls(self.routes, self.link, self.spawned, self.invoke.cancel)
-        control, openapi = Control(self.routes, self.link), OpenApi(self.routes, self.link)
+        self.ending = asyncio.Event()
+        following = Following(self.link, self.ending)
+        self.calls = Calls(self.routes, self.link, self.spawned, self.invoke, following)
+        control = Control(self.routes, self.link, following, self.webhooks.secret)
+        openapi = OpenApi(self.routes, self.link)
         self.app = App(self.invoke, self.calls, control, openapi, self.link)
         self.executor_socket = directory / "executors"
         self._directory = directory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -192,3 +193,48 @@ async def test_what_was_not_kept_can_not_be_run_again(gateway: SmallGateway) -> 
     gateway.controller.answers |= {"call": known(spawned=False), "replay": NotFound("not kept")}
     answer = await gateway.ask("POST", f"/calls/{CALL}/replay")
     assert (answer.status, answer.json()["detail"]) == (404, "not kept")
+
+
+# Debugging
+
+
+async def test_what_is_typed_reaches_the_debugger_of_the_call(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    exchange = gateway.call(who="dora", Rayfaas_Debug="1", Accept="application/x-ndjson")
+    call = await executor.call()
+    assert call.header.debug
+    call.says("(Pdb) ", waits=True)
+    event = json.loads(await exchange.piece())
+    assert event == {"debug": {"call": call.header.call_id, "text": "(Pdb) ", "waits": True}}
+    gateway.controller.answers["call"] = known("RUNNING", call.header.call_id) | {"function": "nlp/embed"}
+    typed = await gateway.ask("POST", f"/calls/{call.header.call_id}/debug", b"p x", "dora")
+    assert typed.status == 204
+    await eventually(lambda: call.typed == ["p x"])
+    call.returns(1)
+    await exchange.answer()
+
+
+async def test_a_line_for_a_call_at_another_gateway_goes_by_way_of_the_controller(gateway: SmallGateway) -> None:
+    gateway.controller.answers["call"] = known("RUNNING") | {"function": "nlp/embed"}
+    assert (await gateway.ask("POST", f"/calls/{CALL}/debug", b"next", "dora")).status == 204
+    assert gateway.controller.asked_for("type") == {"call_id": CALL, "line": "next"}
+
+
+@pytest.mark.parametrize(
+    ("who", "state", "status"), [("ivan", "RUNNING", 403), ("dina", "RUNNING", 403), ("root", "FAILED", 409)]
+)
+async def test_a_debugger_is_for_those_who_may_deploy_the_function_while_it_runs(
+    gateway: SmallGateway, who: str, state: str, status: int
+) -> None:
+    gateway.controller.answers["call"] = known(state) | {"function": "nlp/embed"}
+    assert (await gateway.ask("POST", f"/calls/{CALL}/debug", b"next", who)).status == status
+
+
+async def test_a_call_without_a_debugger_takes_no_lines_and_says_none(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    exchange = gateway.call(who="dora", Accept="application/x-ndjson")
+    call = await executor.call()
+    call.says("(Pdb) ", waits=True)
+    call.returns(1)
+    assert len((await exchange.answer()).lines()) == 2
+    assert not gateway.invoke.type(call.header.call_id, "next")

@@ -13,6 +13,7 @@ import pytest
 from rayfaas.errors import Conflict, DeployTimeout, ImportFailed, NotFound, QueryError
 from rayfaas.gateway import control as control_module
 from rayfaas.gateway.control import Control
+from rayfaas.gateway.following import Following
 from rayfaas.gateway.rights import ROLES
 from tests.gateway.small import SmallGateway
 from tests.waiting import eventually
@@ -51,6 +52,7 @@ ENDPOINTS = [
     ),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
+    Endpoint("GET", "/v1/webhook", "/v1/webhook", "admin"),
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
     Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
     Endpoint("DELETE", "/v1/tokens/{token_id}", "/v1/tokens/t1", "admin"),
@@ -58,13 +60,16 @@ ENDPOINTS = [
 TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
 OF_A_TEAM = [endpoint for endpoint in ENDPOINTS if "{team}" in endpoint.template]
 
+# What the controller is not asked about.
+ANSWERED_HERE = ("/v1/whoami", "/v1/webhook")
+
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 every_json_endpoint = pytest.mark.parametrize("endpoint", TAKE_JSON, ids=str)
 
 
 def test_the_table_of_this_file_is_the_table_of_contents(run_dir: Any) -> None:
     gateway = SmallGateway(run_dir)
-    routes = Control(gateway.routes, gateway.link).routes()
+    routes = Control(gateway.routes, gateway.link, Following(gateway.link, gateway.ending), "").routes()
     methods = {(method, route.path) for route in routes for method in route.methods or ()}
     gateway.journal.close()
     implied = {("HEAD", path) for method, path in methods if method == "GET"}
@@ -94,7 +99,7 @@ async def test_each_needs_its_role(gateway: SmallGateway, endpoint: Endpoint) ->
     for role in ROLES[needed:]:
         answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, BY_ROLE[role])
         assert answer.status not in (400, 401, 403, 500), role
-    asked = 0 if endpoint.template == "/v1/whoami" else len(ROLES) - needed
+    asked = 0 if endpoint.template in ANSWERED_HERE else len(ROLES) - needed
     assert len(gateway.controller.asked) == asked
 
 
@@ -161,7 +166,7 @@ async def test_without_the_controller_one_is_told_to_try_again(gateway: SmallGat
     await gateway.controller.stop()
     await eventually(lambda: not gateway.link.is_up)
     answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada")
-    if endpoint.template == "/v1/whoami":
+    if endpoint.template in ANSWERED_HERE:
         assert answer.status == 200
     else:
         assert (answer.status, answer.headers["retry-after"]) == (503, "1")
@@ -175,7 +180,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
     answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada")
-    if endpoint.template != "/v1/whoami":
+    if endpoint.template not in ANSWERED_HERE:
         assert (answer.status, answer.code) == (409, "conflict")
         assert (answer.json()["detail"], answer.json()["by"]) == ("somebody was faster", "bob")
 

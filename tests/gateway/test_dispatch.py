@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rayfaas.config import Limits
 from rayfaas.errors import NoCapacity, to_problem
-from rayfaas.gateway.dispatch import Pool
+from rayfaas.gateway.dispatch import AGE_S, Pool
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.routes import Route, VersionRoute
 from tests.gateway.asgi import Exchange
@@ -421,3 +421,56 @@ async def test_each_team_is_served_in_order_and_none_twice_while_another_waits(s
         elif step == "next":
             assert pool.next() is None
         assert pool.waiting_count == sum(map(len, model.values()))
+
+
+# Priorities
+
+
+def waiting_call(team: str = "a", waited_s: float = 0.0, priority: int = 0) -> PendingCall:
+    """A call that has waited so long."""
+    call = PendingCall(_ROUTE, "", "", None, "", team, "", b"", 1.0, lambda call, message: None)
+    call.accepted_ns -= int(waited_s * 1e9)
+    call.priority = priority
+    return call
+
+
+async def test_the_more_urgent_go_first_and_teams_take_turns_among_equals() -> None:
+    pool = Pool(KEY)
+    low, first, second, other = waiting_call(priority=-5), waiting_call(), waiting_call(), waiting_call("b")
+    high = waiting_call("b", priority=5)
+    for call in (low, first, second, other, high):
+        pool.append(call)
+    assert [pool.next() for _ in range(5)] == [high, first, other, second, low]
+    assert (pool.next(), pool.waiting_count) == (None, 0)
+
+
+async def test_what_has_waited_long_goes_before_what_is_more_urgent() -> None:
+    pool = Pool(KEY)
+    old, young = waiting_call("b", waited_s=10.5 * AGE_S, priority=-5), waiting_call("c", priority=-5)
+    urgent = [waiting_call(priority=5) for _ in range(2)]
+    for call in (young, old, *urgent):
+        pool.append(call)
+    assert [pool.next() for _ in range(4)] == [old, *urgent, young]
+
+
+async def test_a_call_that_is_given_up_is_taken_from_its_priority() -> None:
+    pool = Pool(KEY)
+    calls = [waiting_call(priority=priority) for priority in (5, 0)]
+    for call in calls:
+        pool.append(call)
+    pool.remove(calls[0])
+    pool.remove(calls[0])
+    assert (pool.waiting_count, pool.next()) == (1, calls[1])
+
+
+async def test_the_header_says_how_urgent_a_call_is(gateway: SmallGateway) -> None:
+    exchanges = await queue(gateway, (b"0", "ivan"))
+    for body, priority in ((b"1", "low"), (b"2", "7")):
+        count = gateway.dispatcher.pool(KEY).waiting_count
+        exchanges.append(gateway.call(body, "nlp/embed", Rayfaas_Priority=priority))
+        await eventually(lambda count=count: gateway.dispatcher.pool(KEY).waiting_count > count)  # type: ignore[misc]
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns(1))
+    for exchange in exchanges:
+        await exchange.answer()
+    assert executor.bodies == [b"2", b"0", b"1"]

@@ -68,6 +68,8 @@ class Ran:
 
     def cancel(self, pending: PendingCall, reason: str) -> None: ...
 
+    def type(self, pending: PendingCall, line: str) -> None: ...
+
 
 def ran(call: PendingCall, ended: ResultHeader | ErrorHeader) -> None:
     call.executor, call.dispatched_ns, call.ended = Ran(), call.accepted_ns + 2_500_000, ended

@@ -121,7 +121,7 @@ async def test_one_result_is_a_stream_of_one_where_a_stream_is_asked_for(gateway
     exchange, call = await begun(gateway, NDJSON)
     call.returns({"x": 1})
     assert (await exchange.answer()).lines() == [
-        {"item": {"x": 1}}, {"done": {"call": call.header.call_id, "items": 1}},
+        {"item": {"x": 1}}, {"done": {"call": call.header.call_id, "items": 1, "single": True}},
     ]  # fmt: skip
 
 

@@ -480,3 +480,24 @@ def test_a_team_reads_its_own_functions_logs_only(
     load_lines(registry, journal, *(line(owner, function=f"{owner}/f") for owner in ("red", "redder", "blue")))
     assert [row.text for row in registry.logs(None, None, team, 9)] == expected
     assert [row.text for row in registry.logs("blue/f", None, team, 9)] == []
+
+
+def test_lines_are_had_in_batches_each_once(registry: Registry, journal: Path) -> None:
+    load_lines(registry, journal, *(line(str(n)) for n in range(5)))
+    newest = registry.lines(None, None, None, None, 2)
+    assert [row.text for _, row in newest.lines] == ["3", "4"]
+    segment(journal, line("other", function="red/g"), line("5"), line("6"), number=1)
+    registry.load_journal()
+    first = registry.lines("red/f", None, None, newest.after, 1)
+    assert ([row.text for _, row in first.lines], first.more) == (["5"], True)
+    second = registry.lines("red/f", None, None, first.after, 9)
+    assert ([row.text for _, row in second.lines], second.more) == (["6"], False)
+    assert registry.lines("red/f", None, None, second.after, 9).lines == []
+
+
+def test_lines_are_counted_from_where_one_asked_though_none_was_ones_own(registry: Registry, journal: Path) -> None:
+    start = registry.lines(None, None, None, None, 9).after
+    load_lines(registry, journal, line("theirs", function="blue/f"))
+    asked = registry.lines(None, None, "red", -1, 9)
+    assert (asked.lines, asked.more) == ([], False)
+    assert asked.after > start

@@ -10,7 +10,7 @@ import pytest
 
 from rayfaas.errors import NotFound
 from rayfaas.names import new_id
-from rayfaas.records import Record
+from rayfaas.records import Record, Told
 from rayfaas.registry import spawned as registry_spawned
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
@@ -314,3 +314,44 @@ def test_the_method_is_kept_for_the_next_gateway_and_the_next_run(registry: Regi
     found = registry.spawned.call(again, "red")
     assert found is not None
     assert (found["method"], found["target"]) == ("predict", "Model.predict")
+
+
+# Webhooks
+
+HOOK = "https://example.com/done"
+
+
+def told(call: str, state: str = "DELIVERED") -> Told:
+    return Told(call, state, FUTURE_US, 1)
+
+
+def test_an_end_is_told_until_it_is_recorded_that_it_was(registry: Registry, journal: Path) -> None:
+    heard, unheard, waiting, quiet = (spawned(webhook=hook) for hook in (HOOK, HOOK, HOOK, None))
+    load(registry, journal, heard, unheard, waiting, quiet, settled(heard), settled(unheard), settled(quiet))
+    assert sorted(ids(registry.spawned.abandoned_ends())) == sorted([heard.call, unheard.call])
+    load(registry, journal, told(heard.call), number=1)
+    (end,) = registry.spawned.abandoned_ends()
+    assert (end["call"], end["webhook"], end["state"], end["attempts"]) == (unheard.call, HOOK, "SUCCEEDED", 1)
+    registry.spawned.purge(FUTURE_US + 1)
+    assert registry.spawned.abandoned_ends() == []
+
+
+def test_a_gateway_that_lives_is_given_only_the_ends_that_it_does_not_know_of(
+    registry: Registry, journal: Path
+) -> None:
+    known, lost = spawned(webhook=HOOK), spawned(webhook=HOOK)
+    with locked(segment(journal, known, lost, settled(known), settled(lost))):
+        registry.load_journal()
+        assert registry.spawned.abandoned_ends() == []
+        assert ids(registry.spawned.lost_ends(GATEWAY, {known.call}, FUTURE_US)) == [lost.call]
+        assert registry.spawned.lost_ends(GATEWAY, {known.call}, 0) == []
+
+
+def test_what_runs_again_is_as_urgent_and_tells_the_same_hook(registry: Registry, journal: Path) -> None:
+    call = spawned(webhook=HOOK, priority=5)
+    load(registry, journal, call, settled(call))
+    again = registry.spawned.again(call.call, "ann", "red")
+    (row,) = registry.spawned.abandoned()
+    assert (row["call"], row["priority"], row["webhook"]) == (again, 5, HOOK)
+    told_of = registry.query("SELECT priority, webhook, webhook_state FROM spawned ORDER BY call", [], None).rows
+    assert told_of == [[5, HOOK, None]] * 2

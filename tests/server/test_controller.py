@@ -19,10 +19,11 @@ from rayfaas.config import Home
 from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated
 from rayfaas.frames import Kind
 from rayfaas.link import Link, Service, dial_link
+from rayfaas.names import new_id
 from rayfaas.registry import Registry
 from rayfaas.server import routing
 from rayfaas.server.controller import Controller
-from tests.registry.builders import GATEWAY, line, locked, segment, started
+from tests.registry.builders import GATEWAY, ended, line, locked, segment, started
 from tests.server.parts import INTERFACE, closing_database, made
 from tests.waiting import eventually
 
@@ -210,8 +211,8 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
-    "versions", "interfaces", "sql", "logs", "tokens", "create_token", "revoke_token", "reserve", "release", "call",
-    "outcome", "replay", "cancel_call",
+    "versions", "interfaces", "sql", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
+    "release", "call", "outcome", "replay", "cancel_call", "type",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,
@@ -534,6 +535,28 @@ async def test_who_is_no_admin_sees_its_own_team_only(server: Running) -> None:
         answer = await gateway.request("sql", sql="SELECT call FROM calls", parameters=[], actor=actor)
         assert len(answer["rows"]) == rows
         assert len(await gateway.request("logs", function=None, call=None, limit=9, actor=actor)) == rows
+
+
+async def test_lines_come_in_batches_and_the_last_one_says_how_the_call_ended(server: Running) -> None:
+    gateway, call = await server.gateway(), started()
+    question: dict[str, Any] = {"function": None, "call": call.call, "limit": 2, "actor": ADMIN}
+    with locked(segment(server.home.journal, call, *(line(str(n), call=call.call) for n in range(3)))):
+        first = await gateway.request("log_lines", **question, after=-1)
+        assert ([row["text"] for _, row in first["lines"]], first["more"], first["end"]) == (["0", "1"], True, None)
+        second = await gateway.request("log_lines", **question, after=first["after"])
+        assert ([row["text"] for _, row in second["lines"]], second["more"], second["end"]) == (["2"], False, None)
+    segment(server.home.journal, ended(call), number=1)
+    last = await gateway.request("log_lines", **question, after=second["after"])
+    assert (last["lines"], last["end"]) == ([], {"call": call.call, "state": "SUCCEEDED", "code": None})
+
+
+async def test_lines_of_a_call_that_the_asker_may_not_see_are_not_found(server: Running) -> None:
+    gateway, call = await server.gateway(), started()
+    segment(server.home.journal, call)
+    eve = {"principal": "eve", "team": "blue", "role": "viewer"}
+    for asked, actor in ((call.call, eve), (new_id(), ADMIN)):
+        with pytest.raises(NotFound):
+            await gateway.request("log_lines", function=None, call=asked, after=-1, limit=9, actor=actor)
 
 
 async def test_sql_that_is_refused_is_the_askers_error(server: Running) -> None:

@@ -38,7 +38,7 @@ class Keeper:
     @contextmanager
     def gateway(self, instance: str = NEXT, **answers: Any) -> Iterator[Peer]:
         """A gateway that is connected, and alive."""
-        peer = Peer(**{"held": [], **answers})
+        peer = Peer(**{"held": [], "telling": [], **answers})
         with locked(self.home.journal / f"{instance}.000000.ndjson"):
             self.gateways[peer.link] = {"role": "gateway", "instance": instance}
             yield peer
@@ -223,3 +223,23 @@ async def test_every_gateway_is_told_to_cancel(keeper: Keeper) -> None:
     with keeper.gateway() as one, keeper.gateway(f"{NEXT}0") as two:
         await keeper.ask("cancel_call", call_id="some call")
     assert one.told == two.told == [("cancel", {"call_id": "some call"})]
+
+
+# Webhooks
+
+
+async def test_an_end_that_a_dead_gateway_had_to_tell_is_told_by_one_that_lives(keeper: Keeper) -> None:
+    call = spawned(webhook="https://example.com/done")
+    await keeper.keep(call, settled(call))
+    with keeper.gateway() as peer:
+        await keeper.spawned._hand_out_ends()
+        (asked,) = peer.asked_for("tell")
+        assert [end["call"] for end in asked["ends"]] == [call.call]
+        await keeper.spawned._hand_out_ends()
+        assert len(peer.asked_for("tell")) == 1
+
+
+async def test_what_is_typed_reaches_every_gateway(keeper: Keeper) -> None:
+    with keeper.gateway() as peer:
+        await keeper.ask("type", call_id="c", line="next")
+        assert peer.told_of("type") == [{"call_id": "c", "line": "next"}]

@@ -1,0 +1,106 @@
+"""Following logs: the lines that are recorded, then those of calls in flight at any gateway, each once.
+
+Lines are read from the registry, where they land within a moment, in batches, and the next batch when the client has
+taken the last: however slow it is, nothing is dropped and nothing is held for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.responses import StreamingResponse
+
+from rayfaas.errors import BadRequest, RayfaasError, Unavailable, to_problem
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.streams import NdjsonFormat
+from rayfaas.names import check_call
+from rayfaas.wire import SSE
+
+LOOK_S = 0.2
+# So often something is sent, so that neither side takes the connection for dead.
+IDLE_S = 15.0
+# Lines of one batch.
+BATCH = 1_000
+
+
+class Following:
+    """Answers who follows. `ending` is set when this gateway is told to end."""
+
+    def __init__(self, controller: ControllerLink, ending: asyncio.Event) -> None:
+        self._controller, self._ending = controller, ending
+
+    async def response(
+        self,
+        format: NdjsonFormat,
+        function: str | None,
+        call: str | None,
+        after: int | None,
+        lines: int,
+        actor: dict[str, str],
+    ) -> StreamingResponse:
+        """`after` is the number of the last line that the client has; without it, it gets the last `lines`, or all
+        those of `call`. Ends with the call. Raises what there is against the question."""
+        call = check_call(call) if call is not None else None
+        question = {"function": function, "call": call, "actor": actor}
+        if after is None and call is not None:
+            after = -1
+        first = await self._ask(question, after, min(lines, BATCH) if after is None else BATCH)
+        return StreamingResponse(
+            self._events(format, question, first),
+            media_type=format.content_type,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    async def _ask(self, question: dict[str, Any], after: int | None, limit: int) -> dict[str, Any]:
+        found: dict[str, Any] = await self._controller.request("log_lines", **question, after=after, limit=limit)
+        return found
+
+    async def _events(
+        self, format: NdjsonFormat, question: dict[str, Any], first: dict[str, Any]
+    ) -> AsyncIterator[bytes]:
+        batch, said_at = first, time.monotonic()
+        while True:
+            if batch["lines"]:
+                yield b"".join(_line(format, number, line) for number, line in batch["lines"])
+                said_at = time.monotonic()
+            if batch["end"] is not None:
+                yield format.done(batch["end"])
+                return
+            if not batch["more"] and await self._is_ending():
+                yield format.error(to_problem(Unavailable("The gateway ends. Ask again, after the last line.")))
+                return
+            if time.monotonic() - said_at > IDLE_S:
+                yield format.idle()
+                said_at = time.monotonic()
+            try:
+                batch = await self._ask(question, batch["after"], BATCH)
+            except Unavailable:
+                batch = {**batch, "lines": [], "more": False}  # the controller is back in a moment
+            except RayfaasError as error:
+                yield format.error(to_problem(error))
+                return
+
+    async def _is_ending(self) -> bool:
+        """Wait for the next look; whether the gateway ends."""
+        try:
+            await asyncio.wait_for(self._ending.wait(), LOOK_S)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+
+def last_seen(header: str | None) -> int | None:
+    """Of `Last-Event-ID`, which browsers send when they ask again."""
+    if header is None:
+        return None
+    if not header.isascii() or not header.isdigit() or len(header) > 18:
+        raise BadRequest(f"Last-Event-ID is the number of a line, not {header!r}.")
+    return int(header)
+
+
+def _line(format: NdjsonFormat, number: int, line: dict[str, Any]) -> bytes:
+    text = format.log(line)
+    return b"id: %d\n%b" % (number, text) if format.content_type == SSE else text
