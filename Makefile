@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
 
-.PHONY: demo up down test unit fuzz lint bench clean
+AIRFLOW := .venv-airflow
+
+.PHONY: demo up down test unit fuzz lint bench airflow clean
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[server,demo,dev,bench]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[server,demo,dev,bench,prefect]'
 	touch $@
 
 demo: $(INSTALLED)  ## deploy, call, edit and query a function, then stop all that was started
@@ -40,5 +42,10 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)  ## measure this and its neighbours in one run
 	$(BIN)/python -m benchmarks
 
+airflow: $(INSTALLED)  ## a DAG that calls deployed functions; Airflow has an environment of its own
+	test -x $(AIRFLOW)/bin/airflow || $(BIN)/uv venv --quiet --clear --python $(PYTHON) $(AIRFLOW)
+	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python 'apache-airflow>=3' -e .
+	$(BIN)/python -m pytest tests/e2e/airflow_dag.py
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(AIRFLOW) build dist *.egg-info

@@ -1,4 +1,4 @@
-"""The gateway's ASGI application: calls take the short way, everything else goes through Starlette."""
+"""The gateway's ASGI application: calls and applications take the short way, everything else goes through Starlette."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rayfaas.errors import PROBLEM_JSON, BadRequest, MethodNotAllowed, NotFound, RayfaasError, to_problem
+from rayfaas.gateway.applications import PREFIX as APPLICATIONS
+from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
@@ -27,9 +29,15 @@ class App:
     """The whole HTTP surface."""
 
     def __init__(
-        self, invoke: Invoke, calls: Calls, control: Control, openapi: OpenApi, controller: ControllerLink
+        self,
+        invoke: Invoke,
+        applications: Applications,
+        calls: Calls,
+        control: Control,
+        openapi: OpenApi,
+        controller: ControllerLink,
     ) -> None:
-        self._invoke = invoke
+        self._invoke, self._applications = invoke, applications
         self._rest = Starlette(
             routes=[
                 Route("/healthz", healthz),
@@ -44,6 +52,8 @@ class App:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._invoke(scope, receive, send)
+        elif scope["path"].startswith(APPLICATIONS):
+            await self._applications(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
 

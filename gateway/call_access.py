@@ -22,13 +22,14 @@ _MAC_BYTES = 16
 
 
 class Claims(msgspec.Struct, array_like=True, frozen=True):
-    """`call` is the parent of what is called with it, `deadline` is Unix time in seconds."""
+    """`call` is the parent of what is called with it, `deadline` is Unix time in seconds, `context` goes with it."""
 
     call: str
     root: str
     principal: str
     team: str
     deadline: float
+    context: str | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -19,7 +19,7 @@ from rayfaas.gateway.call_options import CALL_OPTIONS
 from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList, Headers
-from rayfaas.gateway.invoke import Invoke, Receive, call_headers, context_of, result_headers
+from rayfaas.gateway.invoke import Invoke, Receive, call_headers, result_headers
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, write_problem
 from rayfaas.gateway.recording import Recording
@@ -89,7 +89,7 @@ class Direct:
         direct.call = call
         exchange.on_gone = partial(self._invoke.client_gone, call)
         self._recording.in_flight[call.call_id] = call
-        record = self._recording.start_record(call, exchange.target, context_of(exchange.headers))
+        record = self._recording.start_record(call, exchange.target)
         self._starting.append(Start(direct, call, record))
         self._turn_soon()
 

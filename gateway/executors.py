@@ -13,11 +13,13 @@ from rayfaas.connection import Connection
 from rayfaas.envelope import CancelHeader, CreditHeader, ErrorHeader, ReadyHeader, ResultHeader
 from rayfaas.errors import ExecutorDied, ProtocolError
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.app_calls import AppCall
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.handshake import Identity, ServerSide, derive
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode_credit = msgspec.msgpack.Decoder(CreditHeader).decode
 _decode_ready = msgspec.msgpack.Decoder(ReadyHeader).decode
 decode_result = msgspec.msgpack.Decoder(ResultHeader).decode
 decode_error = msgspec.msgpack.Decoder(ErrorHeader).decode
@@ -68,7 +70,7 @@ class ExecutorConnection(Connection):
         number = next(self._numbers)
         pending.executor, pending.number, pending.dispatched_ns = self, number, time.time_ns()
         self.calls[number] = pending
-        self.send(Kind.CALL, number, pending.header(), pending.body)
+        self.send(pending.kind, number, pending.header(), pending.body)
 
     def check(self, pending: PendingCall) -> None:
         """Ask whether its arguments would do. It runs nothing, and counts as no call."""
@@ -84,6 +86,10 @@ class ExecutorConnection(Connection):
 
     def grant(self, pending: PendingCall, items: int) -> None:
         self.send(Kind.CREDIT, pending.number, _encode(CreditHeader(items)))
+
+    def input(self, pending: PendingCall, header: bytes, body: bytes) -> None:
+        """What the client of an application sent."""
+        self.send(Kind.INPUT, pending.number, header, body)
 
     def cancel(self, pending: PendingCall, reason: str) -> None:
         """Nobody waits for it; its answer, if one comes, is dropped. The executor may end itself over it."""
@@ -117,6 +123,10 @@ class ExecutorConnection(Connection):
             pending = self.calls.get(message.call)
             if pending is not None and pending.debug:
                 pending.hear(message)
+        elif kind == Kind.CREDIT:
+            pending = self.calls.get(message.call)
+            if isinstance(pending, AppCall):
+                pending.granted(_decode_credit(message.header).items)
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:
                 self._listener.executor_leaves(self, self.ready_header.version_key)

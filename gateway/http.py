@@ -146,6 +146,11 @@ class CallProtocol(HttpToolsProtocol):
             and self._direct.takes(headers)
         )
 
+    def handle_websocket_upgrade(self) -> None:
+        """From here on it is another protocol's, which writes for itself."""
+        self.transport = self._paired.let_go()
+        super().handle_websocket_upgrade()
+
     # Answers
 
     def answer(self, status: int, headers: HeaderList, body: bytes, keep_alive: bool) -> None:
@@ -213,6 +218,11 @@ class PairedWrites:
         """Hold nothing."""
         self._flush()
         self._transport.write(data)
+
+    def let_go(self) -> asyncio.Transport:
+        """The transport itself, with nothing held back from it."""
+        self._flush()
+        return self._transport
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()

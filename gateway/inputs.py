@@ -35,11 +35,10 @@ class Inputs:
         dispatcher: Dispatcher,
         recording: Recording,
         target: str,
-        context: str | None,
         most_bytes: int,
     ) -> None:
         self._make_call, self._dispatcher, self._recording = make_call, dispatcher, recording
-        self._target, self._context, self._most_bytes = target, context, most_bytes
+        self._target, self._most_bytes = target, most_bytes
         self._answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AT_ONCE - 1)  # and one is awaited
         self._tasks: set[asyncio.Task[Any]] = set()
         self.id = new_id()
@@ -115,7 +114,7 @@ class Inputs:
         call.content_type, call.accept, call.parent_id = JSON, JSON, self.id
         if call.root_id == call.call_id:
             call.root_id = self.id
-        self._recording.start(call, self._target, self._context)
+        self._recording.start(call, self._target)
         return call
 
     async def _run(self, call: PendingCall) -> Outcome:

@@ -10,9 +10,10 @@ import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from rayfaas.config import Limits
+from rayfaas.context import MAX_CONTEXT
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import (
     BadRequest,
@@ -42,6 +43,7 @@ from rayfaas.names import new_id
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 PREFIX = "/call/"
+AnyCall = TypeVar("AnyCall", bound=PendingCall)
 
 
 class Invoke:
@@ -67,7 +69,7 @@ class Invoke:
             return await send_error(send, MethodNotAllowed("Functions are called with POST."), [(b"allow", b"POST")])
         try:
             began_ns = time.time_ns()
-            principal, route, was_parked = await self._admit_soon(target, headers)
+            principal, route, was_parked = await self.admit_soon(target, headers)
             format = format_for(headers)
             key = _text(headers, b"idempotency-key")
             is_kept = key is not None or b"respond-async" in headers.get(b"prefer", b"")
@@ -91,7 +93,7 @@ class Invoke:
                 return await self._spawned.answer(call, target, key, headers, webhook, send)
             if DEBUG in headers:
                 call.let_debug(DEBUG_S)
-            self._recording.start(call, target, context_of(headers))
+            self._recording.start(call, target)
         except RayfaasError as error:
             await send_error(send, error)
             return
@@ -154,7 +156,7 @@ class Invoke:
             raise BadRequest("Rayfaas-Webhook is for calls that are spawned: send `Prefer: respond-async` with it.")
         return self._webhook_rules.check(url)
 
-    async def _admit_soon(self, target: str, headers: Headers) -> tuple[Principal, Route, bool]:
+    async def admit_soon(self, target: str, headers: Headers) -> tuple[Principal, Route, bool]:
         """Who calls, for the team that is asked for, and what; and whether one had to wait until that was replaced."""
         deadline = math.inf
         while True:
@@ -171,6 +173,7 @@ class Invoke:
                         f"{parked.function} was still being replaced after {patience_s:.1f} s, the timeout."
                     ) from None
 
+    @overload
     def accept(
         self,
         route: Route,
@@ -180,13 +183,31 @@ class Invoke:
         wants_logs: bool = False,
         first: First | None = None,
         accept: str = "",
+    ) -> PendingCall: ...
+    @overload
+    def accept(
+        self, route: Route, principal: Principal, headers: Headers, body: bytes, *, kind: Callable[..., AnyCall]
+    ) -> AnyCall: ...
+    def accept(
+        self,
+        route: Route,
+        principal: Principal,
+        headers: Headers,
+        body: bytes,
+        wants_logs: bool = False,
+        first: First | None = None,
+        accept: str = "",
+        kind: Callable[..., PendingCall] = PendingCall,
     ) -> PendingCall:
         call_id = new_id()
         parent_id, most_s = _text(headers, b"rayfaas-parent"), math.inf
         root_id = _text(headers, b"rayfaas-root") or parent_id or call_id
         if (parent := principal.parent) is not None:
             parent_id, root_id, most_s = parent.call, parent.root, max(0.001, parent.deadline - time.time())
-        return PendingCall(
+            context = parent.context
+        else:
+            context = _context(headers)
+        return kind(
             route,
             call_id,
             root_id,
@@ -200,6 +221,7 @@ class Invoke:
             wants_logs,
             first=first,
             accept=accept,
+            context=context,
         )
 
     def _inputs(self, route: Route, principal: Principal, target: str, headers: Headers, priority: int) -> Inputs:
@@ -211,8 +233,7 @@ class Invoke:
             call.priority = priority
             return call
 
-        context, most_bytes = context_of(headers), self._limits.max_body
-        return Inputs(make_call, self._dispatcher, self._recording, target, context, most_bytes)
+        return Inputs(make_call, self._dispatcher, self._recording, target, self._limits.max_body)
 
     async def _answer(self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
         try:
@@ -296,9 +317,12 @@ def call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-def context_of(headers: Headers) -> str | None:
+def _context(headers: Headers) -> str | None:
     """What the caller says of where it runs."""
-    return _text(headers, b"rayfaas-context")
+    value = headers.get(b"rayfaas-context")
+    if value is not None and len(value) > MAX_CONTEXT:
+        raise BadRequest(f"Rayfaas-Context may have {MAX_CONTEXT:,} bytes, not {len(value):,}.")
+    return value.decode("latin-1") if value else None
 
 
 def _text(headers: Headers, name: bytes) -> str | None:

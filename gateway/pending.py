@@ -32,6 +32,8 @@ class Runner(Protocol):
 
     def type(self, pending: PendingCall, line: str) -> None: ...
 
+    def input(self, pending: PendingCall, header: bytes, body: bytes) -> None: ...
+
 
 class First(Protocol):
     """Who waits for a call's first message: a future, or what is told at once."""
@@ -51,10 +53,12 @@ class PendingCall:
     """
 
     __slots__ = (
-        "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "credit", "deadline", "debug",
+        "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "context", "credit",
+        "deadline", "debug",
         "dispatched_ns", "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal",
         "priority", "root_id", "route", "team", "timer", "wants_logs",
     )  # fmt: skip
+    kind = Kind.CALL  # of the frame that it is sent in
 
     def __init__(
         self,
@@ -72,7 +76,9 @@ class PendingCall:
         credit: int = 64,
         first: First | None = None,
         accept: str = "",
+        context: str | None = None,
     ) -> None:
+        self.context = context
         self.route, self.call_id, self.root_id, self.parent_id = route, call_id, root_id, parent_id
         self.principal, self.team, self.content_type, self.body = principal, team, content_type, body
         self.accept = accept
@@ -122,7 +128,7 @@ class PendingCall:
 
     def claims(self) -> Claims:
         """What the calls that it makes are made as."""
-        return Claims(self.call_id, self.root_id, self.principal, self.team, self.deadline)
+        return Claims(self.call_id, self.root_id, self.principal, self.team, self.deadline, self.context)
 
     def hear(self, message: Message) -> None:
         if message.kind == Kind.LOG:

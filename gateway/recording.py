@@ -45,16 +45,12 @@ class Recording:
         self._journal = journal
         self.in_flight: dict[str, PendingCall] = {}
 
-    def start(
-        self, call: PendingCall, target: str, context: str | None = None, idempotency_key: str | None = None
-    ) -> None:
+    def start(self, call: PendingCall, target: str, idempotency_key: str | None = None) -> None:
         """Raises `Unavailable`: a call that can't be recorded is not run."""
-        self._journal.started(self.start_record(call, target, context, idempotency_key))
+        self._journal.started(self.start_record(call, target, idempotency_key))
         self.in_flight[call.call_id] = call
 
-    def start_record(
-        self, call: PendingCall, target: str, context: str | None = None, idempotency_key: str | None = None
-    ) -> CallStarted:
+    def start_record(self, call: PendingCall, target: str, idempotency_key: str | None = None) -> CallStarted:
         route, version = call.route, call.route.version
         return CallStarted(
             call.call_id,
@@ -75,7 +71,7 @@ class Recording:
             call.parent_id,
             route.alias,
             route.alias_revision,
-            context,
+            call.context,
             idempotency_key,
             route.method,
         )

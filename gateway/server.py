@@ -17,6 +17,7 @@ import uvicorn
 
 from rayfaas.config import Limits, local_url
 from rayfaas.gateway.app import App
+from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
@@ -97,7 +98,9 @@ class Gateway:
         following = Following(self._controller, self._ending)
         calls = Calls(self._routes, self._controller, spawned, invoke, following)
         control = Control(self._routes, self._controller, following, webhooks.secret)
-        self._app = App(invoke, calls, control, OpenApi(self._routes, self._controller), self._controller)
+        applications = Applications(invoke, self._dispatcher, recording)
+        openapi = OpenApi(self._routes, self._controller)
+        self._app = App(invoke, applications, calls, control, openapi, self._controller)
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()
@@ -130,7 +133,8 @@ class Gateway:
         config = uvicorn.Config(
             cast(Any, self._app),
             http=cast(Any, partial(CallProtocol, self._direct)),
-            ws="none",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,  # a small message could be a very large one
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -105,7 +105,7 @@ class Spawned:
             raise BodyTooLarge(f"A call that is kept may have {MAX_BODY:,} bytes, not {len(call.body):,}.")
         if len(self._jobs) >= MAX_HELD:
             raise QueueFull(f"{len(self._jobs)} spawned calls are held already. Try again a little later.")
-        call_id = await self._reserve(call, key) if key is not None else call.call_id
+        call_id = await self._reserve(call, key, headers) if key is not None else call.call_id
         if call_id == call.call_id:
             record = self._record(call, target, key, _retries(headers, call.route), webhook)
             await self._keep(record)
@@ -232,8 +232,8 @@ class Spawned:
             base64.b64decode(record.body),
             record.timeout_s,
             self._recording.log,
-            wants_logs=False,
             accept=record.accept,
+            context=record.context,
         )
         call.priority = record.priority
         job.attempt = call
@@ -291,7 +291,7 @@ class Spawned:
                 await self._controller.request("release", call_id=record.call)
             raise
 
-    async def _reserve(self, call: PendingCall, key: str) -> str:
+    async def _reserve(self, call: PendingCall, key: str, headers: dict[bytes, bytes]) -> str:
         """The id of the call that has this key: the given one's, or that of an earlier one."""
         reserved: str = await self._controller.request(
             "reserve",
@@ -300,6 +300,7 @@ class Spawned:
             key=key,
             call_id=call.call_id,
             gateway=self._journal.instance,
+            rerun_failed=headers.get(b"rayfaas-rerun") == b"failed",
         )
         return reserved
 
@@ -325,6 +326,7 @@ class Spawned:
             accept=call.accept,
             priority=call.priority,
             webhook=webhook,
+            context=call.context,
         )
 
 

@@ -17,6 +17,7 @@ from builtins import breakpoint
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rayfaas.application import asgi
 from rayfaas.batching import batched
 from rayfaas.cls import Cls, cls
 from rayfaas.context import CallContext, current_call
@@ -45,6 +46,7 @@ __all__ = [
     "SpawnedCall",
     "Stream",
     "Validation",
+    "asgi",
     "batched",
     "breakpoint",
     "cls",

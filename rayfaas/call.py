@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rayfaas import wire
@@ -12,6 +14,7 @@ from rayfaas.call_options import NO_OPTIONS, CallOptions
 from rayfaas.context import current_call
 from rayfaas.errors import ProtocolError, Unavailable
 from rayfaas.names import Target
+from rayfaas.origin import context_header, run_identity
 from rayfaas.raised import error_of
 from rayfaas.transport import Transport
 from rayfaas.validation import Validation
@@ -22,12 +25,20 @@ OnLog = Callable[[dict[str, Any]], None]
 _GRACE_S = 10.0
 
 
+AUTO = "auto"
+"""The idempotency key that stands for one made of the orchestrator's run, the target and the arguments."""
+
+
 @dataclass(frozen=True)
 class Call:
+    """Made where the caller is, on its thread: there it is known which run makes it."""
+
     target: str
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     options: CallOptions = NO_OPTIONS
+    context: str | None = field(default_factory=context_header)
+    run: tuple[str, ...] | None = field(default_factory=run_identity)
 
     async def spawn(self, transport: Transport) -> str:
         """Have it run by itself; its id, when the server has it on disk."""
@@ -107,10 +118,23 @@ class Call:
         return wire.encode_arguments(self.args, self.kwargs)
 
     def _headers(self) -> dict[str, str]:
-        headers = self.options.headers()
+        if self.options.idempotency_key == AUTO:
+            headers = replace(self.options, idempotency_key=self._key_of_run()).headers()
+            headers |= {"Rayfaas-Rerun": "failed"} if self.run is not None else {}
+        else:
+            headers = self.options.headers()
+        if self.context is not None:
+            headers["Rayfaas-Context"] = self.context
         if (parent := current_call()) is not None:
             headers["Rayfaas-Parent"], headers["Rayfaas-Root"] = parent.call_id, parent.root_id
         return headers
+
+    def _key_of_run(self) -> str | None:
+        """None outside of an orchestrator: there nobody tries again."""
+        if self.run is None:
+            return None
+        parts = json.dumps([*self.run, self.target, hashlib.sha256(self._arguments()[1]).hexdigest()])
+        return f"run-{hashlib.sha256(parts.encode()).hexdigest()}"
 
     @property
     def _patience_s(self) -> float | None:

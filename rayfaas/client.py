@@ -85,37 +85,40 @@ class Client(Speaker):
     # Calls
 
     @operation
-    async def answer(
+    def answer(
         self,
         target: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         options: CallOptions = NO_OPTIONS,
         on_log: LogListener | None = None,
-    ) -> Any:
+    ) -> Coroutine[Any, Any, Any]:
         """Call a function and wait for its result; of a generator, the list of its items.
 
         `on_log` is called on the client's own thread, and can't make calls with this client.
         """
-        return await Call(target, args, kwargs, options).answer(self._transport, on_log)
+        return Call(target, args, kwargs, options).answer(self._transport, on_log)
 
     @operation
-    async def spawn(
+    def spawn(
         self,
         target: str,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         options: CallOptions = NO_OPTIONS,
-    ) -> SpawnedCall:
+    ) -> Coroutine[Any, Any, SpawnedCall]:
         """Have a function called, whatever happens; returns when the server has the call on disk."""
-        return SpawnedCall(self._sessions, await Call(target, args, kwargs, options).spawn(self._transport))
+        return self._spawn(Call(target, args, kwargs, options))
+
+    async def _spawn(self, call: Call) -> SpawnedCall:
+        return SpawnedCall(self._sessions, await call.spawn(self._transport))
 
     @operation
-    async def validate(
+    def validate(
         self, target: str, args: tuple[Any, ...], kwargs: Mapping[str, Any], options: CallOptions = NO_OPTIONS
-    ) -> Validation:
+    ) -> Coroutine[Any, Any, Validation]:
         """A dry run: raises what the call would be refused with, and runs nothing."""
-        return await Call(target, args, kwargs, options).validate(self._transport)
+        return Call(target, args, kwargs, options).validate(self._transport)
 
     def spawned(self, call_id: str) -> SpawnedCall:
         """The spawned call with this id. Nothing is asked of the server before its first operation."""

@@ -130,6 +130,49 @@ class ClientConfig:
         return cls(url.rstrip("/"), token)
 
 
+class Surroundings:
+    """What the environment tells of who runs this program: an Airflow task, a GitHub Actions job, a notebook.
+
+    >>> Surroundings.airflow({"AIRFLOW_CTX_DAG_ID": "nightly", "AIRFLOW_CTX_TASK_ID": "embed"})
+    {'dag': 'nightly', 'task': 'embed'}
+    """
+
+    @staticmethod
+    def airflow(environ: Mapping[str, str]) -> dict[str, str]:
+        """Set by every version of Airflow, for what a task starts too. Empty elsewhere."""
+        return _told(environ, _AIRFLOW) if "AIRFLOW_CTX_DAG_ID" in environ else {}
+
+    @staticmethod
+    def github(environ: Mapping[str, str]) -> dict[str, str]:
+        return _told(environ, _GITHUB) if environ.get("GITHUB_ACTIONS") == "true" else {}
+
+    @staticmethod
+    def notebook(environ: Mapping[str, str]) -> str | None:
+        """The notebook's path, as Jupyter's server gives it to kernels."""
+        return environ.get("JPY_SESSION_NAME")
+
+
+_AIRFLOW = {
+    "dag": "AIRFLOW_CTX_DAG_ID",
+    "run": "AIRFLOW_CTX_DAG_RUN_ID",
+    "task": "AIRFLOW_CTX_TASK_ID",
+    "try": "AIRFLOW_CTX_TRY_NUMBER",
+}
+_GITHUB = {
+    "repository": "GITHUB_REPOSITORY",
+    "workflow": "GITHUB_WORKFLOW",
+    "job": "GITHUB_JOB",
+    "run": "GITHUB_RUN_ID",
+    "attempt": "GITHUB_RUN_ATTEMPT",
+    "sha": "GITHUB_SHA",
+    "actor": "GITHUB_ACTOR",
+}
+
+
+def _told(environ: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[variable] for name, variable in variables.items() if variable in environ}
+
+
 def local_url(host: str, port: int) -> str:
     """How this machine reaches a server that listens on `host`.
 

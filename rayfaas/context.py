@@ -7,6 +7,9 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+# How long the header Rayfaas-Context may be, in bytes.
+MAX_CONTEXT = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

@@ -1,4 +1,4 @@
-"""What `@rayfaas.function(...)` or `@rayfaas.cls(...)` declares: a name, a team, a spec, the data files it needs."""
+"""What `@rayfaas.function(...)` and its like declare: a name, a team, a spec, the data files it needs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_af
 _SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap")
 
 OPTIONS = ("name", "team", *_SPEC, *_SHAPE, *_SCALING, "include")
+
+
+# Where a decorator's differ from those of `Spec`: many requests at once, and WebSockets that stay open.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {"asgi": {"concurrency": 100, "timeout_s": 3600.0}}
 
 
 class Options(TypedDict, total=False):
@@ -58,7 +62,8 @@ class Declaration:
         >>> Declaration.of("embed", {"timeout_s": 5}).spec.timeout_s
         5.0
         """
-        given = {option: value for option, value in options.items() if value is not None}
+        given = dict(_DEFAULTS.get(decorator, {}))
+        given |= {option: value for option, value in options.items() if value is not None}
         what = f"@rayfaas.{decorator} of {python_name}"
         if unknown := sorted(given.keys() - set(OPTIONS)):
             raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from urllib.parse import urlsplit, urlunsplit
 from rayfaas import wire
 from rayfaas.bundle import Bundle
 from rayfaas.errors import NotFound, Unavailable, from_problem
+from rayfaas.git import commit_of, git
 from rayfaas.spec import Provenance, Publish, Spec
 from rayfaas.transport import Transport
 
 OnEvent = Callable[[dict[str, Any]], None]
 """Is told of each event of a deploy: `published`, `progress` (with `phase` and `detail`), `live`."""
 
-_GIT_S = 5.0
 # How much longer than its own deadline the answer of a deploy may take.
 _GRACE_S = 30.0
 _ZIP = "application/zip"
@@ -78,12 +77,11 @@ def publish_of(bundle: Bundle, spec: Spec, alias: str, message: str | None) -> P
 def provenance(path: Path, message: str | None = None) -> Provenance:
     """From which commit the code at `path` is; without git, or outside of a repository, only the rest."""
     directory = path if path.is_dir() else path.parent
-    commit = _git(directory, "rev-parse", "HEAD")
-    changed = _git(directory, "status", "--porcelain", "--untracked-files=no") if commit else None
-    remote = _git(directory, "remote", "get-url", "origin") if commit else None
+    commit, is_dirty = commit_of(directory)
+    remote = git(directory, "remote", "get-url", "origin") if commit else None
     return Provenance(
         git_commit=commit,
-        git_dirty=None if changed is None else bool(changed),
+        git_dirty=is_dirty,
         git_remote=_without_credentials(remote) if remote else None,
         python=platform.python_version(),
         message=message,
@@ -107,17 +105,6 @@ def _deployed(event: dict[str, Any]) -> Deployed:
         took_ms=event["took_ms"],
         phases=event["phases"],
     )
-
-
-def _git(directory: Path, *arguments: str) -> str | None:
-    """What git answers, None where it fails or there is none."""
-    try:
-        answer = subprocess.run(
-            ["git", "-C", str(directory), *arguments], capture_output=True, text=True, timeout=_GIT_S, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip()
 
 
 def _without_credentials(url: str) -> str:

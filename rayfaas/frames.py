@@ -45,6 +45,8 @@ class Kind(IntEnum):
     ACCESS = 12  # executor → gateway: with what may this call call others? The gateway answers in kind
     CHECK = 13  # gateway → executor: would these arguments do? Like a CALL that ends before the function
     DEBUG = 14  # executor → gateway: what a call's debugger says; gateway → executor: the line that was typed
+    OPEN = 15  # gateway → executor: a request or WebSocket for the application that it serves
+    INPUT = 16  # gateway → executor: what its client sent. The executor grants CREDIT for it
 
 
 class Message(NamedTuple):

@@ -63,11 +63,12 @@ def function(fn: Any = None, /, **options: Any) -> Any:
     Raises `BadRequest` where an option is not valid.
     """
     if fn is None:
-        return lambda decorated: _declare(decorated, options)
-    return _declare(fn, options)
+        return lambda decorated: declare(decorated, options)
+    return declare(fn, options)
 
 
-def _declare(fn: Any, options: Mapping[str, Any]) -> Function[Any, Any]:
+def declare(fn: Any, options: Mapping[str, Any], decorator: str = "function") -> Function[Any, Any]:
+    """The function with what its decorator's options say. Raises `BadRequest`."""
     if isinstance(fn, Function):
         raise BadRequest(f"{fn.name} is decorated with @rayfaas.function twice.")
     name = getattr(fn, "__name__", None)
@@ -80,7 +81,7 @@ def _declare(fn: Any, options: Mapping[str, Any]) -> Function[Any, Any]:
         raise BadRequest(
             f"{fn.__qualname__} is a method; @rayfaas.function decorates functions. Deploy its class: @rayfaas.cls."
         )
-    return Function(fn, Declaration.of(name, options))
+    return Function(fn, Declaration.of(name, options, decorator))
 
 
 def _is_method(qualname: str) -> bool:

@@ -114,6 +114,7 @@ class Spawned(msgspec.Struct, tag="spawned", tag_field="k", omit_defaults=True):
     accept: str = ""
     priority: int = 0
     webhook: str | None = None
+    context: str | None = None
 
 
 class Settled(msgspec.Struct, tag="settled", tag_field="k", omit_defaults=True):

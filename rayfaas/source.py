@@ -13,7 +13,7 @@ from rayfaas.errors import BadRequest
 from rayfaas.imported import imported_functions
 from rayfaas.project import Project, SourceFile
 
-DECORATORS = ("function", "cls")
+DECORATORS = ("function", "asgi", "cls")
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,15 @@ def _read_off(tree: ast.Module) -> list[DeclaredFunction] | None:
     for node in tree.body:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             continue
-        decorates = "cls" if isinstance(node, ast.ClassDef) else "function"
-        ours = [decorator for decorator in node.decorator_list if names.decorator(decorator) == decorates]
+        fitting = ("cls",) if isinstance(node, ast.ClassDef) else ("function", "asgi")
+        ours = [decorator for decorator in node.decorator_list if names.decorator(decorator) in fitting]
         decorators.update(id(each) for decorator in ours for each in ast.walk(decorator))
         for decorator in ours:
             options = _literal_options(decorator)
             if options is None:
                 return None
-            found.append(DeclaredFunction(node.name, Declaration.of(node.name, options, decorates)))
+            kind = names.decorator(decorator) or ""
+            found.append(DeclaredFunction(node.name, Declaration.of(node.name, options, kind)))
     if any(names.decorator(node) and id(node) not in decorators for node in ast.walk(tree)):
         return None
     return found

@@ -48,7 +48,8 @@ SELECT call::UUID, function, version, at_us, stream, level, text FROM records WH
 INSERT INTO store.spawned BY NAME
 SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, function,
        version, principal, team, gateway, accepted_us, content_type, body, timeout_s, retries, retry_delay_s,
-       idempotency_key, method, coalesce(accept, '') AS accept, coalesce(priority, 0) AS priority, webhook
+       idempotency_key, method, coalesce(accept, '') AS accept, coalesce(priority, 0) AS priority, webhook,
+       context
 FROM records WHERE k = 'spawned';
 
 -- name: settled

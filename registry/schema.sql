@@ -191,6 +191,8 @@ CREATE TABLE IF NOT EXISTS store.spawned (
     priority INTEGER NOT NULL,
     webhook VARCHAR
 );
+-- What the caller said of where the call comes from: JSON.
+ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS context VARCHAR;
 -- The types that the caller takes as the result, as its Accept header says them; empty: any.
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS accept VARCHAR DEFAULT '';
 

@@ -25,13 +25,17 @@ _ON_ITS_WAY_US = 60_000_000
 
 
 class Reservation(NamedTuple):
-    """A call that wants an idempotency key, and the life of a gateway that has it."""
+    """A call that wants an idempotency key, and the life of a gateway that has it.
+
+    With `rerun_failed` it takes the key over from a call that failed.
+    """
 
     team: str
     function: str
     key: str
     call: str
     gateway: str
+    rerun_failed: bool = False
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -46,12 +50,17 @@ class SpawnedCalls:
         self._database, self._directory = database, directory
 
     def reserve(self, wanted: Sequence[Reservation]) -> list[str]:
-        """For each, the call that has its key; from now on its own, if none has. All or none."""
+        """For each, the call that has its key; from now on its own, if none has, or one that failed. All or none."""
         if not wanted:
             return []
         with self._database.transaction():
             holders = self._holders(wanted)
-            new = [each for each in wanted if holders.setdefault(each.name, each.call) == each.call]
+            failed = self._failed([holders[each.name] for each in wanted if each.rerun_failed and each.name in holders])
+            for each in wanted:
+                if each.rerun_failed and holders.get(each.name) in failed:
+                    del holders[each.name]
+                holders.setdefault(each.name, each.call)
+            new = [each for each in wanted if holders[each.name] == each.call]
             if new:
                 self._run("reserve", **_columns(new))
         return [holders[each.name] for each in wanted]
@@ -132,6 +141,10 @@ class SpawnedCalls:
         on_their_way = [row for row in on_their_way if row["gateway"] in living]
         holding = [row for row in rows if row["is_kept"]] + on_their_way
         return {(row["team"], row["function"], row["key"]): row["call"] for row in holding}
+
+    def _failed(self, calls: list[str]) -> set[str]:
+        """Those of them that have ended, and not well."""
+        return {row["call"] for row in self._run("failed", calls=calls)} if calls else set()
 
     def _waiting(self, gateway: str, before_us: int) -> list[Row]:
         return self._run("waiting", gateway=gateway, before=before_us, limit=BATCH)

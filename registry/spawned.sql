@@ -5,6 +5,10 @@ FROM store.idempotency SEMI JOIN (
     SELECT unnest($team::VARCHAR[]) AS team, unnest($function::VARCHAR[]) AS function, unnest($key::VARCHAR[]) AS key
 ) USING (team, function, key);
 
+-- name: failed
+SELECT call::VARCHAR AS call FROM store.all_spawned
+WHERE call IN (SELECT unnest($calls::UUID[])) AND state NOT IN ('WAITING', 'SUCCEEDED');
+
 -- name: reserve
 INSERT OR REPLACE INTO store.idempotency
 SELECT unnest($team::VARCHAR[]), unnest($function::VARCHAR[]), unnest($key::VARCHAR[]), unnest($call::UUID[]),
@@ -34,7 +38,7 @@ SELECT DISTINCT gateway FROM store.all_spawned WHERE state = 'WAITING';
 -- name: waiting
 SELECT call::VARCHAR AS call, root::VARCHAR AS root, parent::VARCHAR AS parent, target, function, version, principal,
        team, gateway, accepted_us, content_type, accept, body, timeout_s, retries, retry_delay_s, idempotency_key,
-       method, priority, webhook,
+       method, priority, webhook, context,
        idempotency_key IS NOT NULL AND EXISTS (
            SELECT 1 FROM store.all_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
        ) AS is_begun_once

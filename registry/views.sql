@@ -4,19 +4,22 @@
 -- name: calls
 SELECT call, root, parent, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
        environment_digest, shape, cluster, node, replica, executor, hardware, gateway,
-       principal AS caller, team, owner, context, idempotency_key,
+       principal AS caller, team, owner, idempotency_key, context,
+       coalesce(told ->> '$.prefect.flow', told ->> '$.airflow.dag') AS flow,
+       coalesce(told ->> '$.prefect.flow_run', told ->> '$.airflow.run') AS flow_run,
+       coalesce(told ->> '$.prefect.task', told ->> '$.airflow.task') AS task,
        state, code, retryable, coalesce(cold, '') <> '' AS cold, nullif(cold, '') AS cold_reason,
        make_timestamp(accepted_us) AS accepted_at, make_timestamp(started_us) AS started_at,
        make_timestamp(ended_us) AS ended_at,
        (ended_us - accepted_us) / 1000 AS duration_ms, queue_us / 1000 AS queue_ms, run_us / 1000 AS run_ms,
        cpu_us / 1e6 AS cpu_seconds, gpu_us / 1e6 AS gpu_seconds, bytes_in, bytes_out, items, batch_size
-FROM store.all_calls
+FROM (SELECT *, TRY_CAST(context AS JSON) AS told FROM store.all_calls)
 WHERE {team} IS NULL OR team = {team} OR owner = {team};
 
 -- name: spawned
 SELECT call, root, parent, target, function, version, method, principal AS caller, team, owner, state, code, attempts,
-       retries, idempotency_key, priority, make_timestamp(accepted_us) AS accepted_at,
-       make_timestamp(ended_us) AS ended_at, webhook,
+       retries, idempotency_key, priority, context,
+       make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at, webhook,
        (SELECT any_value(t.state) FROM store.told t WHERE t.call = all_spawned.call) AS webhook_state
 FROM store.all_spawned
 WHERE {team} IS NULL OR team = {team} OR owner = {team};

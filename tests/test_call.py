@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -58,6 +60,35 @@ async def test_a_call_sends_its_arguments_and_only_what_was_said() -> None:
         "rayfaas-priority": "high",
         "rayfaas-webhook": "https://example.com/done",
     }
+
+
+async def test_a_call_says_where_it_comes_from() -> None:
+    async with talking(answering(1)) as (transport, server):
+        await Call("f", (), {}).answer(transport)
+        await Call("f", (), {}, context=None).answer(transport)
+    told, untold = server.requests
+    assert json.loads(told.headers["rayfaas-context"])["program"] == sys.argv[0]
+    assert "rayfaas-context" not in untold.headers
+
+
+async def test_an_automatic_key_is_of_the_run_the_target_and_the_arguments() -> None:
+    async with talking(answering(1)) as (transport, server):
+        run = ("prefect", "f1")
+        for call in (
+            Call("f", (1,), {}, CallOptions(idempotency_key="auto"), run=run),
+            Call("f", (1,), {}, CallOptions(idempotency_key="auto"), run=run),
+            Call("f", (2,), {}, CallOptions(idempotency_key="auto"), run=run),
+            Call("g", (1,), {}, CallOptions(idempotency_key="auto"), run=run),
+            Call("f", (1,), {}, CallOptions(idempotency_key="auto"), run=("prefect", "f2")),
+        ):
+            await call.answer(transport)
+        await Call("f", (1,), {}, CallOptions(idempotency_key="auto"), run=None).answer(transport)
+    *inside, outside = server.requests
+    keys = [request.headers["idempotency-key"] for request in inside]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 4
+    assert {request.headers["rayfaas-rerun"] for request in inside} == {"failed"}
+    assert not {"idempotency-key", "rayfaas-rerun"} & set(outside.headers)
 
 
 @pytest.mark.parametrize("value", [None, 0, "", [], {}, False, {"error": {"code": "not_found"}}, [{"done": {}}]])

@@ -29,7 +29,9 @@ class Callee(NamedTuple):
         return self.name if self.method is None else f"{self.name}.{self.method}"
 
     def methods(self) -> list[Callee]:
-        """Those of a class, each with its interface; of a function itself."""
+        """Those of a class, each with its interface; of a function itself; of an application none, it is not called."""
+        if self.interface.get("kind") == "asgi":
+            return []
         methods = self.interface.get("methods")
         if self.interface.get("kind") != "class" or not isinstance(methods, dict):
             return [self]

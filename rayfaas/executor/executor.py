@@ -17,13 +17,16 @@ from typing import Any
 
 import msgspec
 
+from rayfaas.asgi_events import decode_event
 from rayfaas.default import DEFAULT
 from rayfaas.envelope import CallHeader, CancelHeader, CreditHeader, ReadyHeader
 from rayfaas.errors import DeployError, ImportFailed, RayfaasError, to_problem
+from rayfaas.executor.asgi_calls import AsgiCalls
 from rayfaas.executor.async_calls import AsyncCalls
 from rayfaas.executor.calls import Calls
 from rayfaas.executor.channel import Channel, dial
 from rayfaas.executor.debugging import Debugging
+from rayfaas.executor.exchange import RunningExchange
 from rayfaas.executor.import_times import ImportTimes
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.loading import load
@@ -60,11 +63,11 @@ def run(order: Order, control: Channel) -> None:
         with ImportTimes() as times:
             found = load(order)
             program = Program.of(found)
+            executor = Executor(order, control, program, running, capture)
     except ImportFailed as error:
         control.send(Kind.ERROR, 0, encode_header(sendable(to_problem(error))))
         return
     import_ms = (time.perf_counter() - started) * 1000
-    executor = Executor(order, control, program, running, capture)
     executor.dial_gateways()
     interface = program.interface(inspect.getdoc(found) or "")
     imported = Imported(interface, round(import_ms, 2), times.heavy(), times.modules())
@@ -84,6 +87,12 @@ def _only_started(running: dict[tuple[int, int], RunningCall]) -> RunningCall | 
     return started[0] if len(started) == 1 else None
 
 
+def _calls_of(program: Program) -> type[Calls]:
+    if program.is_application:
+        return AsgiCalls
+    return AsyncCalls if program.needs_loop else SyncCalls
+
+
 class Executor:
     """One version, ready to run."""
 
@@ -96,7 +105,7 @@ class Executor:
         capture: Capture,
     ) -> None:
         self._order, self._control, self._running, self._capture = order, control, running, capture
-        kind = AsyncCalls if program.needs_loop else SyncCalls
+        kind = _calls_of(program)
         version = (order.function, order.version)
         self._calls: Calls = kind(program, version, order.concurrency, self._done)
         self._at_once = program.calls_at_once(order.concurrency)
@@ -123,18 +132,16 @@ class Executor:
         """A message of a gateway about a call; on the thread that reads."""
         key = (id(channel), message.call)
         if message.kind == Kind.CALL:
-            header = _decode_call(message.header)
-            call = RunningCall(channel, message.call, header, message.body, self._load, self._intake.want)
-            self._running[key] = call
-            self._calls.submit(call)
+            self._begin(RunningCall, channel, message)
         elif message.kind == Kind.CHECK:
-            header = _decode_call(message.header)
-            check = Check(channel, message.call, header, message.body, self._load, self._intake.want)
-            self._running[key] = check
-            self._calls.submit(check)
+            self._begin(Check, channel, message)
+        elif message.kind == Kind.OPEN:
+            self._begin(RunningExchange, channel, message)
         elif running := self._running.get(key):
             if message.kind == Kind.CREDIT:
                 running.grant(_decode_credit(message.header).items)
+            elif message.kind == Kind.INPUT and isinstance(running, RunningExchange):
+                running.hear(decode_event(message.header, message.body))
             elif message.kind == Kind.ACCESS:
                 running.hear_access(message.body)
             elif message.kind == Kind.DEBUG:
@@ -142,6 +149,12 @@ class Executor:
                     running.debugger.hear(message.body.decode("utf-8", "replace"))
             elif message.kind == Kind.CANCEL:
                 self._cancel(key, running, _decode_cancel(message.header).reason)
+
+    def _begin(self, kind: type[RunningCall], channel: Channel, message: Message) -> None:
+        header = _decode_call(message.header)
+        call = kind(channel, message.call, header, message.body, self._load, self._intake.want)
+        self._running[id(channel), message.call] = call
+        self._calls.submit(call)
 
     def gateway_gone(self, channel: Channel) -> None:
         for key, call in list(self._running.items()):
@@ -167,7 +180,7 @@ class Executor:
 
     def _kill_if_running(self, key: tuple[int, int], call: RunningCall) -> None:
         # A call that is still waiting for its turn ends by itself when that comes.
-        if self._running.get(key) is call and call.is_unwanted and (call.is_in_user_code or call.is_binding):
+        if self._running.get(key) is call and call.is_unwanted and call.holds_its_process:
             os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
             os.kill(os.getpid(), signal.SIGKILL)
 

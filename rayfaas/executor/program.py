@@ -23,7 +23,7 @@ EXIT_S = 10.0
 
 
 class Callee(NamedTuple):
-    """What a call calls. `kind` is `sync`, `async`, `generator` or `async_generator`."""
+    """What a call calls. `kind` is `sync`, `async`, `generator`, `async_generator` or `asgi`."""
 
     function: Callable[..., Any]
     signature: Signature
@@ -73,6 +73,12 @@ class Program:
         """The one that enter methods, calls and exit methods share."""
         self._loop = self._loop or asyncio.new_event_loop()
         return self._loop
+
+    @property
+    def is_application(self) -> bool:
+        """Whether its function makes an ASGI application."""
+        function = self.callees.get(None)
+        return function is not None and function.kind == "asgi"
 
     @property
     def needs_loop(self) -> bool:

@@ -134,6 +134,11 @@ class RunningCall:
         """Whether the function was entered. It stays so when the function has returned."""
         return self._started_ns != 0
 
+    @property
+    def holds_its_process(self) -> bool:
+        """Whether nothing but the end of the process can end it, when it was interrupted and goes on."""
+        return self.is_in_user_code or self.is_binding
+
     def _spent(self) -> tuple[int, int, int]:
         if not self._started_ns:
             return 0, 0, 0

@@ -22,6 +22,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 
+from rayfaas.application import is_application
 from rayfaas.errors import ImportFailed, InvalidArguments
 from rayfaas.executor.coercion import coerced, loosened
 from rayfaas.wire import Arguments
@@ -160,7 +161,9 @@ def _all_positional(signature: inspect.Signature) -> set[str] | None:
 
 
 def kind_of(function: Callable[..., Any]) -> str:
-    """`sync`, `async`, `generator` or `async_generator`."""
+    """`sync`, `async`, `generator`, `async_generator`, or `asgi` for what makes an application."""
+    if is_application(function):
+        return "asgi"
     if inspect.isasyncgenfunction(function):
         return "async_generator"
     if inspect.iscoroutinefunction(function):

@@ -62,8 +62,10 @@ class Spawned:
 
     # For gateways
 
-    async def _reserve(self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
-        return await self._reservations.make(Reservation(team, function, key, call_id, gateway))
+    async def _reserve(
+        self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str, rerun_failed: bool = False
+    ) -> str:
+        return await self._reservations.make(Reservation(team, function, key, call_id, gateway, rerun_failed))
 
     async def _release(self, link: Link, call_id: str) -> None:
         """The call could not be kept: its key is free again, unless it is on disk after all."""

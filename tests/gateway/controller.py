@@ -36,6 +36,7 @@ class FakeController(Service):
         super().__init__(methods)
         self._path, self._key = path, key
         self._server: asyncio.Server | None = None
+        self.reruns: list[bool] = []  # of each reservation, whether a failed call is to be run again
         self._reserved: dict[tuple[str, str, str], str] = {}
         self.table = RouteTable()
         self.links: list[Link] = []
@@ -133,7 +134,10 @@ class FakeController(Service):
         finally:
             self.publish_ended.set()
 
-    async def _reserve(self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str) -> str:
+    async def _reserve(
+        self, link: Link, team: str, function: str, key: str, call_id: str, gateway: str, rerun_failed: bool = False
+    ) -> str:
+        self.reruns.append(rerun_failed)
         return self._reserved.setdefault((team, function, key), call_id)
 
     async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:

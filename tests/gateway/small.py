@@ -14,6 +14,7 @@ from rayfaas.config import Limits
 from rayfaas.connection import dial
 from rayfaas.envelope import ReadyHeader
 from rayfaas.gateway.app import App
+from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
@@ -82,7 +83,8 @@ class SmallGateway:
         self.calls = Calls(self.routes, self.link, self.spawned, self.invoke, following)
         control = Control(self.routes, self.link, following, self.webhooks.secret)
         openapi = OpenApi(self.routes, self.link)
-        self.app = App(self.invoke, self.calls, control, openapi, self.link)
+        applications = Applications(self.invoke, self.dispatcher, self.recording)
+        self.app = App(self.invoke, applications, self.calls, control, openapi, self.link)
         self.executor_socket = directory / "executors"
         self._directory = directory
         self._numbers = itertools.count(1)

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from rayfaas.config import Limits
+from rayfaas.context import MAX_CONTEXT
 from rayfaas.envelope import AccessBody
 from rayfaas.errors import FunctionError, InvalidArguments, MalformedBody, RayfaasError, UnsupportedMediaType
 from rayfaas.gateway.call_access import CallAccess, Claims
@@ -62,6 +63,24 @@ async def test_an_answer_says_which_call_of_which_version_it_was(gateway: SmallG
     assert by_alias.headers["server-timing"].endswith("run;dur=50.00")
     assert by_alias.headers["content-length"] == "4"
     assert "rayfaas-alias" not in pinned.headers
+
+
+async def test_the_context_of_a_call_goes_with_the_calls_that_it_makes(gateway: SmallGateway) -> None:
+    executor = await gateway.executor(concurrency=2)
+    parent = gateway.call(Rayfaas_Context='{"flow": "f"}')
+    running = await executor.call()
+    token = (await running.access()).token
+    child = gateway.request("POST", "/call/embed", b"2", token, {"Rayfaas-Context": '{"flow": "forged"}'})
+    for call in (await executor.call(), running):
+        call.returns(0)
+    await asyncio.gather(parent.answer(), child.answer())
+    assert [start.context for start in gateway.starts()] == ['{"flow": "f"}'] * 2
+
+
+async def test_a_context_that_is_too_long_is_refused(gateway: SmallGateway) -> None:
+    answer = await gateway.call(Rayfaas_Context="x" * (MAX_CONTEXT + 1)).answer()
+    assert (answer.status, answer.code) == (400, "bad_request")
+    assert gateway.starts() == []
 
 
 async def test_a_call_has_a_start_and_an_end_in_the_journal(gateway: SmallGateway) -> None:

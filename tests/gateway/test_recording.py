@@ -70,6 +70,8 @@ class Ran:
 
     def type(self, pending: PendingCall, line: str) -> None: ...
 
+    def input(self, pending: PendingCall, header: bytes, body: bytes) -> None: ...
+
 
 def ran(call: PendingCall, ended: ResultHeader | ErrorHeader) -> None:
     call.executor, call.dispatched_ns, call.ended = Ran(), call.accepted_ns + 2_500_000, ended
@@ -94,7 +96,8 @@ def test_no_error_counts_as_success() -> None:
 
 async def test_a_start_says_who_called_what_and_through_which_alias(book: Book) -> None:
     call = book.call()
-    book.recording.start(call, "nlp/embed@live", context='{"flow": "f"}', idempotency_key="k")
+    call.context = '{"flow": "f"}'
+    book.recording.start(call, "nlp/embed@live", idempotency_key="k")
     assert book.records == [
         CallStarted(
             call.call_id, "root", "nlp/embed@live", "nlp/embed", 3, "code", "syntax", "environment", "shape", "nlp",

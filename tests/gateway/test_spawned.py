@@ -312,6 +312,24 @@ async def test_a_key_that_failed_fails_the_same_again(gateway: SmallGateway) -> 
     assert len(executor.received) == 1
 
 
+async def test_who_asks_for_a_rerun_of_what_failed_says_so_with_the_key(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns(1))
+    await gateway.call(Idempotency_Key="k", Rayfaas_Rerun="failed").answer()
+    await gateway.call(Idempotency_Key="k").answer()
+    assert gateway.controller.reruns == [True, False]
+
+
+async def test_the_context_of_a_spawned_call_is_kept_with_it(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns(1))
+    call_id = (await spawn(gateway, Rayfaas_Context='{"flow": "f"}').answer()).json()["call"]
+    await settled(gateway, call_id)
+    (kept,) = gateway.kept()
+    assert kept.context == '{"flow": "f"}'
+    assert [start.context for start in gateway.starts()] == ['{"flow": "f"}']
+
+
 async def test_many_at_once_with_one_key_run_once(gateway: SmallGateway) -> None:
     executor = await gateway.executor(concurrency=20)
     exchanges = [gateway.call(str(number).encode(), Idempotency_Key="k") for number in range(10)]

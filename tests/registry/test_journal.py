@@ -99,6 +99,20 @@ def test_all_that_a_call_row_says_is_what_was_recorded(registry: Registry, journ
     ]  # fmt: skip
 
 
+def test_which_flow_and_task_made_a_call_is_a_column(registry: Registry, journal: Path) -> None:
+    contexts = (
+        '{"prefect": {"flow": "nightly", "flow_run": "f1", "task": "embed"}}',
+        '{"airflow": {"dag": "weekly", "run": "manual__1", "task": "train"}}',
+        '{"host": "h"}', '[1]', "no JSON {", None,
+    )  # fmt: skip
+    calls = [started(context=context, accepted_us=number) for number, context in enumerate(contexts)]
+    segment(journal, *calls, *(ended(call) for call in calls))
+    registry.load_journal()
+    assert asked(registry, "SELECT flow, flow_run, task FROM calls ORDER BY accepted_at") == [
+        ["nightly", "f1", "embed"], ["weekly", "manual__1", "train"], *[[None, None, None]] * 4,
+    ]  # fmt: skip
+
+
 def test_a_segment_that_comes_back_is_not_loaded_twice(registry: Registry, journal: Path) -> None:
     call = started()
     path = segment(journal, call, ended(call), line("once"), kept := spawned(), settled(kept))

@@ -33,7 +33,7 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
 # Idempotency keys
 
 
-def reserve(registry: Registry, call: str, key: str = "k", **changes: str) -> str:
+def reserve(registry: Registry, call: str, key: str = "k", **changes: Any) -> str:
     (made,) = registry.spawned.reserve([Reservation("red", "red/f", key, call, GATEWAY)._replace(**changes)])
     return made
 
@@ -52,6 +52,21 @@ def test_a_key_leads_to_the_call_that_has_it_while_that_is_on_its_way(registry: 
         assert reserve(registry, first) == first
         assert reserve(registry, second) == first
         assert reserve(registry, second, gateway=OTHER) == first
+
+
+@pytest.mark.parametrize(("state", "runs_again"), [("FAILED", True), ("TIMED_OUT", True), ("SUCCEEDED", False)])
+def test_a_key_whose_call_failed_is_free_for_who_wants_to_run_it_again(
+    registry: Registry, journal: Path, state: str, runs_again: bool
+) -> None:
+    first, again = spawned(idempotency_key="k"), new_id()
+    reserve(registry, first.call)
+    segment(journal, first)
+    registry.load_journal()
+    assert reserve(registry, again, rerun_failed=True) == first.call, "it has not ended"
+    segment(journal, settled(first, state=state), number=1)
+    registry.load_journal()
+    assert reserve(registry, again) == first.call
+    assert reserve(registry, again, rerun_failed=True) == (again if runs_again else first.call)
 
 
 def test_a_key_whose_gateway_died_before_the_call_was_kept_is_free(registry: Registry) -> None:

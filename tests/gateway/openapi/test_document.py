@@ -138,3 +138,8 @@ def test_every_code_is_told_with_its_status() -> None:
         for code in response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
     }
     assert told == {(error.status, code) for code, error in BY_CODE.items()}
+
+
+def test_an_application_is_no_function_that_is_called() -> None:
+    found = document([Callee("nlp", "site", "live", 1, {"kind": "asgi"})], "nlp")
+    assert not [path for path in found["paths"] if path.startswith("/call/site")]
