@@ -188,7 +188,7 @@ CREATE TABLE IF NOT EXISTS store.spawned (
     retry_delay_s DOUBLE NOT NULL,
     idempotency_key VARCHAR,
     method VARCHAR,
-    priority INTEGER NOT NULL,
+    priority INTEGER NOT NULL DEFAULT 0,
     webhook VARCHAR
 );
 -- What the caller said of where the call comes from: JSON.
@@ -233,6 +233,8 @@ ALTER TABLE store.open_calls ADD COLUMN IF NOT EXISTS method VARCHAR;
 ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS method VARCHAR;
 ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS batch_size INTEGER;
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS method VARCHAR;
+ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS priority INTEGER DEFAULT 0;
+ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS webhook VARCHAR;
 
 CREATE OR REPLACE VIEW store.all_spawned AS
 SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,

@@ -98,16 +98,19 @@ def test_calls_with_one_idempotency_key_run_once(client: rayfaas.Client, tmp_pat
     assert len((tmp_path / "once").read_text().split()) == 2
 
 
-def test_a_spawned_call_is_cancelled_while_it_runs(client: rayfaas.Client, tmp_path: Path) -> None:
+def test_a_spawned_call_is_cancelled_while_it_runs(server: Server, client: rayfaas.Client, tmp_path: Path) -> None:
     spawned = rayfaas.get("append").options(client=client).spawn(str(tmp_path / "c"), "x", 60)
     eventually(lambda: (tmp_path / "c").exists())
     with pytest.raises(TimeoutError):
         spawned.result(timeout_s=0.5)
+    pids = {process.pid for process in server.executors()}
     spawned.cancel()
     with pytest.raises(CallCancelled):
         spawned.result(timeout_s=30)
     with pytest.raises(Conflict):
         spawned.cancel()
+    # It blocks, so its process is killed after a while, and what else of the same function runs in it ends with it.
+    eventually(lambda: pids - {process.pid for process in server.executors()})
 
 
 def test_map_keeps_the_order_and_bounds_what_is_under_way(client: rayfaas.Client) -> None:
