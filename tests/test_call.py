@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +13,7 @@ from rayfaas.call import Call
 from rayfaas.call_options import CallOptions
 from rayfaas.config import ClientConfig
 from rayfaas.errors import FunctionError, ProtocolError, RayfaasError, Unavailable
+from rayfaas.origin import context_header
 from rayfaas.transport import Transport
 from rayfaas.wire import ARGUMENTS_JSON, PICKLE, VALUE_ACCEPT, VALUE_MSGPACK
 from rayfaas.wire.pickle import encode_pickle
@@ -67,7 +67,7 @@ async def test_a_call_says_where_it_comes_from() -> None:
         await Call("f", (), {}).answer(transport)
         await Call("f", (), {}, context=None).answer(transport)
     told, untold = server.requests
-    assert json.loads(told.headers["rayfaas-context"])["program"] == sys.argv[0]
+    assert json.loads(told.headers["rayfaas-context"]) == json.loads(context_header() or "")
     assert "rayfaas-context" not in untold.headers
 
 
