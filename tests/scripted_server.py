@@ -105,7 +105,7 @@ class ScriptedServer:
         self._open: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._ready, self._ending = threading.Event(), asyncio.Event()
-        self._thread = threading.Thread(target=self._run, name="scripted-server")
+        self._thread = threading.Thread(target=self._run, name="scripted-server", daemon=True)
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
