@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any, TypeVar, overload
 
+import msgspec
+
 from rayfaas.config import Limits
 from rayfaas.context import MAX_CONTEXT
 from rayfaas.envelope import ErrorHeader, ResultHeader
@@ -43,6 +45,7 @@ from rayfaas.names import new_id
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 PREFIX = "/call/"
+_check_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 AnyCall = TypeVar("AnyCall", bound=PendingCall)
 
 
@@ -320,9 +323,15 @@ def call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
 def _context(headers: Headers) -> str | None:
     """What the caller says of where it runs."""
     value = headers.get(b"rayfaas-context")
-    if value is not None and len(value) > MAX_CONTEXT:
+    if not value:
+        return None
+    if len(value) > MAX_CONTEXT:
         raise BadRequest(f"Rayfaas-Context may have {MAX_CONTEXT:,} bytes, not {len(value):,}.")
-    return value.decode("latin-1") if value else None
+    try:
+        _check_object(value)  # one that is none would break the queries of all who look into the column
+        return value.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"Rayfaas-Context is a JSON object: {error}.") from None
 
 
 def _text(headers: Headers, name: bytes) -> str | None:

@@ -6,14 +6,19 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Server
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text()
 
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
 
 def test_the_example_in_the_readme_works_as_it_stands(server: Server, tmp_path: Path) -> None:
-    function, caller = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[:2]
-    commands = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    function, caller = PYTHON[:2]
+    commands = SHELL
     (tmp_path / "iris.py").write_text(function)
     (tmp_path / "caller.py").write_text(caller)
 
@@ -23,6 +28,16 @@ def test_the_example_in_the_readme_works_as_it_stands(server: Server, tmp_path: 
     assert _sh(server, tmp_path, commands[1]) == '["setosa"]'
     assert _sh(server, tmp_path, "python caller.py") == "['setosa']\n"
     assert re.search(r"default/species +1 +\w+ +3 ", _sh(server, tmp_path, commands[2]))
+
+
+@pytest.mark.parametrize(("file", "answer"), [("sentiment.py", "1\n"), ("hello.py", "hello, ")])
+def test_each_file_in_the_readme_is_deployed_and_answers(
+    server: Server, tmp_path: Path, file: str, answer: str
+) -> None:
+    (source,) = (block for block in PYTHON if block.startswith(f"# {file}\n"))
+    (tmp_path / file).write_text(source)
+    (commands,) = (block for block in SHELL if f"rayfaas deploy {file}" in block)
+    assert answer in _sh(server, tmp_path, commands)
 
 
 def _sh(server: Server, directory: Path, commands: str) -> str:

@@ -237,6 +237,7 @@ async def test_a_client_that_leaves_a_stream_cancels_it(gateway: SmallGateway) -
         await client.reset()
         await eventually(lambda: received.cancelled)
         await eventually(gateway.ends)
+    assert [end.state for end in gateway.ends()] == ["CANCELLED"]
 
 
 async def test_requests_on_one_connection_are_answered_in_order(gateway: SmallGateway) -> None:

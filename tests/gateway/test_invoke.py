@@ -240,7 +240,7 @@ async def test_a_result_in_a_form_that_nobody_can_make_is_refused_before_anythin
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Rayfaas-Context": b"\xff\xfe"}, {"Rayfaas-Parent": b"\xff"}, {"Rayfaas-Logs": b""}, {"Content-Type": b"\x80"}],
+    [{"Rayfaas-Parent": b"\xff"}, {"Rayfaas-Logs": b""}, {"Content-Type": b"\x80"}],
 )
 async def test_headers_that_are_no_text_do_no_harm(gateway: SmallGateway, headers: dict[str, bytes]) -> None:
     executor = await gateway.executor()
@@ -512,3 +512,18 @@ async def test_the_method_is_told_to_the_executor_and_recorded(gateway: SmallGat
     assert answer.json() == "predict"
     (start,) = gateway.starts()
     assert (start.target, start.function, start.method) == ("Model.predict", "nlp/Model", "predict")
+
+
+@pytest.mark.parametrize("context", [b"no json", b"[1]", b"3", b'{"a": }', b"{" * 3000, b"\xff\xfe", b'{"a": "\xff"}'])
+async def test_a_context_that_is_no_json_object_is_refused(gateway: SmallGateway, context: bytes) -> None:
+    answer = await gateway.ask("POST", "/call/embed", b"1", headers={"Rayfaas-Context": context})
+    assert (answer.status, answer.code) == (400, "bad_request")
+    await runs_nothing(gateway)
+
+
+async def test_a_context_is_recorded_as_it_is(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns(None))
+    for context in ('{"flow": "nightly", "n": {"a": [1, 2]}}', "{}"):
+        assert (await gateway.call(Rayfaas_Context=context).answer()).status == 200
+    assert [start.context for start in gateway.starts()] == ['{"flow": "nightly", "n": {"a": [1, 2]}}', "{}"]
