@@ -22,6 +22,8 @@ _COMMANDS = {
     "functions": "rayfaas.cli.functions",
     "versions": "rayfaas.cli.functions",
     "alias": "rayfaas.cli.functions",
+    "calls": "rayfaas.cli.calls",
+    "replay": "rayfaas.cli.calls",
     "logs": "rayfaas.cli.registry",
     "sql": "rayfaas.cli.registry",
     "token": "rayfaas.cli.tokens",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,6 +86,22 @@ def test_what_fails_is_tried_again_as_often_as_declared(client: rayfaas.Client, 
     with pytest.raises(FunctionError):
         replayed.result(timeout_s=30)
     assert (tmp_path / "b").read_text() == "xxxxxxxx"
+
+
+def test_what_failed_is_listed_and_run_again(server: Server, client: rayfaas.Client, tmp_path: Path) -> None:
+    flaky = rayfaas.get("flaky").options(client=client, retries=1)
+    call = flaky.spawn(str(tmp_path / "tries"), 2)
+    with pytest.raises(FunctionError):
+        call.result(timeout_s=30)
+    server.call("square", {"x": 3})
+    listed = json.loads(server.rayfaas("calls", "flaky", "--state", "failed", "--json").stdout)
+    (failed,) = (each for each in listed if each["call"] == call.id)
+    assert (failed["state"], failed["code"], failed["attempts"]) == ("FAILED", "function_error", 2)
+    (again,) = json.loads(server.rayfaas("replay", call.id, "--json").stdout)
+    assert client.spawned(again["replay"]).result(timeout_s=30) == 3
+    everything = json.loads(server.rayfaas("calls", "-n", "1000", "--json").stdout)
+    assert len({each["call"] for each in everything}) == len(everything)
+    assert {"default/square", "default/flaky"} <= {each["function"] for each in everything}
 
 
 def test_calls_with_one_idempotency_key_run_once(client: rayfaas.Client, tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""Calls are listed by how they ended, and spawned ones run again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import Terminal
+from tests.scripted_server import routes
+
+CALL = "01900000-0000-7000-8000-000000000000"
+AGAIN = "01900000-0000-7000-8000-000000000001"
+COLUMNS = ("call", "function", "version", "method", "state", "code", "attempts", "caller", "accepted_at", "spawned")
+ROW = [CALL, "nlp/embed", 2, None, "FAILED", "function_error", 3, "ada", "2026-11-27 10:00:00", True]
+TABLE: dict[str, Any] = {
+    "POST /v1/sql": {
+        "columns": [{"name": name, "type": "VARCHAR"} for name in COLUMNS],
+        "rows": [ROW],
+        "truncated": False,
+    },
+    f"POST /calls/{CALL}/replay": {"call": AGAIN},
+}
+
+
+@pytest.fixture(autouse=True)
+def served(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes(TABLE))
+
+
+def test_calls_are_listed_as_they_ended(rayfaas: Terminal) -> None:
+    heading, row = rayfaas("calls").lines
+    assert heading[:2] == ["CALL", "FUNCTION"]
+    assert row[:2] == [CALL, "nlp/embed"]
+    assert rayfaas("calls", "--json").json == [dict(zip(COLUMNS, ROW, strict=True))]
+
+
+def test_they_are_chosen_by_function_state_and_number(rayfaas: Terminal) -> None:
+    rayfaas("calls")
+    rayfaas("calls", "embed", "--state", "failed", "-n", "3")
+    assert [request.json()["parameters"] for request in rayfaas.requests] == [[None, None, 50], ["FAILED", "embed", 3]]
+
+
+@pytest.mark.parametrize("arguments", [["--state", "lost"], ["-n", "0"], ["-n", "many"]])
+def test_what_is_no_state_and_no_number_is_wrong_usage(rayfaas: Terminal, arguments: list[str]) -> None:
+    assert rayfaas("calls", *arguments).code == 2
+    assert rayfaas.requests == []
+
+
+def test_calls_are_run_again_as_others(rayfaas: Terminal) -> None:
+    assert rayfaas("replay", CALL, "--json").json == [{"call": CALL, "replay": AGAIN}]
+    assert rayfaas("replay", CALL).lines[1] == [CALL, AGAIN]
+    assert rayfaas("replay").code == 2
