@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, BodyTooLarge, MalformedBody, RayfaasError, to_problem
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
@@ -46,6 +47,7 @@ class Control:
             Route(function + "/versions", self.publish, methods=["POST"]),
             Route(function + "/aliases/{alias}", self.move_alias, methods=["POST"]),
             Route("/v1/sql", self.sql, methods=["POST"]),
+            Route("/v1/usage", self.usage),
             Route("/v1/logs", self.logs),
             Route("/v1/webhook", self.webhook),
             Route("/v1/tokens", self.tokens, methods=["GET"]),
@@ -123,6 +125,19 @@ class Control:
             raise BadRequest("A parameter has more than 64 bits. Send it as text, and cast it in the query.")
         result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
         return _json(result)
+
+    async def usage(self, request: Request) -> Response:
+        """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp`."""
+        principal = allow(self._routes, request, "viewer")
+        query = request.query_params
+        usage = {
+            "by": [each.strip() for each in query.get("by", "function").split(",") if each.strip()],
+            "since_s": seconds_of(query.get("since", "30d")),
+            "until_s": seconds_of(query.get("until", "0s")),
+            "function": query.get("function"),
+            "team": query.get("team"),
+        }
+        return _json(await self._controller.request("usage", usage=usage, actor=actor_of(principal)))
 
     async def logs(self, request: Request) -> Response:
         """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""

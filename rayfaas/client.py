@@ -44,6 +44,22 @@ class Table:
     rows: tuple[tuple[Any, ...], ...]
     truncated: bool
 
+    @classmethod
+    def of(cls, answer: Any) -> Table:
+        """As the server sends it."""
+        table = _object(answer)
+        columns = _list(table, "columns")
+        return cls(
+            tuple(column["name"] for column in columns),
+            tuple(column["type"] for column in columns),
+            tuple(map(tuple, _list(table, "rows"))),
+            bool(table.get("truncated")),
+        )
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Each row by the names of its columns."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 class Client(Speaker):
     """Speaks to the server at `url` with `token`.
@@ -254,14 +270,25 @@ class Client(Speaker):
 
         Raises `QueryError`.
         """
-        answer = _object(await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)}))
-        columns = _list(answer, "columns")
-        return Table(
-            tuple(column["name"] for column in columns),
-            tuple(column["type"] for column in columns),
-            tuple(map(tuple, _list(answer, "rows"))),
-            bool(answer.get("truncated")),
-        )
+        return Table.of(await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)}))
+
+    @operation
+    async def usage(
+        self,
+        function: str | None = None,
+        by: Iterable[str] = ("function",),
+        since: str = "30d",
+        until: str = "0s",
+        team: str | None = None,
+    ) -> Table:
+        """What calls came to: their number, errors, times, bytes, CPU- and GPU-seconds, of `function` or all.
+
+        `by` groups them: function, version, alias, caller, team, owner, flow, day, … `since` and `until` are how long
+        ago (90m, 12h, 30d). `team` is that of the callers.
+        """
+        asked = {"by": ",".join(by), "since": since, "until": until, "function": function, "team": team}
+        query = {name: value for name, value in asked.items() if value is not None}
+        return Table.of(await self._transport.get("/v1/usage", query))
 
     @operation
     async def logs(self, function: str | None = None, call: str | None = None, limit: int = 1000) -> list[Json]:

@@ -3,6 +3,8 @@
 The only package that imports duckdb. SQL stands in the `.sql` files beside the module that runs it.
 """
 
+from rayfaas.registry.query import QueryResult
 from rayfaas.registry.registry import Registry
+from rayfaas.registry.usage import Usage
 
-__all__ = ["Registry"]
+__all__ = ["QueryResult", "Registry", "Usage"]

@@ -13,6 +13,7 @@ from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.spawned import SpawnedCalls
+from rayfaas.registry.usage import Usage
 
 
 class Registry:
@@ -49,6 +50,10 @@ class Registry:
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
         return self._queries.query(sql, parameters, team)
+
+    def usage(self, usage: Usage, team: str | None) -> QueryResult:
+        """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""
+        return self._queries.query(*usage.query(), team)
 
     def close(self) -> None:
         self._database.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rayfaas import names
+from rayfaas.durations import DURATION
 from rayfaas.errors import BY_CODE, PROBLEM_JSON
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, WHOLE
@@ -35,6 +36,10 @@ PARAMETERS: dict[str, Schema] = {
     "function": _parameter("query", "function", TEXT, "`team/name`."),
     "of_call": _parameter("query", "call", {**TEXT, "format": "uuid"}, "A call's id."),
     "limit": _parameter("query", "limit", {**WHOLE, "minimum": 0, "maximum": 100_000, "default": 1000}, "Lines."),
+    "by": _parameter("query", "by", TEXT, "What to group by, with commas: `team,version,day`."),
+    "since": _parameter("query", "since", _text(DURATION), "From how long ago: `90m`, `12h`, `30d`."),
+    "until": _parameter("query", "until", _text(DURATION), "To how long ago."),
+    "calling_team": _parameter("query", "team", TEXT, "Only calls by this team."),
     "wait": _parameter("header", "Prefer", _text("wait=[0-9]{1,3}"), "`wait=30`: wait so many seconds for the result."),
     "Prefer": _parameter(
         "header",

@@ -56,6 +56,7 @@ _EVENTS = {
 _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
 _LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
 _CONFLICT, _FAILED = problems(409), problems(422)
+_USAGE = ("by", "since", "until", "calling_team")
 _FUNCTION = "/v1/functions/{team}/{name}"
 
 
@@ -103,6 +104,9 @@ def api_paths() -> dict[str, Schema]:
             )
         },
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
+        "/v1/usage": {
+            "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)
+        },
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
         "/v1/webhook": {"get": operation("webhook", "access", "The secret of webhooks", record(secret=TEXT))},
         "/v1/tokens": {

@@ -35,7 +35,7 @@ def calls(function: str | None, state: str | None, limit: int, as_json: bool) ->
     query = resources.files("rayfaas.cli").joinpath("calls.sql").read_text("utf-8")
     with Client() as client:
         table = client.sql(query, [state and state.upper(), function, limit])
-    show_rows([dict(zip(table.columns, row, strict=True)) for row in table.rows], _HEADINGS, as_json)
+    show_rows(table.dicts(), _HEADINGS, as_json)
 
 
 @click.command()

@@ -26,6 +26,9 @@ _COMMANDS = {
     "replay": "rayfaas.cli.calls",
     "logs": "rayfaas.cli.registry",
     "sql": "rayfaas.cli.registry",
+    "schema": "rayfaas.cli.registry",
+    "usage": "rayfaas.cli.usage",
+    "ps": "rayfaas.cli.running",
     "token": "rayfaas.cli.tokens",
     "webhook": "rayfaas.cli.webhook",
 }

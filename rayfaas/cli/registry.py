@@ -1,4 +1,4 @@
-"""`rayfaas sql` and `rayfaas logs`: what the registry has recorded."""
+"""`rayfaas sql`, `schema` and `logs`: what the registry has recorded."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from rayfaas.cli.output import STDERR, json_option, show_json, show_table
+from rayfaas.cli.output import STDERR, json_option, show_json, show_rows, show_table
 from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
+from rayfaas.errors import BadRequest
 from rayfaas.names import is_call
 
 
@@ -21,20 +22,33 @@ from rayfaas.names import is_call
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 @json_option
 def sql(query: str, parameters: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
-    """Ask the registry one SELECT. Views: calls, logs, functions, versions, aliases, alias_moves.
+    """Ask the registry one SELECT. `rayfaas schema` tells of the views and their columns.
 
     rayfaas sql "SELECT function, caller, count(*) FROM calls GROUP BY ALL"
     """
     with Client() as client, STDERR.status("Asking …"):
         table = client.sql(query, [parse_value(each) for each in parameters])
     if as_json:
-        show_json([dict(zip(table.columns, row, strict=True)) for row in table.rows])
+        show_json(table.dicts())
     elif as_csv:
         csv.writer(sys.stdout).writerows([table.columns, *table.rows])
     else:
         show_table(table.columns, table.rows)
     if table.truncated:
         STDERR.print(f"Only the first {len(table.rows)} rows; the server sends no more. Aggregate, or add a LIMIT.")
+
+
+@click.command()
+@click.argument("view", required=False)
+@json_option
+def schema(view: str | None, as_json: bool) -> None:
+    """Tell of the columns of VIEW, or of all views that `rayfaas sql` can ask."""
+    query = 'SELECT "view", "column", "type", meaning FROM view_columns WHERE $1::VARCHAR IS NULL OR "view" = $1'
+    with Client() as client:
+        rows = client.sql(query, [view]).dicts()
+    if not rows:
+        raise BadRequest(f"There is no view {view}. `rayfaas schema` lists them.")
+    show_rows(rows, {"view": "VIEW", "column": "COLUMN", "type": "TYPE", "meaning": "MEANING"}, as_json)
 
 
 @click.command()

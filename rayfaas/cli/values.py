@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import click
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+from rayfaas.durations import seconds_of
+from rayfaas.errors import BadRequest
 
 
 def parse_value(text: str) -> Any:
@@ -29,7 +29,7 @@ def parse_duration(text: str) -> float:
     >>> parse_duration("90m")
     5400.0
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no duration: write 90m, 12h or 30d.")
-    return float(found[1]) * _UNITS[found[2]]
+    try:
+        return seconds_of(text)
+    except BadRequest as error:
+        raise click.BadParameter(error.detail) from None

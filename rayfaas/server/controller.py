@@ -25,7 +25,7 @@ from rayfaas.config import Home
 from rayfaas.errors import NotFound, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
-from rayfaas.registry import Registry
+from rayfaas.registry import QueryResult, Registry, Usage
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.deploys import Deploys
@@ -65,6 +65,7 @@ class Controller(Service):
                 "versions": self.versions,
                 "interfaces": self.interfaces,
                 "sql": self.sql,
+                "usage": self.usage,
                 "logs": self.logs,
                 "log_lines": self.log_lines,
                 "tokens": self.tokens,
@@ -238,9 +239,11 @@ class Controller(Service):
     async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
         # What was recorded before the question is in its answer.
         await self._journals.load()
-        result = await self._store.query(self._store.registry.query, sql, parameters, _sees(actor))
-        columns = [{"name": name, "type": kind} for name, kind in result.columns]
-        return {"columns": columns, "rows": result.rows, "truncated": result.truncated}
+        return _table(await self._store.query(self._store.registry.query, sql, parameters, _sees(actor)))
+
+    async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
+        await self._journals.load()
+        return _table(await self._store.query(self._store.registry.usage, Usage(**usage), _sees(actor)))
 
     async def logs(
         self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
@@ -420,6 +423,11 @@ class _Guarded(Service):
 def _sees(actor: dict[str, str]) -> str | None:
     """The team whose calls and logs an asker sees; None: all."""
     return None if actor["role"] == "admin" else actor["team"]
+
+
+def _table(result: QueryResult) -> dict[str, Any]:
+    columns = [{"name": name, "type": kind} for name, kind in result.columns]
+    return {"columns": columns, "rows": result.rows, "truncated": result.truncated}
 
 
 def _name(peer: Identity) -> str:

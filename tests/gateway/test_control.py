@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -51,6 +52,7 @@ ENDPOINTS = [
         "POST", "/v1/functions/{team}/{name}/aliases/{alias}", f"{FUNCTION}/aliases/prod", "deployer", b'{"version": 1}'
     ),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
+    Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
     Endpoint("GET", "/v1/webhook", "/v1/webhook", "admin"),
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
@@ -176,7 +178,7 @@ async def test_without_the_controller_one_is_told_to_try_again(gateway: SmallGat
 async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGateway, endpoint: Endpoint) -> None:
     error = Conflict("somebody was faster", by="bob")
     names = ("status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "sql", "logs",
-             "tokens", "create_token", "revoke_token")  # fmt: skip
+             "usage", "tokens", "create_token", "revoke_token")  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
     answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada")
@@ -353,6 +355,24 @@ async def test_a_query_that_is_refused_says_why(gateway: SmallGateway) -> None:
     gateway.controller.answers["sql"] = QueryError("only SELECT is allowed")
     answer = await gateway.ask("POST", "/v1/sql", b'{"sql": "DROP TABLE calls"}', "ada")
     assert (answer.status, answer.code, answer.json()["detail"]) == (400, "query_error", "only SELECT is allowed")
+
+
+# Usage
+
+
+async def test_usage_is_asked_for_as_people_write_it(gateway: SmallGateway) -> None:
+    gateway.controller.answers["usage"] = {"columns": [], "rows": [["ads", 3]], "truncated": False}
+    url = "/v1/usage?by=team,%20day&since=12h&until=30m&function=embed&team=ads"
+    assert (await gateway.ask("GET", url, who="vera")).json()["rows"] == [["ads", 3]]
+    asked = gateway.controller.asked_for("usage")
+    wanted = {"by": ["team", "day"], "since_s": 43_200.0, "until_s": 1800.0, "function": "embed", "team": "ads"}
+    assert (asked["usage"], asked["actor"]["team"]) == (wanted, "nlp")
+
+
+@pytest.mark.parametrize("since", ["", "30", "-1d", "1w", "1e9d", "1 d", "\u0661d"])
+async def test_a_time_that_is_none_is_a_bad_request(gateway: SmallGateway, since: str) -> None:
+    answer = await gateway.ask("GET", f"/v1/usage?since={quote(since)}", who="vera")
+    assert (answer.status, answer.code, gateway.controller.asked) == (400, "bad_request", [])
 
 
 # Logs

@@ -280,9 +280,10 @@ def test_a_call_is_run_again_as_a_new_one_of_whoever_asks(registry: Registry, jo
 
 def test_a_call_is_run_and_run_again_with_its_encodings(registry: Registry, journal: Path) -> None:
     kept = spawned(content_type="application/msgpack", accept="image/png")
-    load(registry, journal, kept, spawned())
+    other = spawned()
+    load(registry, journal, kept, other)
     (first, plain) = sorted(registry.spawned.abandoned(), key=lambda row: str(row["accept"]), reverse=True)
-    load(registry, journal, settled(kept), number=1)
+    load(registry, journal, settled(kept), settled(other), number=1)
     made = registry.spawned.again(kept.call, "bob", "blue")
     again = next(row for row in registry.spawned.abandoned() if row["call"] == made)
     for row in (first, again):

@@ -1,0 +1,21 @@
+"""Lengths of time as people write them: 90s, 15m, 12h, 30d."""
+
+from __future__ import annotations
+
+import re
+
+from rayfaas.errors import BadRequest
+
+DURATION = r"\d{1,9}(\.\d{1,9})?[smhd]"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration. Raises `BadRequest`.
+
+    >>> seconds_of("90m"), seconds_of("1.5d")
+    (5400.0, 129600.0)
+    """
+    if re.fullmatch(DURATION, text, re.ASCII) is None:
+        raise BadRequest(f"{text!r} is no duration: write 90s, 15m, 12h or 30d.")
+    return float(text[:-1]) * _UNITS[text[-1]]

@@ -1,0 +1,47 @@
+"""Usage: what calls came to, in groups by whatever is asked. A call inside a call counts for the team that began the
+chain; `via` names the function that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from rayfaas.errors import BadRequest
+from rayfaas.registry.statements import load
+
+_SQL = load("usage.sql")
+
+_COLUMNS = (
+    "function", "version", "method", "alias", "caller", "team", "owner", "via", "state", "code", "orchestrator", "flow",
+    "flow_run", "task", "cluster", "node", "hardware", "shape",
+)  # fmt: skip
+BY: dict[str, str] = {
+    **{column: column for column in _COLUMNS},
+    **{unit: f"date_trunc('{unit}', accepted_at) AS {unit}" for unit in ("hour", "day", "week", "month")},
+}
+"""What calls may be grouped by, each with its SQL."""
+
+
+class Usage(NamedTuple):
+    """A question. `since_s` and `until_s` are seconds ago; `function` may lack its team; `team` is the callers'."""
+
+    by: Sequence[str]
+    since_s: float
+    until_s: float = 0.0
+    function: str | None = None
+    team: str | None = None
+    rows: int = 1000
+
+    def query(self) -> tuple[str, list[Any]]:
+        """As a user's query, with its parameters. Raises `BadRequest`.
+
+        >>> Usage(["team"], since_s=3600).query()[0].splitlines()[0]
+        'SELECT team,'
+        """
+        unknown = [each for each in self.by if each not in BY]
+        if unknown or not self.by:
+            named = f"{', '.join(unknown)} is nothing" if unknown else "Say what"
+            raise BadRequest(f"{named} to group calls by. There are: {', '.join(BY)}.")
+        calls = _SQL["with_via"] if "via" in self.by else "calls"
+        text = _SQL["usage"].format(by=", ".join(BY[each] for each in dict.fromkeys(self.by)), calls=calls)
+        return text, [self.since_s, self.until_s, self.function, self.team, self.rows]

@@ -1,0 +1,26 @@
+-- What calls came to, in groups. {by} are the expressions that they are grouped by, {calls} where they are.
+-- $1 and $2: seconds ago, from and to; $3: the function, with or without its team; $4: the callers' team; $5: rows.
+
+-- name: usage
+SELECT {by},
+       count(*) AS calls,
+       count(*) FILTER (code IS NOT NULL) AS errors,
+       count(*) FILTER (cold) AS cold_starts,
+       round(quantile_cont(duration_ms, 0.5), 3) AS p50_ms,
+       round(quantile_cont(duration_ms, 0.95), 3) AS p95_ms,
+       round(quantile_cont(duration_ms, 0.99), 3) AS p99_ms,
+       round(sum(queue_ms) / 1000, 3) AS queue_seconds,
+       round(sum(run_ms) / 1000, 3) AS run_seconds,
+       round(sum(cpu_seconds), 3) AS cpu_seconds,
+       round(sum(gpu_seconds), 3) AS gpu_seconds,
+       sum(bytes_in)::BIGINT AS bytes_in,
+       sum(bytes_out)::BIGINT AS bytes_out
+FROM {calls}
+WHERE accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
+  AND accepted_at <= (now() AT TIME ZONE 'UTC') - to_seconds($2::DOUBLE)
+  AND ($3::VARCHAR IS NULL OR function = $3 OR split_part(function, '/', 2) = $3)
+  AND ($4::VARCHAR IS NULL OR team = $4)
+GROUP BY ALL ORDER BY calls DESC, 1 LIMIT $5
+
+-- name: with_via
+(SELECT c.*, coalesce(p.function, '') AS via FROM calls c LEFT JOIN calls p ON p.call = c.parent)
