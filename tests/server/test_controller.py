@@ -211,7 +211,7 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
-    "versions", "interfaces", "sql", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
+    "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type",
 }  # fmt: skip
 MAY = {
@@ -534,6 +534,8 @@ async def test_who_is_no_admin_sees_its_own_team_only(server: Running) -> None:
         actor = {"principal": "eve", "team": team, "role": role}
         answer = await gateway.request("sql", sql="SELECT call FROM calls", parameters=[], actor=actor)
         assert len(answer["rows"]) == rows
+        usage = {"by": ["team"], "since_s": 1e9, "until_s": 0.0, "function": None, "team": None}
+        assert len((await gateway.request("usage", usage=usage, actor=actor))["rows"]) == rows
         assert len(await gateway.request("logs", function=None, call=None, limit=9, actor=actor)) == rows
 
 
