@@ -11,6 +11,7 @@ NOT_PUBLIC = [
     "127.0.0.1", "127.8.8.8", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
     "224.0.0.1", "255.255.255.255", "192.0.2.1", "::1", "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:127.0.0.1",
     "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2002:7f00:1::", "2002:a00:1::",
+    "2001:0:808:808::f7f7:f7f7", "64:ff9b:1::7f00:1", "::7f00:1", "fec0::1", "4000::1", "192.0.0.192", "168.63.129.16",
 ]  # fmt: skip
 
 
@@ -45,6 +46,7 @@ def test_a_network_that_is_none_is_refused() -> None:
     [
         "", "example.com", "ftp://example.com", "file:///etc/passwd", "https://", "https://user:secret@example.com/",
         "https://example.com/" + "x" * 2048, "http://[::1", "javascript:alert(1)", "http://example.com:x/",
+        "http://example.com:99999/", "http://example.com:0/", "http://xn--/", "http://xn--zzzzzzz---/",
     ],
 )  # fmt: skip
 def test_what_is_no_url_for_a_webhook_is_refused(url: str) -> None:
