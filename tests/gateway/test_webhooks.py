@@ -108,6 +108,12 @@ async def test_nobody_listens(gateway: SmallGateway) -> None:
     assert "ConnectError" in str((await told(gateway)).problem)
 
 
+@pytest.mark.parametrize("url", ["http://localhost:99999/", "http://xn--/"])
+async def test_a_url_that_nothing_can_dial_fails_and_is_not_brought_again(gateway: SmallGateway, url: str) -> None:
+    await gateway.webhooks._tell(None, [msgspec.to_builtins(ending(url))])
+    assert (await told(gateway)).state == "FAILED"
+
+
 async def test_what_the_controller_brings_is_told_once_at_a_time(gateway: SmallGateway) -> None:
     with ScriptedServer(answering(200)) as server:
         end = msgspec.to_builtins(ending(server.url))
