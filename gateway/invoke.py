@@ -330,7 +330,7 @@ def _context(headers: Headers) -> str | None:
     try:
         _check_object(value)  # one that is none would break the queries of all who look into the column
         return value.decode()
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Rayfaas-Context is a JSON object: {error}.") from None
 
 

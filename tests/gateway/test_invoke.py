@@ -514,7 +514,10 @@ async def test_the_method_is_told_to_the_executor_and_recorded(gateway: SmallGat
     assert (start.target, start.function, start.method) == ("Model.predict", "nlp/Model", "predict")
 
 
-@pytest.mark.parametrize("context", [b"no json", b"[1]", b"3", b'{"a": }', b"{" * 3000, b"\xff\xfe", b'{"a": "\xff"}'])
+@pytest.mark.parametrize(
+    "context",
+    [b"no json", b"[1]", b"3", b'{"a": }', b"{" * 3000, b"\xff\xfe", b'{"a": "\xff"}', b'{"a": ' + b"[" * 2000],
+)
 async def test_a_context_that_is_no_json_object_is_refused(gateway: SmallGateway, context: bytes) -> None:
     answer = await gateway.ask("POST", "/call/embed", b"1", headers={"Rayfaas-Context": context})
     assert (answer.status, answer.code) == (400, "bad_request")
