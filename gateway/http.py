@@ -22,6 +22,8 @@ Application = Callable[..., Awaitable[None]]
 
 # A request with a longer body takes uvicorn's way, which holds back a client that sends faster than it is read.
 MAX_DIRECT_BODY = 64 << 10
+# Of a request's line and headers, or of the trailers after its body; the parser has no limit of its own.
+MAX_HEAD = 64 << 10
 _PREFIX = b"/call/"
 _LONG_WAY = frozenset((b"expect", b"upgrade", b"transfer-encoding"))
 _NOT_IN_A_TARGET = re.compile(rb"[^A-Za-z0-9/:@_.-]")
@@ -79,6 +81,8 @@ class CallProtocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._direct = direct
         self._receiving: Exchange | None = None
+        self._is_in_head = True  # what came last brought nothing but lines of a head
+        self._head_size = 0
         self._answering: Any = None  # the cycle whose answer is under way; others may wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -96,15 +100,34 @@ class CallProtocol(HttpToolsProtocol):
         if on_gone is not None:
             on_gone()
 
+    def data_received(self, data: bytes) -> None:
+        self._is_in_head = True
+        super().data_received(data)
+        if not self._is_in_head:
+            self._head_size = 0
+            return
+        self._head_size += len(data)
+        if self._head_size > MAX_HEAD and not self.transport.is_closing():
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        """The rest of it is not read; an answer that is under way is cut off."""
+        if self._answering is None or self._answering.response_complete:
+            self.send_400_response(f"The headers are over {MAX_HEAD:,} bytes.")
+        else:
+            self.transport.close()
+
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
+        self._is_in_head = False
         self.url, self.headers = b"", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        self._is_in_head = False
         headers = dict(self.headers)
         if self._is_direct(headers):
             target = self.url[len(_PREFIX) :].decode("ascii")
@@ -118,12 +141,14 @@ class CallProtocol(HttpToolsProtocol):
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._is_in_head = False
         if self._receiving is not None:
             self._receiving.body += body
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._is_in_head = False
         exchange, self._receiving = self._receiving, None
         if exchange is not None:
             self._direct.begin(exchange)
@@ -135,6 +160,8 @@ class CallProtocol(HttpToolsProtocol):
             return False
         if self.cycle is not None and not self.cycle.response_complete:
             return False  # it came before the last one was answered
+        if self.flow.write_paused:
+            return False  # its client does not take the answers that it has
         length = headers.get(b"content-length", b"")
         return (
             length.isdigit()

@@ -110,6 +110,20 @@ async def test_what_asks_for_more_goes_through_the_application(gateway: SmallGat
     assert answer.status < 500
 
 
+async def test_who_does_not_take_its_answers_gets_no_more_of_them(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns("x" * (8 << 20)))
+    async with connected(gateway) as (client, app):
+        calls = 0
+        while not app.asked:
+            calls += 1
+            assert calls < 8, "connections hold less than that"
+            await client.send(call(b"1"))
+            await eventually(lambda: len(gateway.ends()) == calls)
+        for _ in range(calls):
+            assert len((await client.answer()).json()) == 8 << 20
+
+
 async def test_who_asks_first_whether_to_send_the_body_is_told_to(gateway: SmallGateway) -> None:
     await echoing(gateway)
     async with connected(gateway) as (client, _):

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any, cast
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rayfaas.gateway.http import ON_GONE, PairedWrites
+from rayfaas.gateway.http import MAX_HEAD, ON_GONE, PairedWrites
 from tests.gateway.asgi import Receive, Send
 from tests.gateway.sockets import Client, post, served
 from tests.waiting import eventually
@@ -183,4 +184,40 @@ async def test_who_asks_first_whether_to_send_the_body_is_told_to() -> None:
         assert await client.line() == b"\r\n"
         await client.send(b"ok")
         assert (await client.answer()).body == b"ok"
+        await client.close()
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("start", "piece"),
+    [
+        (b"POST / HTTP/1.1\r\n", b"x-header: 1\r\n" * 1000),
+        (b"POST / HTTP/1.1\r\nx-header: ", b"y" * 10_000),
+        (b"GET /", b"y" * 10_000),
+        (CHUNKED, b"x-trailer: 1\r\n" * 1000),
+    ],
+)
+async def test_a_head_without_an_end_ends_the_connection(start: bytes, piece: bytes) -> None:
+    echo = Echo()
+    echo.may_answer.set()
+    async with served(echo) as port:
+        client = await Client.connect(port)
+        with pytest.raises(ConnectionError):
+            await client.send(start)
+            for _ in range(64 * MAX_HEAD // len(piece)):
+                await client.send(piece)
+                await asyncio.sleep(0)
+
+
+async def test_many_small_requests_are_no_large_head() -> None:
+    echo = Echo()
+    echo.may_answer.set()
+    async with served(echo) as port:
+        client = await Client.connect(port)
+        requests = post("/", b"x", "X-Filling: " + "y" * 1000) * 200
+        for start in range(0, len(requests), 999):
+            await client.send(requests[start : start + 999])
+        assert [(await client.answer()).body for _ in range(200)] == [b"x"] * 200
         await client.close()
