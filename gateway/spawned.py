@@ -105,9 +105,9 @@ class Spawned:
             raise BodyTooLarge(f"A call that is kept may have {MAX_BODY:,} bytes, not {len(call.body):,}.")
         if len(self._jobs) >= MAX_HELD:
             raise QueueFull(f"{len(self._jobs)} spawned calls are held already. Try again a little later.")
+        record = self._record(call, target, key, _retries(headers, call.route), webhook)
         call_id = await self._reserve(call, key, headers) if key is not None else call.call_id
         if call_id == call.call_id:
-            record = self._record(call, target, key, _retries(headers, call.route), webhook)
             await self._keep(record)
             self._begin(Job(record, call.route))
         if b"respond-async" in headers.get(b"prefer", b""):
@@ -155,6 +155,7 @@ class Spawned:
 
     async def _resume(self, link: object, jobs: list[dict[str, Any]]) -> None:
         """Run what another gateway, or an earlier life of this one, accepted and did not settle."""
+        await self._controller.has_routes.wait()
         for job in jobs:
             record = msgspec.convert(job, Record)
             if record.call not in self._jobs and record.call not in self._recent:

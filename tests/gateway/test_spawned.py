@@ -185,6 +185,13 @@ async def test_a_number_of_retries_that_is_none_is_a_bad_request(gateway: SmallG
     assert gateway.records() == []
 
 
+async def test_a_call_that_is_refused_takes_no_key(gateway: SmallGateway) -> None:
+    refused = await spawn(gateway, Idempotency_Key="k", Rayfaas_Retries="many").answer()
+    assert refused.status == 400
+    call_id = (await spawn(gateway, Idempotency_Key="k").answer()).json()["call"]
+    assert [record.call for record in gateway.kept()] == [call_id]
+
+
 @pytest.mark.parametrize("who", ["vera", "nobody"])
 async def test_who_may_not_call_may_not_spawn_either(gateway: SmallGateway, who: str) -> None:
     answer = await gateway.call(who=who, Prefer="respond-async", Idempotency_Key="k").answer()
@@ -512,6 +519,18 @@ async def test_a_call_of_a_version_that_is_gone_is_settled_as_not_found(gateway:
     await gateway.controller.link.request("resume", jobs=[record_of(call_id, version=9)])
     (outcome,) = await settled(gateway, call_id)
     assert (outcome.state, outcome.code) == ("FAILED", "not_found")
+
+
+async def test_a_call_that_is_handed_over_before_the_routes_are_known_waits_for_them(gateway: SmallGateway) -> None:
+    gateway.link.has_routes.clear()  # as when the gateway has just begun
+    call_id = new_id()
+    resuming = asyncio.ensure_future(gateway.controller.link.request("resume", jobs=[record_of(call_id, version=9)]))
+    await gateway.controller.link.request("held")
+    await gateway.controller.set_function("nlp/embed", [version_route(9)], {"live": (9, 6)})
+    await resuming
+    executor = await gateway.executor(version=9)
+    executor.answers(lambda call: call.returns("done"))
+    assert (await settled(gateway, call_id))[0].state == "SUCCEEDED"
 
 
 async def test_a_gateway_says_which_calls_it_holds(gateway: SmallGateway) -> None:
