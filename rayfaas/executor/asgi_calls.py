@@ -10,12 +10,11 @@ from typing import Any
 from rayfaas.asgi_events import INPUT_CREDIT, decode_scope
 from rayfaas.errors import BadRequest, ImportFailed
 from rayfaas.executor.async_calls import AsyncCalls
-from rayfaas.executor.calls import Done
 from rayfaas.executor.exchange import Exchange, RunningExchange
 from rayfaas.executor.lifespan import Application, Lifespan
 from rayfaas.executor.loading import import_failed
 from rayfaas.executor.program import Program
-from rayfaas.executor.running import CallInterrupted, RunningCall
+from rayfaas.executor.running import CallInterrupted, Done, RunningCall
 
 
 class AsgiCalls(AsyncCalls):

@@ -17,10 +17,10 @@ from typing import Any, cast
 from rayfaas.context import enter_call
 from rayfaas.executor import running
 from rayfaas.executor.batches import Answer, Batch, Collector
-from rayfaas.executor.calls import Bound, Calls, Done, check_streams, encode_item
+from rayfaas.executor.calls import Bound, Calls, check_streams, encode_item
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Callee, Program
-from rayfaas.executor.running import CallInterrupted, RunningCall
+from rayfaas.executor.running import CallInterrupted, Done, RunningCall
 from rayfaas.executor.sync_calls import run_sync
 
 

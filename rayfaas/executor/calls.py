@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rayfaas.context import enter_call
@@ -14,10 +13,8 @@ from rayfaas.errors import NotAcceptable, NotFound, RayfaasError
 from rayfaas.executor import running
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Callee, Program
-from rayfaas.executor.running import RunningCall
+from rayfaas.executor.running import Done, RunningCall
 from rayfaas.wire import JSON, NDJSON, SSE, admits_stream, decode_arguments, encode_json, encode_result
-
-Done = Callable[[RunningCall], None]
 
 
 class Bound(NamedTuple):
@@ -29,7 +26,7 @@ class Bound(NamedTuple):
 
 
 class Calls(ABC):
-    """The calls of one version in one executor. `done` hears of each call that ended, before its answer is sent."""
+    """The calls of one version in one executor."""
 
     def __init__(self, program: Program, version: tuple[str, int], concurrency: int, done: Done) -> None:
         self.concurrency = concurrency
@@ -102,7 +99,7 @@ class Calls(ABC):
         call.result("", b"", items)
 
     def raised(self, call: RunningCall, error: BaseException) -> None:
-        self._done(call)
+        self._done(call, error)
         call.error(error.reason if isinstance(error, Refused) else running.describe_exception(error))
 
 

@@ -73,6 +73,10 @@ class Channel:
                 if answer is not None:
                     self._sock.sendall(answer)
 
+    def forked(self) -> None:
+        """In a forked process: a thread that is not here may have been sending."""
+        self._lock = threading.Lock()
+
     def hang_up(self) -> None:
         """Have both sides read the end."""
         try:

@@ -13,12 +13,10 @@ import msgspec
 from rayfaas.asgi_events import INPUT_CREDIT, MAX_PIECE, Event, encode_event, pieces
 from rayfaas.envelope import CreditHeader
 from rayfaas.executor import running
-from rayfaas.executor.running import RunningCall, describe_exception, format_traceback
+from rayfaas.executor.running import Done, RunningCall, describe_exception, format_traceback
 from rayfaas.frames import Kind
 
 _encode = msgspec.msgpack.Encoder().encode
-
-Done = Callable[[RunningCall], None]
 
 
 class ClientGone(OSError):
@@ -105,7 +103,7 @@ class Exchange:
             self._end(self._held)
         else:
             self._is_over = True
-            self._done(self._call)
+            self._done(self._call, error)
             self._call.error(describe_exception(error))
 
     async def _complete(self, event: Event) -> None:

@@ -21,6 +21,7 @@ from rayfaas.asgi_events import decode_event
 from rayfaas.default import DEFAULT
 from rayfaas.envelope import CallHeader, CancelHeader, CreditHeader, ReadyHeader
 from rayfaas.errors import DeployError, ImportFailed, RayfaasError, to_problem
+from rayfaas.executor import forks
 from rayfaas.executor.asgi_calls import AsgiCalls
 from rayfaas.executor.async_calls import AsyncCalls
 from rayfaas.executor.calls import Calls
@@ -111,6 +112,8 @@ class Executor:
         self._at_once = program.calls_at_once(order.concurrency)
         self._intake = Intake(self._calls.nudge)
         self._draining = threading.Event()
+        self._is_fork = False
+        os.register_at_fork(after_in_child=self._forked)
         self._gateways: dict[str, GatewayConnection] = {}
 
     def dial_gateways(self) -> None:
@@ -164,12 +167,20 @@ class Executor:
     def _load(self) -> int:
         return len(self._running)
 
-    def _done(self, call: RunningCall) -> None:
+    def _forked(self) -> None:
+        """In a process that user code forked: what it prints is still its call's, and no more than that."""
+        self._is_fork = True
+        for gateway in list(self._gateways.values()):
+            gateway.forked()
+
+    def _done(self, call: RunningCall, error: BaseException | None = None) -> None:
         if call.debugger is not None:
             call.debugger.end()
         self._capture.finish(call)
         if call.batch is not None:
             self._capture.finish(call.batch)
+        if self._is_fork:
+            forks.leave(error)
         self._running.pop((id(call.channel), call.number), None)
 
     def _cancel(self, key: tuple[int, int], call: RunningCall, reason: str) -> None:
@@ -240,6 +251,10 @@ class GatewayConnection:
                 self.left.set()
         except OSError:
             self.left.set()
+
+    def forked(self) -> None:
+        if (channel := self._channel) is not None:
+            channel.forked()
 
     def _keep(self) -> None:
         attempt = 0

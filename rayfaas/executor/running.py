@@ -49,6 +49,12 @@ class CallInterrupted(BaseException):
     does not swallow it."""
 
 
+class Done(Protocol):
+    """Hears of each call that ended, and of the exception that ended it, before its answer is sent."""
+
+    def __call__(self, call: RunningCall, error: BaseException | None = None, /) -> None: ...
+
+
 class Debugger(Protocol):
     """What stops the code of a call where its caller wants to look."""
 

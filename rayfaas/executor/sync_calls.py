@@ -9,10 +9,10 @@ import threading
 from collections.abc import Generator
 from typing import Any, Literal
 
-from rayfaas.executor.calls import Bound, Calls, Done, check_streams, encode_item
+from rayfaas.executor.calls import Bound, Calls, check_streams, encode_item
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.program import Program
-from rayfaas.executor.running import CallInterrupted, RunningCall
+from rayfaas.executor.running import CallInterrupted, Done, RunningCall
 
 
 class SyncCalls(Calls):

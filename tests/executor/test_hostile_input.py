@@ -174,10 +174,11 @@ async def test_an_argument_whose_own_check_raises_is_an_error_of_its_call(
 async def test_an_async_call_that_is_cancelled_at_once_is_answered_and_counts_no_more(
     replica: Replica,  # noqa: F811
 ) -> None:
-    version = await replica.deploy("async def f(): return 1")
-    cancelled = version.call()
+    source = "import asyncio\nasync def f(waits):\n    if waits:\n        await asyncio.Event().wait()"
+    version = await replica.deploy(source, concurrency=2)
+    cancelled = version.call(True)
     cancelled.cancel()
-    assert (await version.call().ended()).load == 0
+    assert (await version.call(False).ended()).load == 0
     await cancelled.error()
 
 
