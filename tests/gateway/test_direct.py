@@ -7,6 +7,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -110,6 +111,10 @@ async def test_what_asks_for_more_goes_through_the_application(gateway: SmallGat
     assert answer.status < 500
 
 
+def _has_ended(gateway: SmallGateway, calls: int) -> bool:
+    return len(gateway.ends()) == calls
+
+
 async def test_who_does_not_take_its_answers_gets_no_more_of_them(gateway: SmallGateway) -> None:
     executor = await gateway.executor()
     executor.answers(lambda call: call.returns("x" * (8 << 20)))
@@ -119,7 +124,7 @@ async def test_who_does_not_take_its_answers_gets_no_more_of_them(gateway: Small
             calls += 1
             assert calls < 8, "connections hold less than that"
             await client.send(call(b"1"))
-            await eventually(lambda: len(gateway.ends()) == calls)
+            await eventually(partial(_has_ended, gateway, calls))
         for _ in range(calls):
             assert len((await client.answer()).json()) == 8 << 20
 

@@ -190,6 +190,13 @@ async def test_who_asks_first_whether_to_send_the_body_is_told_to() -> None:
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
 
 
+async def _send_much(client: Client, start: bytes, piece: bytes) -> None:
+    await client.send(start)
+    for _ in range(64 * MAX_HEAD // len(piece)):
+        await client.send(piece)
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize(
     ("start", "piece"),
     [
@@ -205,10 +212,7 @@ async def test_a_head_without_an_end_ends_the_connection(start: bytes, piece: by
     async with served(echo) as port:
         client = await Client.connect(port)
         with pytest.raises(ConnectionError):
-            await client.send(start)
-            for _ in range(64 * MAX_HEAD // len(piece)):
-                await client.send(piece)
-                await asyncio.sleep(0)
+            await _send_much(client, start, piece)
 
 
 async def test_many_small_requests_are_no_large_head() -> None:
