@@ -91,6 +91,8 @@ class Calls(ABC):
             content_type, body = encode_result(value, call.header.accept)
         except RayfaasError as error:
             call.error(error)
+        except BaseException as error:  # noqa: BLE001 to write a value may run code of the user
+            call.error(running.describe_exception(error))
         else:
             call.result(content_type, body)
 

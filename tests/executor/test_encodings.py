@@ -100,3 +100,18 @@ async def test_a_generator_does_not_run_for_whoever_takes_no_items(replica: Repl
         taken = version.executor.call_raw(JSON, json.dumps({"n": 2}).encode(), accept=VALUE_ACCEPT)
         await taken.ended()
         assert taken.items == [0, 1]
+
+
+async def test_a_value_that_ends_the_process_while_it_is_written_ends_its_call_alone(replica: Replica) -> None:
+    source = """
+        import sys
+        class Odd:
+            dtype = "odd"
+            def tolist(self):
+                sys.exit("no list")
+        def f():
+            return Odd()
+    """
+    version = await replica.deploy(source)
+    for _ in range(2):
+        assert "no list" in str(await version.executor.call_raw(JSON, b"", accept=MSGPACK).error())
