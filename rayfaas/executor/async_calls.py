@@ -7,6 +7,7 @@ not async in a class that has such methods: on this thread too, and on others wh
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 from collections.abc import AsyncIterator, Callable
@@ -51,7 +52,13 @@ class AsyncCalls(Calls):
 
     def serve(self, intake: Intake) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._serve())
+        serving = self._loop.create_task(self._serve())
+        serving.add_done_callback(lambda _: self._loop.stop())
+        while not serving.done():
+            # What stops the loop, or ends it by sys.exit() in a task of its own, is a call among others.
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
+        serving.result()
 
     async def _serve(self) -> None:
         await self._stopped.wait()

@@ -193,6 +193,30 @@ async def test_whatever_it_raises_is_its_answer_and_not_the_executors_end(
     assert await version.call(True).value() == "alive"
 
 
+@pytest.mark.parametrize("statement", ["raise SystemExit(3)", "raise KeyboardInterrupt"])
+async def test_what_ends_a_loop_ends_the_call_that_did_it_alone(replica: Replica, statement: str) -> None:
+    source = f"""
+        import asyncio
+        free = asyncio.Event()
+        async def leave():
+            {statement}
+        async def f(what):
+            if what == "wait":
+                await free.wait()
+            elif what == "leave":
+                await asyncio.create_task(leave())
+            else:
+                free.set()
+                asyncio.get_running_loop().stop()
+            return what
+    """
+    version = await replica.deploy(source, concurrency=3)
+    waiting = version.call("wait")
+    assert statement.split()[1].partition("(")[0] in str(await version.call("leave").error())
+    assert await version.call("stop").value() == "stop"
+    assert await waiting.value() == "wait"
+
+
 async def test_what_has_no_json_and_what_does_not_fit_are_errors_of_their_call(replica: Replica) -> None:
     version = await replica.deploy("async def f(x: int):\n    return x if x else object()")
     assert isinstance(await version.call(0).error(), ResultNotSerializable)
