@@ -13,6 +13,7 @@ import os
 import signal
 import threading
 import time
+import traceback
 from typing import Any
 
 import msgspec
@@ -78,7 +79,11 @@ def run(order: Order, control: Channel) -> None:
 
 
 def report_failure(control: Channel, error: BaseException) -> None:
-    """Something of ours broke before the version was ready."""
+    """Something broke outside of every call: before the version was ready, or in a signal handler of the user's, say.
+
+    What it was stands in the process's last output, too.
+    """
+    os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
     problem = to_problem(DeployError(f"The executor could not start: {type(error).__name__}: {error}"))
     control.send(Kind.ERROR, 0, encode_header(sendable(problem)))
 

@@ -1,7 +1,9 @@
-"""A process that user code forked off its executor. It is no executor: what it comes to answers no call."""
+"""How forked processes end. One that user code forked off its executor is no executor: what it comes to answers no
+call."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import traceback
@@ -10,9 +12,13 @@ from typing import NoReturn
 
 def leave(error: BaseException | None) -> NoReturn:
     """End it where its function is over, as the end of its script would end a forked process anywhere else."""
-    code = _status(error)
+    end(_status(error))
+
+
+def end(code: int) -> NoReturn:
+    """End this process at once, with what it has printed."""
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        with contextlib.suppress(Exception):  # it may be closed, or None, or anything that user code put there
             stream.flush()
     os._exit(code)
 

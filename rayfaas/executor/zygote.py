@@ -23,7 +23,7 @@ import threading
 import time
 from typing import NoReturn
 
-from rayfaas.executor import executor
+from rayfaas.executor import executor, forks
 from rayfaas.executor.channel import Channel
 from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, decode_to_zygote, encode_packet
 
@@ -130,9 +130,7 @@ class Zygote:
                 executor.report_failure(control, error)
                 raise
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            os._exit(code)
+            forks.end(code)
 
     def _become_zygote(self, supervisor_fd: int, modules_fd: int, parent: int) -> NoReturn:
         """In the child: turn into the next generation; never returns."""
@@ -144,8 +142,7 @@ class Zygote:
             live(socket.socket(fileno=supervisor_fd), modules)
             code = 0
         finally:
-            sys.stderr.flush()
-            os._exit(code)
+            forks.end(code)
 
     def _leave(self, parent: int) -> None:
         """In the child: be a session of its own that ends with its parent, and forget what is the parent's."""

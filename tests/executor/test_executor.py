@@ -93,6 +93,27 @@ async def test_a_crash_in_c_takes_no_output_with_it_and_leaves_its_python_stack(
     assert "app.py" in output
 
 
+async def test_what_is_raised_outside_of_every_call_is_in_the_last_output(replica: Replica) -> None:
+    source = """
+        import signal
+        def alarm(*_):
+            raise TimeoutError("too late")
+        def f():
+            signal.signal(signal.SIGALRM, alarm)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+    """
+    version = await replica.deploy(source)
+    await version.call().value()
+    assert "TimeoutError: too late" in (await replica.death_of(version)).output
+
+
+async def test_code_that_takes_stdout_away_ends_in_order(replica: Replica) -> None:
+    version = await replica.deploy("import sys\ndef f():\n    sys.stdout = sys.stderr = None")
+    await version.call().value()
+    replica.supervisor.drain(version.order.key)
+    assert (await replica.death_of(version)).how == "exited with code 0"
+
+
 async def test_code_that_does_not_stop_when_cancelled_is_killed_after_a_grace(replica: Replica) -> None:
     blocked = "import time\ndef f():\n    print('began')\n    time.sleep(3600)"
     sources = (STUBBORN, blocked, blocked.replace("def", "async def"))
