@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from typing import TextIO
 
@@ -25,7 +26,8 @@ class CallOutput(io.TextIOBase):
 
     def __init__(self, stream: str, original: TextIO, only_call: OnlyCall) -> None:
         self._stream, self._original, self._only_call = stream, original, only_call
-        self._lines: dict[int, tuple[Speaker, str]] = {}
+        # By call and thread, so that threads do not write into each other's lines.
+        self._lines: dict[tuple[int, int], tuple[Speaker, str]] = {}
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -53,25 +55,31 @@ class CallOutput(io.TextIOBase):
             self._original.write(text)
             self._original.flush()
             return len(text)
-        _, line = self._lines.pop(id(call), (call, ""))
+        key = id(call), threading.get_ident()
+        _, line = self._lines.pop(key, (call, ""))
         whole, newline, rest = (line + text).rpartition("\n")
         if newline:
             call.log(self._stream, whole + newline)
         if len(rest) > _LONGEST_LINE:
             call.log(self._stream, rest)
         elif rest:
-            self._lines[id(call)] = (call, rest)
+            self._lines[key] = (call, rest)
         return len(text)
 
     def flush(self) -> None:
         """Send what stands in an unfinished line, so that progress bars and prompts are seen."""
         call = current.get() or self._only_call()
         if call is not None:
-            self.finish(call)
+            self._send((id(call), threading.get_ident()))
 
     def finish(self, call: Speaker) -> None:
-        _, line = self._lines.pop(id(call), (call, ""))
-        if line:
+        if self._lines:
+            for key in [key for key in list(self._lines) if key[0] == id(call)]:
+                self._send(key)
+
+    def _send(self, key: tuple[int, int]) -> None:
+        if (unfinished := self._lines.pop(key, None)) is not None:
+            call, line = unfinished
             call.log(self._stream, line)
 
 

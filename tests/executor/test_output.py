@@ -90,6 +90,24 @@ async def test_threads_of_a_call_write_to_it_where_it_is_the_only_one(replica: R
     assert sorted(call.output("log").splitlines()) == [f"root: log {n}" for n in range(4)]
 
 
+async def test_lines_of_threads_are_not_mixed(replica: Replica) -> None:
+    source = """
+        import threading
+        def f():
+            others = threading.Barrier(2)
+            def write(text):
+                print(text, end="")
+                others.wait()
+                print("", text)
+            threads = [threading.Thread(target=write, args=(text,)) for text in ("ab", "cd")]
+            [thread.start() for thread in threads]
+            [thread.join() for thread in threads]
+    """
+    call = (await replica.deploy(source)).call()
+    await call.value()
+    assert sorted(call.output().splitlines()) == ["ab ab", "cd cd"]
+
+
 async def test_threads_with_a_copy_of_the_context_write_to_their_own_of_many_calls(replica: Replica) -> None:
     source = """
         import contextvars, threading
