@@ -21,6 +21,15 @@ def allow(routes: Routes, request: Request, role: str, team: str | None = None) 
     return principal
 
 
+def allow_in_person(routes: Routes, request: Request) -> Principal:
+    """Who asks, with a token of their own. That of a running call is for calls: what runs for a caller may be another
+    team's code, which must not look up what the caller's team did."""
+    principal = allow(routes, request, "viewer")
+    if principal.parent is not None:
+        raise Forbidden("The token of a running call is for calling functions. To ask this needs a token of your own.")
+    return principal
+
+
 def actor_of(principal: Principal) -> dict[str, str]:
     """As the controller takes it."""
     return {"principal": principal.name, "team": principal.team, "role": principal.role}

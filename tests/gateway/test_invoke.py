@@ -77,6 +77,20 @@ async def test_the_context_of_a_call_goes_with_the_calls_that_it_makes(gateway: 
     assert [start.context for start in gateway.starts()] == ['{"flow": "f"}'] * 2
 
 
+async def test_a_call_may_call_and_not_look_up_what_its_callers_team_did(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    calling = gateway.call()
+    running = await executor.call()
+    token = (await running.access()).token
+    gateway.controller.answers["functions"] = []
+    assert (await gateway.ask("GET", "/v1/functions", who=token)).status == 200
+    for method, path in (("POST", "/v1/sql"), ("GET", "/v1/logs")):
+        answer = await gateway.ask(method, path, b'{"sql": "SELECT 1"}', token)
+        assert (answer.status, answer.code) == (403, "forbidden")
+    running.returns(0)
+    await calling.answer()
+
+
 async def test_a_context_that_is_too_long_is_refused(gateway: SmallGateway) -> None:
     answer = await gateway.call(Rayfaas_Context="x" * (MAX_CONTEXT + 1)).answer()
     assert (answer.status, answer.code) == (400, "bad_request")
