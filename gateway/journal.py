@@ -12,6 +12,7 @@ import itertools
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,8 @@ _log = logging.getLogger("rayfaas.journal")
 # A segment that is full is followed by another, so that the registry can delete what it has loaded. A call may begin in
 # one and end in a later one.
 SEGMENT_BYTES = 64 << 20
+# What calls print while the disk is full is held up to this, and dropped beyond; how they end is always held.
+MOST_LATE_OUTPUT = 16 << 20
 
 
 class Journal:
@@ -47,7 +50,8 @@ class Journal:
         self._size = 0
         self._unsynced: list[asyncio.Future[None]] = []
         self._syncing: asyncio.Task[None] | None = None
-        self._late: list[bytes] = []  # ends that could not be written yet
+        self._late: deque[bytes] = deque()  # what could not be written yet
+        self._late_output = 0  # bytes of output in it
         self._open()
 
     def started(self, *records: CallStarted) -> None:
@@ -96,7 +100,10 @@ class Journal:
             raise Unavailable(f"The call can't be kept ({error.strerror}), so it is not accepted.") from error
 
     def log(self, record: LogLine) -> None:
+        if self._late and self._late_output > MOST_LATE_OUTPUT and not self.flush_late():
+            return
         self._keep(record)
+        self._late_output = self._late_output + len(record.text) if self._late else 0
 
     def close(self) -> None:
         self.flush_late()
@@ -107,7 +114,7 @@ class Journal:
         try:
             while self._late:
                 self._append(self._late[0])
-                self._late.pop(0)
+                self._late.popleft()
         except OSError:
             return False
         return True
@@ -119,7 +126,8 @@ class Journal:
                 await self._sync_segment()
             except OSError as error:
                 for future in waiting:
-                    future.set_exception(error)
+                    if not future.done():
+                        future.set_exception(error)
             else:
                 for future in waiting:
                     if not future.done():
@@ -157,8 +165,10 @@ class Journal:
     def _begin_next(self) -> None:
         old = self._fd
         self._open()
-        os.fdatasync(old)  # spawned calls in it may be waited for
-        os.close(old)
+        try:
+            os.fdatasync(old)  # spawned calls in it may be waited for
+        finally:
+            os.close(old)
 
     def _open(self) -> None:
         """Begin the next segment. It gets its name when it is locked: a segment without a lock is a dead gateway's."""

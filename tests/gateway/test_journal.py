@@ -204,6 +204,21 @@ def test_ends_and_output_are_held_until_they_can_be_written_in_their_order(tmp_p
     journal.close()
 
 
+def test_output_beyond_what_is_held_is_dropped_and_ends_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "MOST_LATE_OUTPUT", 10)
+    journal = Journal(tmp_path, "gateway-0")
+    with full_disk():
+        for number in range(100):
+            journal.log(LogLine("a", "f", 1, number, "stdout", "abcde", None))
+        journal.ended(ended("a"))
+    journal.close()
+    *output, end = records(tmp_path)
+    assert len(output) == 3
+    assert end == ended("a")
+
+
 def test_a_small_record_does_not_overtake_a_large_one_that_is_held(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "gateway-0")
     large = LogLine("one", "nlp/embed", 1, 5, "stdout", "x" * 1000)
