@@ -27,6 +27,10 @@ class AppCall(PendingCall):
         self._send_credit += events
         self._may_send.set()
 
+    @property
+    def has_credit(self) -> bool:
+        return self._send_credit > 0
+
     async def may_send(self) -> None:
         """Returns when one more event of the client may be sent."""
         while self._send_credit <= 0:

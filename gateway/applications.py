@@ -122,9 +122,13 @@ class Exchange:
         if self._giving_up is None:
             self._call.send({"type": "http.disconnect"})
             self._recording.end(self._call, CallCancelled.code)
-            self._giving_up = asyncio.get_running_loop().call_later(self._gone_s, self._give_up)
-            if self._call.executor is None:
-                self._give_up()
+            self._give_up_soon()
+
+    def _give_up_soon(self) -> None:
+        """At once where the application has not heard of it at all."""
+        self._giving_up = asyncio.get_running_loop().call_later(self._gone_s, self._give_up)
+        if self._call.executor is None:
+            self._give_up()
 
     def _give_up(self) -> None:
         self._dispatcher.abandon(self._call, "cancelled")
@@ -133,12 +137,38 @@ class Exchange:
     # To the application
 
     async def _feed(self, receive: Receive) -> None:
-        while True:
-            await self._call.may_send()
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                return self.client_gone()
+        """One event is read ahead, so that who leaves before the application has begun is not waited for."""
+        ahead = asyncio.ensure_future(receive())
+        try:
+            while not _is_end(event := await ahead):
+                ahead = asyncio.ensure_future(receive())
+                if not await self._may_send(ahead):
+                    event = ahead.result()
+                    break
+                self._call.send(event)
+        finally:
+            ahead.cancel()
+        if event["type"] == "http.disconnect":
+            self.client_gone()
+        else:
             self._call.send(event)
+            self._give_up_soon()
+
+    async def _may_send(self, ahead: asyncio.Future[Event]) -> bool:
+        """Wait until the application takes an event; False where its client is gone before."""
+        if self._call.has_credit:
+            await self._call.may_send()
+            return True
+        credit = asyncio.ensure_future(self._call.may_send())
+        either: list[asyncio.Future[Any]] = [credit, ahead]
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not credit.done() and _is_end(ahead.result()):
+                return False
+            await credit
+        finally:
+            credit.cancel()
+        return True
 
     # From it
 
@@ -183,6 +213,10 @@ class Exchange:
         if self._since_grant >= OUTPUT_CREDIT // 2 and self._call.executor is not None:
             self._call.executor.grant(self._call, self._since_grant)
             self._since_grant = 0
+
+
+def _is_end(event: Event) -> bool:
+    return str(event["type"]).endswith(".disconnect")
 
 
 def _explained(problem: dict[str, Any], call: AppCall) -> dict[str, Any]:

@@ -345,6 +345,29 @@ async def test_a_websocket_speaks_both_ways_and_is_one_call(gateway: SmallGatewa
         assert (end.call, end.state) == (application.call.header.call_id, "SUCCEEDED")
 
 
+async def test_one_that_goes_on_after_its_websocket_is_interrupted(
+    gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(applications.Exchange.__init__, "__defaults__", (0.01,))
+    executor = await executor_of(gateway)
+    async with served(gateway) as url:
+        application, websocket = await accepted(executor, dial(url))
+        await websocket.close()
+        assert (await application.hears())["type"] == "websocket.disconnect"
+        await eventually(lambda: application.call.cancelled)
+        assert gateway.end_of(application.call.header.call_id).state == "CANCELLED"
+
+
+async def test_a_websocket_whose_client_goes_before_an_executor_is_there_waits_no_more(gateway: SmallGateway) -> None:
+    async with served(gateway) as url:
+        connecting = asyncio.ensure_future(dial(url).__aenter__())
+        await eventually(gateway.starts)
+        connecting.cancel()
+        (end,) = await eventually(gateway.ends)
+        assert end.state == "CANCELLED"
+        assert gateway.dispatcher.load() == {}
+
+
 @pytest.mark.parametrize("how", ["returns", "raises", "closes"])
 async def test_the_application_ends_its_websocket(gateway: SmallGateway, how: str) -> None:
     executor = await executor_of(gateway)
