@@ -13,13 +13,13 @@ from rayfaas.errors import PROBLEM_JSON, Conflict, NotFound
 from rayfaas.gateway.call_options import check_debugger
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
-from rayfaas.gateway.invoke import read_body
 from rayfaas.gateway.outcome import Outcome
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.rights import actor_of, allow
 from rayfaas.gateway.routes import Principal, Routes
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import format_for
+from rayfaas.gateway.uploads import begin_body
 from rayfaas.names import check_call
 from rayfaas.wire import JSON
 
@@ -101,9 +101,8 @@ class Calls:
         check_debugger(principal, str(found["function"]).partition("/")[0])
         if found["state"] in _FINAL:
             raise Conflict(f"The call has ended: {found['state']}.")
-        line = (await read_body(request.receive, dict(request.scope["headers"]), _LONGEST_LINE)).decode(
-            "utf-8", "replace"
-        )
+        body = await begin_body(request.receive, dict(request.scope["headers"]), _LONGEST_LINE, whole=True)
+        line = body.start.decode("utf-8", "replace")
         if not self._running.type(found["call"], line):
             await self._controller.request("type", call_id=found["call"], line=line)
         return Response(status_code=204)

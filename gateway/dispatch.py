@@ -191,9 +191,11 @@ class Dispatcher:
         """
         self.executor_leaves(executor, key)
         calls, executor.calls = list(executor.calls.values()), {}
-        begun = calls[: executor.concurrency]
-        for call in reversed(calls[executor.concurrency :]):
-            self._requeue(call)
+        behind = calls[executor.concurrency :]
+        begun = calls[: executor.concurrency] + [call for call in behind if not call.can_move]
+        for call in reversed(behind):
+            if call.can_move:
+                self._requeue(call)
         if begun and executor.ready_header is not None:
             task = asyncio.ensure_future(self._fail(begun, key, executor.ready_header.executor))
             self._burying.add(task)
@@ -228,7 +230,7 @@ class Dispatcher:
         self.abandon(call, "timeout")
         if was_sent:
             call.fail(
-                CallTimeout(f"{key} did not answer within {waited_s:.1f} s, the timeout of the function or call.")
+                CallTimeout(f"{key} {call.lateness} within {waited_s:.1f} s, the timeout of the function or call.")
             )
         elif not self.pool(key).executors:
             call.fail(NoCapacity(f"No executor of {key} came up within {waited_s:.1f} s, the timeout."))

@@ -13,8 +13,8 @@ from rayfaas.connection import Connection
 from rayfaas.envelope import CancelHeader, CreditHeader, ErrorHeader, ReadyHeader, ResultHeader
 from rayfaas.errors import ExecutorDied, ProtocolError
 from rayfaas.frames import Kind, Message
-from rayfaas.gateway.app_calls import AppCall
 from rayfaas.gateway.call_access import Claims
+from rayfaas.gateway.fed_calls import FedCall
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.handshake import Identity, ServerSide, derive
 
@@ -70,6 +70,8 @@ class ExecutorConnection(Connection):
         number = next(self._numbers)
         pending.executor, pending.number, pending.dispatched_ns = self, number, time.time_ns()
         self.calls[number] = pending
+        if pending.kind != Kind.CALL:
+            self.capacity = self.concurrency  # it is fed, by who may be slow: none waits behind it here
         self.send(pending.kind, number, pending.header(), pending.body)
 
     def check(self, pending: PendingCall) -> None:
@@ -88,7 +90,7 @@ class ExecutorConnection(Connection):
         self.send(Kind.CREDIT, pending.number, _encode(CreditHeader(items)))
 
     def input(self, pending: PendingCall, header: bytes, body: bytes) -> None:
-        """What the client of an application sent."""
+        """What the client sent: an event for an application, or a piece of the call's body."""
         self.send(Kind.INPUT, pending.number, header, body)
 
     def cancel(self, pending: PendingCall, reason: str) -> None:
@@ -109,7 +111,7 @@ class ExecutorConnection(Connection):
         kind = message.kind
         if kind == Kind.RESULT or kind == Kind.ERROR:
             self._ended(message)
-        elif kind == Kind.ITEM or kind == Kind.LOG:
+        elif kind == Kind.ITEM or kind == Kind.LOG or kind == Kind.OUTPUT:
             pending = self.calls.get(message.call)
             if pending is not None:
                 pending.hear(message)
@@ -125,7 +127,7 @@ class ExecutorConnection(Connection):
                 pending.hear(message)
         elif kind == Kind.CREDIT:
             pending = self.calls.get(message.call)
-            if isinstance(pending, AppCall):
+            if isinstance(pending, FedCall):
                 pending.granted(_decode_credit(message.header).items)
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:

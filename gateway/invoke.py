@@ -19,7 +19,6 @@ from rayfaas.context import MAX_CONTEXT
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import (
     BadRequest,
-    BodyTooLarge,
     CallCancelled,
     Forbidden,
     MethodNotAllowed,
@@ -33,12 +32,15 @@ from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.dry_run import DryRuns
 from rayfaas.gateway.http import ON_GONE, Headers
 from rayfaas.gateway.inputs import Inputs
+from rayfaas.gateway.outcome import MAX_BODY
 from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.problems import Send, send_error, send_problem
+from rayfaas.gateway.raw import RawFormat
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Parked, Principal, Route, Routes
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for
+from rayfaas.gateway.uploads import Body, Upload, UploadCall, begin_body
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.names import new_id
 
@@ -83,10 +85,11 @@ class Invoke:
             if has_many_inputs(headers) and not is_dry_run:
                 inputs = self._inputs(route, principal, target, headers, priority)
                 return await inputs.answer(scope, receive, send)
-            body = await read_body(receive, headers, self._limits.max_body)
+            body = await self._begin_body(receive, headers, is_kept or is_dry_run)
             wants_logs = format.carries_logs and b"rayfaas-logs" in headers
             accept = format.accept((_text(headers, b"accept") or "").strip().lower())
-            call = self.accept(route, principal, headers, body, wants_logs, accept=accept)
+            kind = UploadCall if body.more else PendingCall
+            call = self.accept(route, principal, headers, body.held, wants_logs, accept=accept, kind=kind)
             if is_dry_run:
                 return await self._dry_runs.answer(call, target, send)
             if was_parked:
@@ -96,13 +99,16 @@ class Invoke:
                 return await self._spawned.answer(call, target, key, headers, webhook, send)
             if DEBUG in headers:
                 call.let_debug(DEBUG_S)
-            self._recording.start(call, target)
+            self._recording.start(call, target, bytes_in=body.length)
         except RayfaasError as error:
             await send_error(send, error)
             return
         scope[ON_GONE] = lambda: self.client_gone(call)
         try:
-            await self._answer(call, format, receive, send)
+            if isinstance(call, UploadCall):
+                await self._answer_upload(call, body, format, receive, send)
+            else:
+                await self._answer(call, format, receive, send)
         finally:
             self.let_go(call)
 
@@ -115,7 +121,7 @@ class Invoke:
         """Cancel a call in flight, and those that it made; whether there is one of this id."""
         call = self._recording.in_flight.get(call_id)
         if call is not None:
-            self._cancel(call, "The call was cancelled.")
+            self._cancel(call, CallCancelled("The call was cancelled."))
         return call is not None
 
     def type(self, call_id: str, line: str) -> bool:
@@ -127,14 +133,14 @@ class Invoke:
         return True
 
     def client_gone(self, call: PendingCall) -> None:
-        self._cancel(call, "The client went away before it had the answer.")
+        self._cancel(call, CallCancelled("The client went away before it had the answer."))
 
-    def _cancel(self, call: PendingCall, why: str) -> None:
+    def _cancel(self, call: PendingCall, why: RayfaasError) -> None:
         self._dispatcher.abandon(call, "cancelled")
-        call.fail(CallCancelled(why))
+        call.fail(why)
         children = [each for each in self._recording.in_flight.values() if each.parent_id == call.call_id]
         for child in [each for each in children if not self._spawned.holds(each.call_id)]:
-            self._cancel(child, "The call that made this one was cancelled.")
+            self._cancel(child, CallCancelled("The call that made this one was cancelled."))
 
     # The steps
 
@@ -189,7 +195,16 @@ class Invoke:
     ) -> PendingCall: ...
     @overload
     def accept(
-        self, route: Route, principal: Principal, headers: Headers, body: bytes, *, kind: Callable[..., AnyCall]
+        self,
+        route: Route,
+        principal: Principal,
+        headers: Headers,
+        body: bytes,
+        wants_logs: bool = False,
+        first: None = None,
+        accept: str = "",
+        *,
+        kind: Callable[..., AnyCall],
     ) -> AnyCall: ...
     def accept(
         self,
@@ -236,7 +251,21 @@ class Invoke:
             call.priority = priority
             return call
 
-        return Inputs(make_call, self._dispatcher, self._recording, target, self._limits.max_body)
+        return Inputs(make_call, self._dispatcher, self._recording, target, min(self._limits.max_body, MAX_BODY))
+
+    async def _begin_body(self, receive: Receive, headers: Headers, is_held: bool) -> Body:
+        """Of a call that is kept or only checked the gateway holds it."""
+        most = self._limits.max_body
+        return await begin_body(receive, headers, min(most, MAX_BODY) if is_held else most, is_held)
+
+    async def _answer_upload(
+        self, call: UploadCall, body: Body, format: NdjsonFormat, receive: Receive, send: Send
+    ) -> None:
+        upload = Upload(call, body.start, receive, self._limits.max_body, partial(self._cancel, call))
+        try:
+            await self._answer(call, format, upload.receive, send)
+        finally:
+            upload.stop()
 
     async def _answer(self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
         try:
@@ -249,7 +278,7 @@ class Invoke:
             return
         if message.kind == Kind.ERROR:
             await self._send_failure(call, send)
-        elif isinstance(call.ended, ResultHeader) and call.ended.items is None and not format.is_stream:
+        elif message.kind == Kind.RESULT and not format.is_stream and _is_single(call):
             await self._send_result(call, message, send)
         else:
             await self.send_stream(call, format, message, receive, send)
@@ -257,6 +286,8 @@ class Invoke:
     async def send_stream(
         self, call: PendingCall, format: NdjsonFormat, first: Message, receive: Receive, send: Send
     ) -> None:
+        if first.kind == Kind.OUTPUT and not format.is_stream:
+            format = RawFormat.of(first)
         stream = Stream(call, format, call_headers(call), partial(self._recording.end, call))
         await stream.send(first, receive, send)
 
@@ -275,23 +306,9 @@ class Invoke:
         await send_problem(send, problem, call_headers(call))
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
-    """The whole body. Raises `BodyTooLarge`, before reading it where its length is told."""
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
-        raise BodyTooLarge(f"The body has {int(length):,} bytes, the limit is {limit:,}.", limit=limit)
-    chunks: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise CallCancelled("The client went away before it had sent the whole body.")
-        chunk: bytes = message.get("body", b"")
-        chunks.append(chunk)
-        size, more = size + len(chunk), message.get("more_body", False)
-        if size > limit:
-            raise BodyTooLarge(f"The body is over the limit of {limit:,} bytes.", limit=limit)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+def _is_single(call: PendingCall) -> bool:
+    """Whether it returned one result, and was no generator."""
+    return isinstance(call.ended, ResultHeader) and call.ended.items is None
 
 
 def result_headers(call: PendingCall, ended: ResultHeader, body: bytes) -> list[tuple[bytes, bytes]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from rayfaas.envelope import ErrorHeader, ResultHeader
+from rayfaas.envelope import ErrorHeader, OutputHeader, ResultHeader
 from rayfaas.errors import BodyTooLarge, RayfaasError, Unavailable, to_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.pending import PendingCall
@@ -16,6 +15,9 @@ from rayfaas.wire import JSON
 
 # Bodies and results of spawned calls are kept in the journal and the registry, whole answers in memory.
 MAX_BODY = 16 << 20
+
+_BEFORE_THE_END = (Kind.ITEM, Kind.LOG, Kind.OUTPUT)
+_decode_output = msgspec.msgpack.Decoder(OutputHeader).decode
 
 
 class Outcome(msgspec.Struct):
@@ -48,29 +50,31 @@ async def send_outcome(send: Send, outcome: Outcome | None, call_id: str) -> Non
 
 
 async def outcome_of(call: PendingCall) -> Outcome:
-    """Its result; of a generator, the JSON array of its items."""
+    """Its result; of a generator, the JSON array of its items, or the bytes that it made."""
     message = await call.answer()
     items: list[bytes] = []
-    size = 0
-    while message.kind == Kind.ITEM or message.kind == Kind.LOG:
-        if message.kind == Kind.ITEM:
+    size, output = 0, None
+    while message.kind in _BEFORE_THE_END:
+        if message.kind != Kind.LOG:
+            if message.kind == Kind.OUTPUT:
+                output = output or _decode_output(message.header)
             items.append(message.body)
             size += len(message.body)
             if size > MAX_BODY:
-                raise BodyTooLarge(f"The items of a call whose result is kept may have {MAX_BODY:,} bytes together.")
+                raise BodyTooLarge(f"A result that is kept may have {MAX_BODY:,} bytes, all items together.")
             if call.executor is not None:
                 call.executor.grant(call, 1)
         message = await call.next_item()
-    return _ended(call, message, items)
+    return _ended(call, message, items, output)
 
 
-def _ended(call: PendingCall, message: Message, items: Iterable[bytes]) -> Outcome:
+def _ended(call: PendingCall, message: Message, items: list[bytes], output: OutputHeader | None) -> Outcome:
     ended = call.ended
     if isinstance(ended, ErrorHeader):
         return Outcome("", b"", {**ended.problem, "call": call.call_id})
     assert isinstance(ended, ResultHeader)
+    if output is not None:
+        return Outcome(output.content_type, b"".join((*items, message.body)))
     if ended.items is not None:
         return Outcome(JSON, b"[" + b",".join(items) + b"]")
-    if len(message.body) > MAX_BODY:
-        return Outcome.of_error(BodyTooLarge(f"A result that is kept may have {MAX_BODY:,} bytes."))
     return Outcome(ended.content_type, message.body)

@@ -98,6 +98,16 @@ class PendingCall:
         self.more: asyncio.Event | None = None
         self.timer: asyncio.TimerHandle | None = None
 
+    @property
+    def can_move(self) -> bool:
+        """Whether another executor may have it, where the one that it was sent to is gone before its turn."""
+        return True
+
+    @property
+    def lateness(self) -> str:
+        """What did not happen within its time."""
+        return "did not answer"
+
     def header(self) -> bytes:
         return _encode(
             CallHeader(

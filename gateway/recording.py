@@ -45,9 +45,16 @@ class Recording:
         self._journal = journal
         self.in_flight: dict[str, PendingCall] = {}
 
-    def start(self, call: PendingCall, target: str, idempotency_key: str | None = None) -> None:
-        """Raises `Unavailable`: a call that can't be recorded is not run."""
-        self._journal.started(self.start_record(call, target, idempotency_key))
+    def start(
+        self, call: PendingCall, target: str, idempotency_key: str | None = None, bytes_in: int | None = None
+    ) -> None:
+        """`bytes_in` is the length of a body that is not in the call.
+
+        Raises `Unavailable`: a call that can't be recorded is not run.
+        """
+        record = self.start_record(call, target, idempotency_key)
+        record.bytes_in = record.bytes_in if bytes_in is None else bytes_in
+        self._journal.started(record)
         self.in_flight[call.call_id] = call
 
     def start_record(self, call: PendingCall, target: str, idempotency_key: str | None = None) -> CallStarted:

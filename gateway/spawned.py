@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
-from rayfaas.errors import BadRequest, BodyTooLarge, CallCancelled, QueueFull, RayfaasError
+from rayfaas.errors import BadRequest, CallCancelled, QueueFull, RayfaasError
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.outcome import MAX_BODY, Outcome, outcome_of, send_outcome
+from rayfaas.gateway.outcome import Outcome, outcome_of, send_outcome
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
@@ -101,8 +101,6 @@ class Spawned:
 
         `webhook` is told of its end.
         """
-        if len(call.body) > MAX_BODY:
-            raise BodyTooLarge(f"A call that is kept may have {MAX_BODY:,} bytes, not {len(call.body):,}.")
         if len(self._jobs) >= MAX_HELD:
             raise QueueFull(f"{len(self._jobs)} spawned calls are held already. Try again a little later.")
         record = self._record(call, target, key, _retries(headers, call.route), webhook)

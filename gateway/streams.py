@@ -37,6 +37,11 @@ class NdjsonFormat:
     content_type: ClassVar[str] = NDJSON
     is_stream: ClassVar[bool] = True  # even where the function returns one result
     carries_logs: ClassVar[bool] = True
+    cuts_off: ClassVar[bool] = False  # whether an error has no form in it but that it breaks off
+    around: ClassVar[tuple[bytes, bytes]] = (b'{"item":', b"}\n")  # what stands around an item that comes in pieces
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        return [(b"content-type", self.content_type.encode()), (b"cache-control", b"no-store")]
 
     def accept(self, asked: str) -> str:
         """In which encodings the executor may answer, where the caller asked so. What goes into lines is JSON."""
@@ -69,6 +74,7 @@ class SseFormat(NdjsonFormat):
     """Server-sent events: items without a name, and the events `log`, `done` and `error`."""
 
     content_type = SSE
+    around = (b"data: ", b"\n\n")
 
     def item(self, body: bytes, first: bool) -> bytes:
         return b"data: %b\n\n" % body
@@ -152,6 +158,7 @@ class Stream:
     ) -> None:
         self._call, self._format, self._headers, self._end = call, format, headers, end
         self._sent = self._since_grant = 0
+        self._held: list[bytes] | None = None  # what waits until the last piece of an item is here
 
     async def send(self, first: Message, receive: Receive, send: Send) -> None:
         """Returns when the last byte is sent, or when the client is gone (the call has no recorded end then)."""
@@ -185,13 +192,14 @@ class Stream:
             if following.kind == Kind.RESULT or following.kind == Kind.ERROR:
                 return b"".join(pieces), items, following
             if following.kind == Kind.LOG:
-                pieces.append(self._format.log(_log_entry(following)))
+                self._aside(pieces, self._format.log(_log_entry(following)))
             elif following.kind == Kind.DEBUG:
-                pieces.append(self._format.debug(self._debug_entry(following)))
+                self._aside(pieces, self._format.debug(self._debug_entry(following)))
             else:
-                pieces.append(self._item(following.body))
+                output = following.kind == Kind.OUTPUT
+                pieces.append(self._piece(following.body) if output else self._item(following.body))
                 items += 1
-            size += len(pieces[-1])
+            size += len(following.body)
             following = self._call.next_ready() if size < MOST_AT_ONCE else None
         return b"".join(pieces), items, None
 
@@ -205,7 +213,7 @@ class Stream:
             return following.result() if following.done() else None
         except RayfaasError as error:
             self._end(error.code, error.retryable)
-            await self._write(send, self._format.error(to_problem(error)), last=True)
+            await self._fail(to_problem(error), send)
             return None
         finally:
             following.cancel()
@@ -214,14 +222,27 @@ class Stream:
         ended = self._call.ended
         if isinstance(ended, ErrorHeader):
             self._end(str(ended.problem["code"]), bool(ended.problem["retryable"]))
-            await self._write(send, self._format.error({**ended.problem, "call": self._call.call_id}), last=True)
-            return
-        text = b"" if self._sent or not message.body else self._item(message.body)
+            return await self._fail({**ended.problem, "call": self._call.call_id}, send)
+        text = self._rest(message.body)
         single = {} if isinstance(ended, ResultHeader) and ended.items is not None else {"single": True}
         text += self._format.done({"call": self._call.call_id, "items": self._sent, **single})
         self._call.bytes_out += len(text)
         self._end(None, None)
         await self._write(send, text, last=True)
+
+    async def _fail(self, problem: dict[str, Any], send: Send) -> None:
+        if not self._format.cuts_off:
+            await self._write(send, self._format.error(problem), last=True)
+
+    def _rest(self, body: bytes) -> bytes:
+        """What comes with the end: the result, or the last piece of it."""
+        if self._held is not None:
+            return b"".join((body, self._format.around[1], *self._held))
+        return b"" if self._sent or not body else self._item(body)
+
+    def _aside(self, pieces: list[bytes], text: bytes) -> None:
+        """What is no item can't be written into the middle of one."""
+        (pieces if self._held is None else self._held).append(text)
 
     def _debug_entry(self, message: Message) -> dict[str, Any]:
         waits = _decode_debug(message.header).waits
@@ -233,6 +254,14 @@ class Stream:
         self._call.bytes_out += len(text)
         return text
 
+    def _piece(self, body: bytes) -> bytes:
+        """Of the only item."""
+        self._call.bytes_out += len(body)
+        if self._held is not None:
+            return body
+        self._held, self._sent = [], 1
+        return self._format.around[0] + body
+
     def _grant(self, items: int) -> None:
         self._since_grant += items
         if self._since_grant >= CREDIT // 2 and self._call.executor is not None:
@@ -240,7 +269,7 @@ class Stream:
             self._since_grant = 0
 
     async def _start(self, send: Send) -> None:
-        head = [(b"content-type", self._format.content_type.encode()), (b"cache-control", b"no-store"), *self._headers]
+        head = [*self._format.headers(), *self._headers]
         await send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def _write(self, send: Send, text: bytes, last: bool = False) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from rayfaas.errors import BadRequest
 
 DEFAULT_PORT = 8700
+MAX_BODY_MB = 2048  # 1 GiB, and what a form or an encoding adds to it
 
 # A UNIX socket's path holds 107 bytes on Linux; the longest name we put behind a run directory is 40.
 _LONGEST_RUN_DIR = 60
@@ -108,7 +109,7 @@ class Home:
 class Limits:
     """What the gateway refuses. Sizes are in bytes."""
 
-    max_body: int = 64 << 20
+    max_body: int = MAX_BODY_MB << 20
     max_queue: int = 1_000  # calls waiting for one version on one gateway
 
 

@@ -55,6 +55,13 @@ class ResultHeader(msgspec.Struct, array_like=True):
     batch_size: int | None = None
 
 
+class OutputHeader(msgspec.Struct, array_like=True):
+    """OUTPUT, the first of a result: its type, and how many bytes it has where that is known. Others have no header."""
+
+    content_type: str
+    length: int | None = None
+
+
 class ErrorHeader(msgspec.Struct, array_like=True):
     """ERROR: it ended badly. `problem` is a problem document; times are 0 where user code was not reached."""
 
@@ -64,6 +71,12 @@ class ErrorHeader(msgspec.Struct, array_like=True):
     cpu_us: int
     load: int
     batch_size: int | None = None
+
+
+class UploadHeader(msgspec.Struct, array_like=True):
+    """INPUT of an UPLOAD: whether this piece of the body is the `last`."""
+
+    last: bool
 
 
 class LogHeader(msgspec.Struct, array_like=True):

@@ -47,6 +47,8 @@ class Kind(IntEnum):
     DEBUG = 14  # executor → gateway: what a call's debugger says; gateway → executor: the line that was typed
     OPEN = 15  # gateway → executor: a request or WebSocket for the application that it serves
     INPUT = 16  # gateway → executor: what its client sent. The executor grants CREDIT for it
+    UPLOAD = 17  # gateway → executor: a CALL whose body follows in INPUTs
+    OUTPUT = 18  # executor → gateway: a piece of a result; the last piece comes with the RESULT
 
 
 class Message(NamedTuple):

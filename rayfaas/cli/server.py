@@ -20,7 +20,7 @@ import click
 
 from rayfaas.cli.output import STDERR
 from rayfaas.client import Client
-from rayfaas.config import DEFAULT_PORT, Home
+from rayfaas.config import DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
 
 UP_S = 180.0
@@ -35,7 +35,7 @@ _LOOK_S = 0.05
 @click.option("--cpus", type=float, help="CPUs of the local cluster; all of this machine's if not said.")
 @click.option("--gpus", type=float, help="GPUs of the local cluster; those that Ray finds if not said.")
 @click.option("--ray-address", default="", help="Join this Ray cluster (host:port of its head) instead of a local one.")
-@click.option("--max-body-mb", default=64.0, show_default=True, help="Largest body of a call, in MB.")
+@click.option("--max-body-mb", default=float(MAX_BODY_MB), show_default=True, help="Largest body of a call, in MB.")
 @click.option(
     "--webhook-network", multiple=True, help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones."
 )

@@ -18,11 +18,13 @@ from typing import Any, cast
 from rayfaas.context import enter_call
 from rayfaas.executor import running
 from rayfaas.executor.batches import Answer, Batch, Collector
-from rayfaas.executor.calls import Bound, Calls, check_streams, encode_item
+from rayfaas.executor.calls import Bound, Calls
 from rayfaas.executor.intake import Intake
+from rayfaas.executor.items import Items
 from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import CallInterrupted, Done, RunningCall
 from rayfaas.executor.sync_calls import run_sync
+from rayfaas.executor.upload import RunningUpload
 
 
 class AsyncCalls(Calls):
@@ -84,25 +86,30 @@ class AsyncCalls(Calls):
 
     async def _run(self, call: RunningCall) -> None:
         self.enter(call)
-        bound = self.bind(call)
-        if bound is None:
-            return
         try:
+            if isinstance(call, RunningUpload):
+                await asyncio.to_thread(call.collect)
+            bound = self.bind(call)
+            if bound is None:
+                return
             answer = await self._answer(call, bound)
+            del bound  # arguments may be large, and a large result takes its time
         except asyncio.CancelledError as error:
             self.raised(call, CallInterrupted(call.cancelled) if call.cancelled else error)
         except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
             self.raised(call, error)
         else:
-            self._tell(call, answer)
+            if (send := self._tell(call, answer)) is not None:
+                await asyncio.to_thread(send)
 
-    def _tell(self, call: RunningCall, answer: Answer) -> None:
+    def _tell(self, call: RunningCall, answer: Answer) -> Callable[[], None] | None:
         if answer.error is not None:
             self.raised(call, answer.error)
         elif answer.items is not None:
             self.streamed(call, answer.items)
         else:
-            self.returned(call, answer.value)
+            return self.returned(call, answer.value)
+        return None
 
     async def _answer(self, call: RunningCall, bound: Bound) -> Answer:
         if bound.callee.batching is not None:
@@ -163,13 +170,11 @@ def _run_batch_here(callee: Callee, batch: Batch) -> Any:
 
 async def _stream(call: RunningCall, items: AsyncIterator[Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
-    check_streams(call)
-    count = 0
+    outgoing = Items(call)
     async for item in items:
-        body = encode_item(item)
-        while not call.try_credit():
-            call.changed.clear()
-            await call.changed.wait()
-        call.item(body)
-        count += 1
-    return count
+        for message in outgoing.messages(item):
+            while not call.try_credit():
+                call.changed.clear()
+                await call.changed.wait()
+            outgoing.send(message)
+    return outgoing.end()

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from rayfaas.batching import Batching
 from rayfaas.context import CallContext
 from rayfaas.errors import BadBatch
-from rayfaas.executor.calls import Refused
+from rayfaas.executor.items import Refused
 from rayfaas.executor.running import CallInterrupted, RunningCall, interrupt
 
 

@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from rayfaas.context import enter_call
-from rayfaas.errors import NotAcceptable, NotFound, RayfaasError
+from rayfaas.envelope import OutputHeader
+from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.executor import running
 from rayfaas.executor.intake import Intake
+from rayfaas.executor.items import Refused
 from rayfaas.executor.program import Callee, Program
-from rayfaas.executor.running import Done, RunningCall
-from rayfaas.wire import JSON, NDJSON, SSE, admits_stream, decode_arguments, encode_json, encode_result
+from rayfaas.executor.running import CallInterrupted, Done, RunningCall
+from rayfaas.frames import Body
+from rayfaas.pieces import LARGE, pieces
+from rayfaas.wire import encode_result
 
 
 class Bound(NamedTuple):
@@ -70,7 +76,7 @@ class Calls(ABC):
             callee = self._callees.get(call.header.method)
             if callee is None:
                 raise NotFound(f"This version has no method {call.header.method!r}.")
-            bound = Bound(callee, *callee.signature.bind(decode_arguments(call.header.content_type, call.body)))
+            bound = Bound(callee, *callee.signature.bind(call.arguments(callee.signature)))
             if call.reaches_function:
                 return bound
         except RayfaasError as error:
@@ -85,16 +91,32 @@ class Calls(ABC):
             call.is_binding = False
         return None
 
-    def returned(self, call: RunningCall, value: Any) -> None:
-        self._done(call)
+    def returned(self, call: RunningCall, value: Any) -> Callable[[], None] | None:
+        """Answer, or say how to answer with what is large: it goes out as fast as its caller takes it."""
         try:
             content_type, body = encode_result(value, call.header.accept)
         except RayfaasError as error:
+            self._done(call)
             call.error(error)
         except BaseException as error:  # noqa: BLE001 to write a value may run code of the user
+            self._done(call)
             call.error(running.describe_exception(error))
         else:
+            if len(body) > LARGE:
+                return partial(self._send_pieces, call, content_type, body)
+            self._done(call)
             call.result(content_type, body)
+        return None
+
+    def _send_pieces(self, call: RunningCall, content_type: str, body: Body) -> None:
+        header = OutputHeader(content_type, len(body))
+        *first, last = pieces(body)
+        for piece in first:
+            if not call.take_credit():
+                return self.raised(call, CallInterrupted(call.cancelled))
+            call.output(header, piece)
+        self._done(call)
+        call.result("", last)
 
     def streamed(self, call: RunningCall, items: int) -> None:
         self._done(call)
@@ -103,26 +125,3 @@ class Calls(ABC):
     def raised(self, call: RunningCall, error: BaseException) -> None:
         self._done(call, error)
         call.error(error.reason if isinstance(error, Refused) else running.describe_exception(error))
-
-
-class Refused(Exception):
-    """An item can't be encoded, or a batch not be taken apart: ours, where other exceptions are the function's."""
-
-    def __init__(self, reason: RayfaasError) -> None:
-        super().__init__(reason.detail)
-        self.reason = reason
-
-
-def check_streams(call: RunningCall) -> None:
-    """Raises `Refused` where the caller takes no items."""
-    accept = call.header.accept
-    if not admits_stream(accept):
-        why = f"Accept {accept!r}: the function is a generator, whose items come as {NDJSON}, {SSE} or {JSON}."
-        raise Refused(NotAcceptable(why))
-
-
-def encode_item(item: Any) -> bytes:
-    try:
-        return encode_json(item)
-    except RayfaasError as error:
-        raise Refused(error) from None

@@ -35,7 +35,7 @@ from rayfaas.wire.kinds import (
     plain,
 )
 
-_OPEN_FILES = (io.BytesIO, typing.BinaryIO, typing.IO[bytes])
+OPEN_FILES = (typing.BinaryIO, typing.IO[bytes])
 
 
 def coerced(hint: Any) -> Any:
@@ -64,7 +64,7 @@ def loosened(value: Any) -> Iterator[Any]:
 
 
 def _coercion(hint: Any) -> Callable[[Any], Any] | None:
-    if hint in _OPEN_FILES:
+    if hint in OPEN_FILES or hint is io.BytesIO:
         return _opened
     kind = _kind_of_hint(typing.get_origin(hint) or hint)
     if kind == NDARRAY:
@@ -148,5 +148,5 @@ def _image(value: Any) -> Any:
         raise ValueError(error.detail) from None
 
 
-def _opened(value: Any) -> io.BytesIO:
-    return File.of(value).open()
+def _opened(value: Any) -> io.BufferedIOBase:
+    return value if isinstance(value, io.BufferedIOBase) else io.BytesIO(File.of(value))

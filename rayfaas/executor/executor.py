@@ -20,7 +20,7 @@ import msgspec
 
 from rayfaas.asgi_events import decode_event
 from rayfaas.default import DEFAULT
-from rayfaas.envelope import CallHeader, CancelHeader, CreditHeader, ReadyHeader
+from rayfaas.envelope import CallHeader, CancelHeader, CreditHeader, ReadyHeader, UploadHeader
 from rayfaas.errors import DeployError, ImportFailed, RayfaasError, to_problem
 from rayfaas.executor import forks
 from rayfaas.executor.asgi_calls import AsgiCalls
@@ -37,6 +37,7 @@ from rayfaas.executor.problems import sendable
 from rayfaas.executor.program import Program
 from rayfaas.executor.running import Check, RunningCall
 from rayfaas.executor.sync_calls import SyncCalls
+from rayfaas.executor.upload import RunningUpload
 from rayfaas.frames import Kind, Message, encode_header, header_of
 from rayfaas.orders import Imported, Order
 
@@ -48,6 +49,7 @@ _RETRY_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode_call = msgspec.msgpack.Decoder(CallHeader).decode
 _decode_credit = msgspec.msgpack.Decoder(CreditHeader).decode
+_decode_upload = msgspec.msgpack.Decoder(UploadHeader).decode
 _decode_cancel = msgspec.msgpack.Decoder(CancelHeader).decode
 
 
@@ -141,6 +143,8 @@ class Executor:
         key = (id(channel), message.call)
         if message.kind == Kind.CALL:
             self._begin(RunningCall, channel, message)
+        elif message.kind == Kind.UPLOAD:
+            self._begin(RunningUpload, channel, message)
         elif message.kind == Kind.CHECK:
             self._begin(Check, channel, message)
         elif message.kind == Kind.OPEN:
@@ -150,6 +154,8 @@ class Executor:
                 running.grant(_decode_credit(message.header).items)
             elif message.kind == Kind.INPUT and isinstance(running, RunningExchange):
                 running.hear(decode_event(message.header, message.body))
+            elif message.kind == Kind.INPUT and isinstance(running, RunningUpload):
+                running.hear(message.body, _decode_upload(message.header).last)
             elif message.kind == Kind.ACCESS:
                 running.hear_access(message.body)
             elif message.kind == Kind.DEBUG:

@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from rayfaas.context import Access, CallContext
-from rayfaas.envelope import AccessBody, CallHeader, DebugHeader, ErrorHeader, LogHeader, ResultHeader
+from rayfaas.envelope import AccessBody, CallHeader, DebugHeader, ErrorHeader, LogHeader, OutputHeader, ResultHeader
 from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
 from rayfaas.frames import Body, Kind
+from rayfaas.wire import Arguments, decode_arguments
 
 if TYPE_CHECKING:
     from rayfaas.executor.batches import Batch
+    from rayfaas.executor.signature import Signature
 
 _encode = msgspec.msgpack.Encoder(enc_hook=str).encode
 _decode_access = msgspec.msgpack.Decoder(AccessBody).decode
@@ -94,6 +96,7 @@ class RunningCall:
         self.cancelled: str | None = None
         self.debugger: Debugger | None = None
         self._output = 0
+        self._has_output = False
         self._access: concurrent.futures.Future[Access] | None = None
         self._started_us = self._started_ns = 0
         self._cpu_ns: int | None = None
@@ -154,14 +157,25 @@ class RunningCall:
         cpu_us = 0 if self._cpu_ns is None else (time.thread_time_ns() - self._cpu_ns) // 1000
         return self._started_us, run_us, cpu_us
 
+    # Arguments
+
+    def arguments(self, signature: Signature) -> Arguments:
+        """Raises what is wrong with its body."""
+        return decode_arguments(self.header.content_type, self.body)
+
     # Answers
 
     def result(self, content_type: str, body: Body, items: int | None = None) -> None:
         header = ResultHeader(content_type, *self._spent(), self._load(), items, self._batch_size)
         self._send(Kind.RESULT, _encode(header), body)
 
-    def item(self, body: bytes) -> None:
+    def item(self, body: Body) -> None:
         self._send(Kind.ITEM, b"", body)
+
+    def output(self, header: OutputHeader, piece: Body) -> None:
+        """A piece of the result; the first one comes with the header."""
+        self._send(Kind.OUTPUT, b"" if self._has_output else _encode(header), piece)
+        self._has_output = True
 
     def error(self, error: RayfaasError) -> None:
         header = ErrorHeader(sendable(to_problem(error)), *self._spent(), self._load(), self._batch_size)

@@ -49,6 +49,7 @@ class Signature:
             for name, parameter in self._signature.parameters.items()
             if (adapter := _adapter(self._hints.get(name), parameter)) is not None
         }
+        self.first_hint = self._hints.get(next(iter(self._signature.parameters), ""))
         self._takes_nothing = not self._signature.parameters
         self._positional = _all_positional(self._signature)
 

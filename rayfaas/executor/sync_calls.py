@@ -9,8 +9,9 @@ import threading
 from collections.abc import Generator
 from typing import Any, Literal
 
-from rayfaas.executor.calls import Bound, Calls, check_streams, encode_item
+from rayfaas.executor.calls import Bound, Calls
 from rayfaas.executor.intake import Intake
+from rayfaas.executor.items import Items
 from rayfaas.executor.program import Program
 from rayfaas.executor.running import CallInterrupted, Done, RunningCall
 
@@ -83,7 +84,11 @@ class SyncCalls(Calls):
         except BaseException as error:  # noqa: BLE001 whatever user code raises is the call's answer, SystemExit too
             self.raised(call, error)
         else:
-            self.returned(call, value) if items is None else self.streamed(call, items)
+            del bound  # arguments may be large, and a large result takes its time
+            if items is not None:
+                self.streamed(call, items)
+            elif (send := self.returned(call, value)) is not None:
+                send()
 
 
 def run_sync(call: RunningCall, bound: Bound) -> tuple[Any, int | None]:
@@ -96,13 +101,11 @@ def run_sync(call: RunningCall, bound: Bound) -> tuple[Any, int | None]:
 
 def _stream(call: RunningCall, generator: Generator[Any, Any, Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
-    check_streams(call)
-    count = 0
+    items = Items(call)
     for item in generator:
-        body = encode_item(item)
-        if not call.take_credit():
-            generator.close()
-            raise CallInterrupted(call.cancelled)
-        call.item(body)
-        count += 1
-    return count
+        for message in items.messages(item):
+            if not call.take_credit():
+                generator.close()
+                raise CallInterrupted(call.cancelled)
+            items.send(message)
+    return items.end()

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from rayfaas.config import Home, Limits
+from rayfaas.config import MAX_BODY_MB, Home, Limits
 from rayfaas.gateway.server import Gateway, GatewayConfig
 
 
@@ -20,7 +20,7 @@ from rayfaas.gateway.server import Gateway, GatewayConfig
 @click.option("--slot", required=True, type=int)
 @click.option("--host", required=True)
 @click.option("--port", required=True, type=int)
-@click.option("--max-body-mb", type=float, default=64.0)
+@click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 def main(home: Path, slot: int, host: str, port: int, max_body_mb: float, webhook_networks: tuple[str, ...]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import click
 
-from rayfaas.config import Home, local_url
+from rayfaas.config import MAX_BODY_MB, Home, local_url
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
@@ -50,7 +50,7 @@ class ServerOptions:
     ray_address: str = ""
     cpus: float | None = None
     gpus: float | None = None
-    max_body_mb: float = 64.0
+    max_body_mb: float = MAX_BODY_MB
     webhook_networks: tuple[str, ...] = ()
 
     @property
@@ -249,7 +249,7 @@ def _terminate_with_parent() -> None:
 @click.option("--ray-address", default="")
 @click.option("--cpus", type=float)
 @click.option("--gpus", type=float)
-@click.option("--max-body-mb", type=float, default=64.0)
+@click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

@@ -4,7 +4,7 @@ JSON is the default, for any language. `docs/wire.md` says what each type become
 data frames and images are imported where a value needs them, and not before.
 """
 
-from rayfaas.wire.arguments import Arguments, decode_arguments, encode_arguments, is_pickle
+from rayfaas.wire.arguments import Arguments, decode_arguments, encode_arguments, is_file, is_pickle
 from rayfaas.wire.file import File
 from rayfaas.wire.json import decode_json, encode_json
 from rayfaas.wire.media import (
@@ -24,7 +24,9 @@ from rayfaas.wire.media import (
     admits_stream,
     media_type,
     preferences,
+    takes_bytes,
 )
+from rayfaas.wire.multipart import read_form
 from rayfaas.wire.results import decode_result, encode_result
 
 __all__ = [
@@ -50,7 +52,10 @@ __all__ = [
     "encode_arguments",
     "encode_json",
     "encode_result",
+    "is_file",
     "is_pickle",
     "media_type",
     "preferences",
+    "read_form",
+    "takes_bytes",
 ]

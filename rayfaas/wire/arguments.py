@@ -51,6 +51,12 @@ def decode_arguments(content_type: str, body: bytes) -> Arguments:
     return decode(content_type, body)
 
 
+def is_file(content_type: str) -> bool:
+    """Whether such a body is one file. Raises `UnsupportedMediaType`."""
+    media = media_type(content_type)
+    return (_DECODERS.get(media) or _decoder_of_family(media, b"some")) is _file
+
+
 def encode_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[str, bytes]:
     """Content-Type and body: JSON of what is plain, MessagePack with arrays and data frames, else a pickle.
 

@@ -55,6 +55,15 @@ def admits_stream(accept: str) -> bool:
     return accept == "" or not _OF_STREAMS.isdisjoint(preferences(accept))
 
 
+def takes_bytes(accept: str) -> bool:
+    """Whether the bytes that a generator makes may be the answer as they are: where anything is taken, or nothing is
+    preferred to them that items can be."""
+    if accept == "":
+        return True
+    wanted = preferences(accept)
+    return OCTETS in wanted and _OF_STREAMS.isdisjoint(wanted[: wanted.index(OCTETS)])
+
+
 def _weight(part: str) -> float:
     for parameter in part.split(";")[1:]:
         name, _, value = parameter.partition("=")

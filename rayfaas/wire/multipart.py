@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +14,11 @@ from rayfaas.wire.media import JSON, media_type
 
 def decode_multipart(content_type: str, body: bytes) -> dict[str, Any]:
     """The fields by name; of those with one name a list. Raises `MalformedBody`."""
+    return read_form(content_type, (body,))
+
+
+def read_form(content_type: str, pieces: Iterable[bytes]) -> dict[str, Any]:
+    """The same of a body that comes in pieces, which are not kept."""
     multipart = import_module("python_multipart.multipart")  # executors that get no forms do without it
     _, parameters = multipart.parse_options_header(content_type)
     boundary = parameters.get(b"boundary")
@@ -21,7 +27,8 @@ def decode_multipart(content_type: str, body: bytes) -> dict[str, Any]:
     reader = _Reader(multipart.parse_options_header)
     try:
         parser = multipart.MultipartParser(boundary, reader.callbacks())
-        parser.write(body)
+        for piece in pieces:
+            parser.write(piece)
         parser.finalize()
     except (multipart.MultipartParseError, ValueError) as error:
         raise MalformedBody(f"The body is not multipart/form-data: {error}") from None

@@ -19,6 +19,7 @@ from rayfaas.wire.media import (
     OCTETS,
     PICKLE,
     PNG,
+    VALUE_ACCEPT,
     VALUE_MSGPACK,
     WEBP,
     media_type,
@@ -38,6 +39,8 @@ def encode_result(value: Any, accept: str = "") -> tuple[str, Body]:
     """Content-Type and body. Raises `NotAcceptable` with what is possible, and `ResultNotSerializable`."""
     if accept == JSON or (accept == "" and type(value) in _JSON_BY_NATURE):
         return JSON, encode_json(value)
+    if accept == VALUE_ACCEPT and isinstance(value, bytes):
+        return OCTETS, value  # without a copy
     offers = offers_of(value)
     failed: ResultNotSerializable | None = None
     for media in acceptable(accept or "*/*", offers):
