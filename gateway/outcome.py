@@ -61,7 +61,7 @@ async def outcome_of(call: PendingCall) -> Outcome:
             items.append(message.body)
             size += len(message.body)
             if size > MAX_BODY:
-                raise BodyTooLarge(f"A result that is kept may have {MAX_BODY:,} bytes, all items together.")
+                raise _too_large()
             if call.executor is not None:
                 call.executor.grant(call, 1)
         message = await call.next_item()
@@ -74,7 +74,16 @@ def _ended(call: PendingCall, message: Message, items: list[bytes], output: Outp
         return Outcome("", b"", {**ended.problem, "call": call.call_id})
     assert isinstance(ended, ResultHeader)
     if output is not None:
-        return Outcome(output.content_type, b"".join((*items, message.body)))
-    if ended.items is not None:
-        return Outcome(JSON, b"[" + b",".join(items) + b"]")
-    return Outcome(ended.content_type, message.body)
+        content_type, body = output.content_type, b"".join((*items, message.body))
+    elif ended.items is not None:
+        content_type, body = JSON, b"[" + b",".join(items) + b"]"
+    else:
+        content_type, body = ended.content_type, message.body
+    return Outcome(content_type, body) if len(body) <= MAX_BODY else Outcome.of_error(_too_large())
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(
+        f"A result that is kept may have {MAX_BODY:,} bytes, all items together. Have the function put it into a "
+        "store and return where it is."
+    )

@@ -1,4 +1,4 @@
-"""Large bodies: they travel in pieces, of which few are under way at a time, so that no process on the way holds one."""
+"""Large bodies: they travel in pieces, few of them at a time, so that no process on the way holds a whole one."""
 
 from __future__ import annotations
 

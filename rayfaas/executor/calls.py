@@ -116,7 +116,7 @@ class Calls(ABC):
                 return self.raised(call, CallInterrupted(call.cancelled))
             call.output(header, piece)
         self._done(call)
-        call.result("", last)
+        call.result(content_type, last)
 
     def streamed(self, call: RunningCall, items: int) -> None:
         self._done(call)

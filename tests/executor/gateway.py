@@ -19,8 +19,10 @@ from rayfaas.envelope import (
     CreditHeader,
     ErrorHeader,
     LogHeader,
+    OutputHeader,
     ReadyHeader,
     ResultHeader,
+    UploadHeader,
 )
 from rayfaas.errors import RayfaasError, from_problem
 from rayfaas.frames import Kind, Message
@@ -47,6 +49,8 @@ class Call:
         self.said: list[str] = []
         self.end: asyncio.Future[ResultHeader | ErrorHeader] = asyncio.get_running_loop().create_future()
         self.body = b""
+        self.output_header: OutputHeader | None = None  # of a result that came in pieces
+        self.credit = 0  # pieces of its body that it asked for and did not get
 
     async def value(self) -> Any:
         """Its JSON result; raises its error."""
@@ -81,6 +85,14 @@ class Call:
     def cancel(self, reason: str = "cancelled") -> None:
         self.executor.send(Kind.CANCEL, self.number, _encode(CancelHeader(reason)))
 
+    async def feed(self, *pieces: bytes, last: bool = False) -> None:
+        """Pieces of its body, each when it is asked for."""
+        for number, piece in enumerate(pieces, 1):
+            await eventually(lambda: self.credit)
+            self.credit -= 1
+            header = _encode(UploadHeader(last and number == len(pieces)))
+            self.executor.send(Kind.INPUT, self.number, header, piece)
+
     def type(self, line: str) -> None:
         """Into its debugger."""
         self.executor.send(Kind.DEBUG, self.number, b"", line.encode())
@@ -102,8 +114,13 @@ class Call:
             self.said.append(message.body.decode())
         elif message.kind == Kind.LOG:
             self.logs.append((msgspec.msgpack.decode(message.header, type=LogHeader), message.body.decode()))
+        elif message.kind == Kind.OUTPUT:
+            self.output_header = self.output_header or msgspec.msgpack.decode(message.header, type=OutputHeader)
+            self.body += message.body
+        elif message.kind == Kind.CREDIT:
+            self.credit += msgspec.msgpack.decode(message.header, type=CreditHeader).items
         elif message.kind == Kind.RESULT:
-            self.body = message.body
+            self.body += message.body
             self.end.set_result(msgspec.msgpack.decode(message.header, type=ResultHeader))
         elif message.kind == Kind.ERROR:
             self.end.set_result(msgspec.msgpack.decode(message.header, type=ErrorHeader))

@@ -104,6 +104,11 @@ class Exchange:
         await asyncio.wait_for(self.task, 20)
 
     @property
+    def unsent(self) -> list[bytes]:
+        """The pieces that nobody has asked for."""
+        return list(self._pieces)
+
+    @property
     def has_answer(self) -> bool:
         return bool(self._events)
 

@@ -18,18 +18,22 @@ from rayfaas.envelope import (
     DebugHeader,
     ErrorHeader,
     LogHeader,
+    OutputHeader,
     ReadyHeader,
     ResultHeader,
+    UploadHeader,
 )
 from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.handshake import ClientSide, Identity
-from rayfaas.wire import JSON
+from rayfaas.wire import JSON, OCTETS
+from tests.waiting import eventually
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_call = msgspec.msgpack.Decoder(CallHeader).decode
 _decode_cancel = msgspec.msgpack.Decoder(CancelHeader).decode
 _decode_credit = msgspec.msgpack.Decoder(CreditHeader).decode
+_decode_upload = msgspec.msgpack.Decoder(UploadHeader).decode
 _decode_access = msgspec.msgpack.Decoder(AccessBody).decode
 
 STARTED_US = 1_700_000_000_000_000
@@ -42,8 +46,28 @@ class ReceivedCall:
         self._executor, self.number = executor, message.call
         self.header, self.body = _decode_call(message.header), message.body
         self.credit = self.header.credit
+        self.is_whole = message.kind != Kind.UPLOAD
         self.cancelled: str | None = None
         self.typed: list[str] = []
+
+    def takes(self, pieces: int = 1) -> None:
+        """Ask for so many more pieces of its body."""
+        self._executor.send(Kind.CREDIT, self.number, _encode(CreditHeader(pieces)))
+
+    async def whole(self) -> bytes:
+        """Its body, when all of it is here."""
+        await eventually(lambda: self.is_whole)
+        return self.body
+
+    def gives(self, *pieces: bytes, content_type: str = OCTETS, length: int | None = None) -> None:
+        """Pieces of its result."""
+        for piece in pieces:
+            self._executor.send(Kind.OUTPUT, self.number, _encode(OutputHeader(content_type, length)), piece)
+
+    def gave(self, last: bytes = b"", items: int | None = None) -> None:
+        """The end of a result that came in pieces."""
+        header = _encode(ResultHeader("", STARTED_US, 50_000, 700, 0, items))
+        self._executor.send(Kind.RESULT, self.number, header, last)
 
     def returns(self, value: Any, run_us: int = 50_000, load: int = 0) -> None:
         header = _encode(ResultHeader(JSON, STARTED_US, run_us, 700, load))
@@ -87,6 +111,7 @@ class FakeExecutor(Connection):
         self._checks: asyncio.Queue[ReceivedCall] = asyncio.Queue()
         self._answer: Callable[[ReceivedCall], object] | None = None
         self._drained = asyncio.Event()
+        self.collects = True  # large bodies by itself, and tells the test of a call when it is whole
 
     def is_ready(self) -> None:
         self.send(Kind.READY, 0, _encode(self.ready_header))
@@ -121,6 +146,10 @@ class FakeExecutor(Connection):
     def on_message(self, message: Message) -> None:
         if message.kind == Kind.CALL:
             self._take(ReceivedCall(self, message))
+        elif message.kind == Kind.UPLOAD:
+            self._upload(ReceivedCall(self, message))
+        elif message.kind == Kind.INPUT:
+            self._input(self._by_number[message.call], message)
         elif message.kind == Kind.CHECK:
             check = self._by_number[message.call] = ReceivedCall(self, message)
             self._checks.put_nowait(check)
@@ -134,6 +163,19 @@ class FakeExecutor(Connection):
             self._by_number[message.call].cancelled = _decode_cancel(message.header).reason
         elif message.kind == Kind.CREDIT:
             self._by_number[message.call].credit += _decode_credit(message.header).items
+
+    def _upload(self, call: ReceivedCall) -> None:
+        self._by_number[call.number] = call
+        if self.collects:
+            call.takes(16)
+        else:
+            self._take(call)
+
+    def _input(self, call: ReceivedCall, message: Message) -> None:
+        call.body += message.body
+        call.is_whole = _decode_upload(message.header).last
+        if self.collects:
+            self._take(call) if call.is_whole else call.takes()
 
     def _take(self, call: ReceivedCall) -> None:
         self.received.append(call)

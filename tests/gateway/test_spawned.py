@@ -21,6 +21,7 @@ from rayfaas.errors import (
     RayfaasError,
     to_problem,
 )
+from rayfaas.gateway import invoke as invoke_module
 from rayfaas.gateway import outcome as outcome_module
 from rayfaas.gateway import spawned as spawned_module
 from rayfaas.names import new_id
@@ -141,7 +142,7 @@ async def test_a_spawned_call_that_can_not_be_kept_is_refused_and_not_run(gatewa
 async def test_a_body_that_is_too_large_to_keep_is_refused(
     gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spawned_module, "MAX_BODY", 10)
+    monkeypatch.setattr(invoke_module, "MAX_BODY", 10)
     assert (await spawn(gateway, bytes(11)).answer()).code == "body_too_large"
     assert (await spawn(gateway, bytes(10)).answer()).status == 202
 
