@@ -103,7 +103,8 @@ class BodyReader(io.RawIOBase):
         return size
 
     def readall(self) -> bytes:
-        return bytes(self._rest) + _read_all(self._call) if self._rest else _read_all(self._call)
+        rest, self._rest = bytes(self._rest), memoryview(b"")
+        return rest + _read_all(self._call) if rest else _read_all(self._call)
 
 
 def _read_all(call: RunningUpload) -> bytes:

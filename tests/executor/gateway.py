@@ -28,7 +28,7 @@ from rayfaas.errors import RayfaasError, from_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.handshake import Identity, ServerSide, derive
 from rayfaas.names import new_id
-from rayfaas.wire import ARGUMENTS_JSON
+from rayfaas.wire import ARGUMENTS_JSON, OCTETS
 from tests.ends import end_of
 from tests.waiting import eventually
 
@@ -154,6 +154,12 @@ class ExecutorEnd(Connection):
     def debug(self, *args: Any) -> Call:
         """A call whose caller waits with a debugger."""
         return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": {}}).encode(), debug=True)
+
+    def upload(
+        self, content_type: str = OCTETS, credit: int = 1000, accept: str = "", method: str | None = None
+    ) -> Call:
+        """A call whose body is fed to it."""
+        return self.call_raw(content_type, b"", credit, method, accept=accept, kind=Kind.UPLOAD)
 
     def call_raw(
         self,
