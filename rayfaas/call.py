@@ -15,6 +15,8 @@ from rayfaas.context import current_call
 from rayfaas.errors import ProtocolError, Unavailable
 from rayfaas.names import Target
 from rayfaas.origin import context_header, run_identity
+from rayfaas.outgoing import Content, is_file
+from rayfaas.pieces import LARGE
 from rayfaas.raised import error_of
 from rayfaas.transport import Transport
 from rayfaas.validation import Validation
@@ -114,7 +116,12 @@ class Call:
         Target.parse(self.target)  # what is no target may be another path
         return f"/call/{self.target}"
 
-    def _arguments(self) -> tuple[str, bytes]:
+    def _arguments(self) -> tuple[str, Content]:
+        """Large bytes, and an open file, that are the only argument go as they are."""
+        if len(self.args) == 1 and not self.kwargs:
+            (only,) = self.args
+            if is_file(only) or (type(only) is bytes and len(only) > LARGE):
+                return wire.OCTETS, only
         return wire.encode_arguments(self.args, self.kwargs)
 
     def _headers(self) -> dict[str, str]:
@@ -133,7 +140,8 @@ class Call:
         """None outside of an orchestrator: there nobody tries again."""
         if self.run is None:
             return None
-        parts = json.dumps([*self.run, self.target, hashlib.sha256(self._arguments()[1]).hexdigest()])
+        body = wire.encode_arguments(self.args, self.kwargs)[1]
+        parts = json.dumps([*self.run, self.target, hashlib.sha256(body).hexdigest()])
         return f"run-{hashlib.sha256(parts.encode()).hexdigest()}"
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -25,6 +26,7 @@ from rayfaas.errors import (
     Unavailable,
 )
 from rayfaas.lanes import Lanes
+from rayfaas.outgoing import Content, content_of, length_of
 from rayfaas.raised import error_of
 
 CONNECT_S = 5.0
@@ -75,7 +77,7 @@ class Transport:
         method: str,
         path: str,
         *,
-        body: bytes = b"",
+        body: Content = b"",
         media: str | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
@@ -83,9 +85,9 @@ class Transport:
     ) -> Answer:
         request = self._request(method, path, body, media, headers, query, timeout_s)
         with self._explained():
-            response = await self._send(request)
-        self._check(response)
-        return Answer(self.url, response)
+            answer = await self._send(request)
+        self._check(answer)
+        return answer
 
     @asynccontextmanager
     async def events(
@@ -93,7 +95,7 @@ class Transport:
         path: str,
         *,
         method: str = "POST",
-        body: bytes = b"",
+        body: Content = b"",
         media: str | None = None,
         headers: Mapping[str, str] | None = None,
         query: Mapping[str, Any] | None = None,
@@ -107,8 +109,8 @@ class Transport:
         try:
             if not response.is_success:
                 with self._explained():
-                    await response.aread()
-            self._check(response)
+                    refusal = await Answer.read(self.url, response)
+                self._check(refusal)
             with self._explained():
                 yield _objects(response)
         finally:
@@ -117,20 +119,27 @@ class Transport:
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
+    async def _send(self, request: httpx.Request) -> Answer:
         """A question may meet the end of a connection that was kept, and is asked once more on another."""
         try:
-            return await self._http.send(request)
+            return await self._send_once(request)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             if request.method not in _QUESTIONS:
                 raise
-            return await self._http.send(request)
+            return await self._send_once(request)
+
+    async def _send_once(self, request: httpx.Request) -> Answer:
+        response = await self._http.send(request, stream=True)
+        try:
+            return await Answer.read(self.url, response)
+        finally:
+            await response.aclose()
 
     def _request(
         self,
         method: str,
         path: str,
-        body: bytes,
+        body: Content,
         media: str | None,
         headers: Mapping[str, str] | None,
         query: Mapping[str, Any] | None,
@@ -139,8 +148,9 @@ class Transport:
         return self._http.build_request(
             method,
             path,
-            content=body or None,
+            content=content_of(body),
             headers={
+                **length_of(body),
                 **({"Content-Type": media} if media else {}),
                 **(_authorization(self._token()) if self._token else {}),
                 **(headers or {}),
@@ -168,62 +178,75 @@ class Transport:
                 url=self.url,
             ) from None
 
-    def _check(self, response: httpx.Response) -> None:
+    def _check(self, answer: Answer) -> None:
+        response = answer.response
         if response.is_success:
             return
-        error = self._error(response)
+        error = self._error(answer)
         if call := response.headers.get("Rayfaas-Call-Id"):
             error.extra.setdefault("call", call)
         raise error
 
-    def _error(self, response: httpx.Response) -> RayfaasError:
+    def _error(self, answer: Answer) -> RayfaasError:
+        response = answer.response
         if _media(response) == PROBLEM_JSON:
-            problem = Answer(self.url, response).value()
+            problem = answer.value()
             if isinstance(problem, dict):
                 return error_of(problem)
         if response.request.method == "HEAD" and response.status_code in _WITHOUT_BODY:
             return _WITHOUT_BODY[response.status_code](f"{self.url}{response.request.url.path}")
         kind = Unavailable if response.status_code in _GATEWAY_STATUSES else ProtocolError
-        return kind(f"{self.url} answered {response.status_code} {response.reason_phrase}, {_not_ours(response)}")
+        return kind(f"{self.url} answered {response.status_code} {response.reason_phrase}, {answer.not_ours()}")
 
 
 class Answer:
-    """A successful answer, read to its end."""
+    """An answer, read to its end; `content` is held once."""
 
-    def __init__(self, url: str, response: httpx.Response) -> None:
-        self._url, self._response = url, response
+    def __init__(self, url: str, response: httpx.Response, content: bytes) -> None:
+        self._url, self.response, self.content = url, response, content
+
+    @classmethod
+    async def read(cls, url: str, response: httpx.Response) -> Answer:
+        content = io.BytesIO()
+        async for chunk in response.aiter_bytes():
+            content.write(chunk)
+        return cls(url, response, content.getvalue())
 
     @property
     def status(self) -> int:
-        return self._response.status_code
+        return self.response.status_code
 
     @property
     def is_stream(self) -> bool:
-        return _media(self._response) == wire.NDJSON
+        return _media(self.response) == wire.NDJSON
 
     def value(self) -> Any:
         """Its JSON value, None if it is empty."""
-        if not self._response.content:
+        if not self.content:
             return None
-        if "json" not in _media(self._response):
-            raise ProtocolError(f"{self._url} answered {_not_ours(self._response)}")
+        if "json" not in _media(self.response):
+            raise ProtocolError(f"{self._url} answered {self.not_ours()}")
         try:
-            return wire.decode_json(self._response.content)
+            return wire.decode_json(self.content)
         except MalformedBody as error:
             raise ProtocolError(f"{self._url} answered what is not JSON: {error.detail}") from None
 
     def result(self, unpickle: bool = False) -> Any:
         """A call's result, in whatever encoding it came; None if it is empty and has no type."""
-        if not self._response.content and not _media(self._response):
+        if not self.content and not _media(self.response):
             return None
         try:
-            return wire.decode_result(_media(self._response), self._response.content, unpickle)
+            return wire.decode_result(_media(self.response), self.content, unpickle)
         except (MalformedBody, ProtocolError) as error:
             raise ProtocolError(f"{self._url} answered what can't be read: {error.detail}") from None
 
+    def not_ours(self) -> str:
+        text = self.content[:200].decode("utf-8", "replace")
+        return f"in {_media(self.response) or 'no type'}, as no rayfaas server does: {text!r}"
+
     def objects(self) -> list[dict[str, Any]]:
         """Its NDJSON objects."""
-        return [_object(line) for line in self._response.content.split(b"\n") if line.strip()]
+        return [_object(line) for line in self.content.split(b"\n") if line.strip()]
 
 
 def _check_url(url: str) -> httpx.URL:
@@ -246,10 +269,6 @@ def _authorization(token: str | None) -> dict[str, str]:
 
 def _media(response: httpx.Response) -> str:
     return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
-
-
-def _not_ours(response: httpx.Response) -> str:
-    return f"in {_media(response) or 'no type'}, as no rayfaas server does: {response.text[:200]!r}"
 
 
 def _reason(error: httpx.RequestError) -> str:

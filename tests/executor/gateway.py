@@ -155,11 +155,9 @@ class ExecutorEnd(Connection):
         """A call whose caller waits with a debugger."""
         return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": {}}).encode(), debug=True)
 
-    def upload(
-        self, content_type: str = OCTETS, credit: int = 1000, accept: str = "", method: str | None = None
-    ) -> Call:
+    def upload(self, content_type: str = OCTETS) -> Call:
         """A call whose body is fed to it."""
-        return self.call_raw(content_type, b"", credit, method, accept=accept, kind=Kind.UPLOAD)
+        return self.call_raw(content_type, b"", kind=Kind.UPLOAD)
 
     def call_raw(
         self,

@@ -57,11 +57,8 @@ async def test_a_generator_of_bytes_is_raw_for_who_takes_bytes(replica: Replica,
 
 async def test_others_and_those_of_who_asks_for_items_are_json(replica: Replica) -> None:
     texts, mixed = await replica.deploy(SOURCE, "texts"), await replica.deploy(SOURCE, "mixed")
-    for version, accept, items in (
-        (texts, "", ["one"]),
-        (mixed, JSON, ["one", "two"]),
-        (mixed, VALUE_ACCEPT, ["one", "two"]),
-    ):
+    two = ["one", "two"]
+    for version, accept, items in ((texts, "", ["one"]), (mixed, JSON, two), (mixed, VALUE_ACCEPT, two)):
         call = version.executor.call_raw(JSON, b"", accept=accept)
         await call.ended()
         assert call.items == items
