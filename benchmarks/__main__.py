@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import calling, cold_start, edit_to_live, registry_load, throughput_report
+from benchmarks import calling, cold_start, edit_to_live, payloads, registry_load, throughput_report
 from benchmarks.plan import Plan, Say
 from benchmarks.report import Section, save
 from benchmarks.systems.all import SYSTEMS
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[Plan, Path, Say], Section]] = {
     "edit": edit_to_live.run,
     "cold": cold_start.run,
     "calling": calling.run,
+    "payloads": payloads.run,
     "registry": registry_load.run,
 }
 

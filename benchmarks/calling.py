@@ -1,4 +1,4 @@
-"""Ways to call besides one no-op after the other: large payloads, streams, spawned calls, a map over many inputs."""
+"""Ways to call besides one no-op after the other: streams, spawned calls, a map over many inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from benchmarks.systems.rayfaas_server import Server, start_server
 from benchmarks.systems.system import APPS
 from benchmarks.turn import Turn
 
-PAYLOADS = (1 << 10, 64 << 10, 1 << 20, 16 << 20)
 _REPEATS = 5
 _SPAWNERS = 64
 _FIRST_ITEMS = 50
@@ -53,36 +52,17 @@ def run(plan: Plan, directory: Path, say: Say) -> Section:
             say(" ".join(row.cells()))
             rows.append(row)
     table = markdown_table(["", "median"], [row.cells() for row in rows])
-    text = (
-        f"{table}\n\nOver HTTP from one client on the same machine; `map` is the Python client's. A payload goes there "
-        f"and back as a JSON string. Medians of {_REPEATS} runs."
-    )
+    text = f"{table}\n\nOver HTTP from one client on the same machine; `map` is the Python client's. Medians of {_REPEATS} runs."
     return Section.of_now("calling", "Ways to call", text, {"rows": [asdict(row) for row in rows]})
 
 
 def measure(server: Server, calls: int) -> Iterable[Row]:
     """`calls` is how many are spawned, mapped, or streamed as items in one run."""
-    for size in PAYLOADS:
-        yield Row(f"payload of {_size(size)}, there and back", payload_ms(server.endpoint("echo"), size), "ms")
     with rayfaas.Client(url=server.url, token=server.token) as client:
         yield Row("first item of a stream, after its `yield`", first_item_ms(client), "ms")
         yield Row("items of one stream, Python client", stream_rate(client, calls * 10), "items/s")
         yield Row(f"spawned calls, {_SPAWNERS} connections", spawn_rate(server, calls), "calls/s")
         yield Row("`map`", map_rate(client, calls), "calls/s")
-
-
-def payload_ms(endpoint: Endpoint, size: int) -> float:
-    body = json.dumps({"text": "x" * size})
-    expected = json.dumps("x" * size)
-    with Caller(endpoint, timeout_s=120.0) as caller:
-
-        def once() -> None:
-            answer = caller.post(body)
-            if answer.body != expected:
-                raise BenchmarkError(f"{endpoint.url} answered {answer.status}: {answer.body[:200]}")
-
-        once()
-        return 1e3 * _median_s(once)
 
 
 def first_item_ms(client: rayfaas.Client) -> float:
@@ -142,7 +122,3 @@ def _median_s(once: Callable[[], object]) -> float:
         once()
         seconds.append(time.perf_counter() - started)
     return median(seconds) or 0.0
-
-
-def _size(size: int) -> str:
-    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size >> 10} KiB"

@@ -53,10 +53,18 @@ class Caller:
 
     def post(self, body: str = NOOP_BODY) -> Answer:
         """Raises OSError or http.client.HTTPException when no answer comes; the next call then dials again."""
+        status, content = self._post(body)
+        return Answer(status, content.decode())
+
+    def post_bytes(self, body: bytes) -> bytes:
+        """What is answered, whatever it is."""
+        return self._post(body)[1]
+
+    def _post(self, body: str | bytes) -> tuple[int, bytes]:
         try:
             self._connection.request("POST", self._path, body, self._headers)
             response = self._connection.getresponse()
-            return Answer(response.status, response.read().decode())
+            return response.status, response.read()
         except (OSError, http.client.HTTPException):
             self._connection.close()
             raise

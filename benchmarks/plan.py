@@ -24,6 +24,7 @@ class Plan:
     redeploys: int = 3
     cold_starts: int = 5
     calls: int = 5_000
+    payload_calls: int = 5
     journal_calls: int = 1_000_000
     stored_calls: int = 10_000_000
 
@@ -37,6 +38,7 @@ class Plan:
             redeploys=1,
             cold_starts=2,
             calls=500,
+            payload_calls=1,
             journal_calls=100_000,
             stored_calls=1_000_000,
         )

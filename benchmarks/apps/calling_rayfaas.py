@@ -7,11 +7,6 @@ import rayfaas
 
 
 @rayfaas.function(timeout_s=120)
-def echo(text: str) -> str:
-    return text
-
-
-@rayfaas.function(timeout_s=120)
 def count(to: int) -> Iterator[int]:
     yield from range(to)
 
