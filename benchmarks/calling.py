@@ -52,7 +52,8 @@ def run(plan: Plan, directory: Path, say: Say) -> Section:
             say(" ".join(row.cells()))
             rows.append(row)
     table = markdown_table(["", "median"], [row.cells() for row in rows])
-    text = f"{table}\n\nOver HTTP from one client on the same machine; `map` is the Python client's. Medians of {_REPEATS} runs."
+    where = "Over HTTP from one client on the same machine; `map` is the Python client's."
+    text = f"{table}\n\n{where} Medians of {_REPEATS} runs."
     return Section.of_now("calling", "Ways to call", text, {"rows": [asdict(row) for row in rows]})
 
 

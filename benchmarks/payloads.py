@@ -22,6 +22,7 @@ from benchmarks.systems.system import APPS, System
 from benchmarks.turn import Turn
 
 SIZES = (1 << 10, 64 << 10, 1 << 20, 16 << 20, 256 << 20)
+Measured = Callable[[Endpoint, int, int], float]
 _OCTETS = "application/octet-stream"
 
 
@@ -110,9 +111,7 @@ def median_ms(once: Callable[[], object], calls: int) -> float:
     return 1e3 * (median(seconds) or 0.0)
 
 
-def _or_none(
-    measured: Callable[[Endpoint, int, int], float], endpoint: Endpoint, size: int, calls: int
-) -> float | None:
+def _or_none(measured: Measured, endpoint: Endpoint, size: int, calls: int) -> float | None:
     try:
         return measured(endpoint, size, calls)
     except (BenchmarkError, OSError, http.client.HTTPException, ValueError):

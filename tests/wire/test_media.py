@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rayfaas.wire.media import admits_stream, preferences
+from rayfaas.wire.media import VALUE_ACCEPT, admits_stream, preferences, takes_bytes
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,8 @@ def test_the_best_comes_first_and_what_is_refused_not_at_all(accept: str, wanted
 def test_items_are_json() -> None:
     assert all(map(admits_stream, ("", "*/*", "text/event-stream", "image/png, application/json;q=0.1")))
     assert not any(map(admits_stream, ("image/png", "application/msgpack", "application/json;q=0")))
+
+
+def test_bytes_of_a_generator_are_for_who_takes_anything_or_them_first() -> None:
+    assert all(map(takes_bytes, ("", "application/octet-stream", "application/octet-stream, */*;q=0.1")))
+    assert not any(map(takes_bytes, ("application/json, application/octet-stream;q=0.9", "*/*", VALUE_ACCEPT)))
