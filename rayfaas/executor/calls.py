@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -38,6 +39,7 @@ class Calls(ABC):
         self.concurrency = concurrency
         self._callees = program.callees
         self._version, self._done = version, done
+        self._pid = os.getpid()
 
     @property
     def reads(self) -> bool:
@@ -102,7 +104,7 @@ class Calls(ABC):
             self._done(call)
             call.error(running.describe_exception(error))
         else:
-            if len(body) > LARGE:
+            if len(body) > LARGE and os.getpid() == self._pid:  # a process that user code forked answers nobody
                 return partial(self._send_pieces, call, content_type, body)
             self._done(call)
             call.result(content_type, body)

@@ -28,6 +28,7 @@ CHILDREN = [
     ("sys.exit('the end')", 1),
     ("raise ValueError('in the child')", 1),
     ("return 'child'", 0),
+    ("return 'child' * 1_000_000", 0),
 ]
 
 
