@@ -2,7 +2,7 @@
 -- then NULL). A team sees its own calls and the calls of its own functions. Times are UTC.
 
 -- name: calls
-SELECT call, root, parent, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
+SELECT call, root, parent, shadow_of, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
        environment_digest, shape, cluster, node, replica, executor, hardware, gateway,
        principal AS caller, team, owner, idempotency_key, context,
        CASE WHEN (told -> '$.prefect') IS NOT NULL THEN 'prefect' WHEN (told -> '$.airflow') IS NOT NULL THEN 'airflow'
@@ -45,14 +45,38 @@ SELECT v.team, v.name, v.team || '/' || v.name AS function, v.version, v.state, 
 FROM store.versions v;
 
 -- name: aliases
-SELECT team, name, team || '/' || name AS function, alias, version, revision, make_timestamp(moved_us) AS moved_at,
-       moved_by, reason
+SELECT team, name, team || '/' || name AS function, alias, version,
+       coalesce(destination -> 'arms', json_array(json_object('version', version, 'weight', 100.0))) AS arms,
+       destination ->> 'sticky' AS sticky, (destination ->> '$.shadow.version')::INTEGER AS shadow_version,
+       revision, make_timestamp(moved_us) AS moved_at, moved_by, reason
 FROM store.current_aliases;
 
 -- name: alias_moves
-SELECT team, name, team || '/' || name AS function, alias, revision, version, make_timestamp(moved_us) AS moved_at,
-       moved_by, reason, phases
+SELECT team, name, team || '/' || name AS function, alias, revision, version,
+       coalesce(destination -> 'arms', json_array(json_object('version', version, 'weight', 100.0))) AS arms,
+       destination ->> 'sticky' AS sticky, (destination ->> '$.shadow.version')::INTEGER AS shadow_version,
+       coalesce(undo, revision - 1) AS undo, make_timestamp(moved_us) AS moved_at, moved_by, reason, phases
 FROM store.alias_moves;
+
+-- name: shadow_calls
+SELECT c.call, s.call AS shadow_call, c.function, c.method, c.alias, c.version, s.version AS shadow_version, d.same,
+       c.state, s.state AS shadow_state, c.code, s.code AS shadow_code, d.answer, d.shadow_answer,
+       (c.ended_us - c.accepted_us) / 1000 AS duration_ms, (s.ended_us - s.accepted_us) / 1000 AS shadow_duration_ms,
+       c.principal AS caller, c.team, c.owner, make_timestamp(c.accepted_us) AS accepted_at
+FROM store.compared d JOIN store.all_calls c ON c.call = d.shadow_of JOIN store.all_calls s ON s.call = d.call
+WHERE {team} IS NULL OR c.team = {team} OR c.owner = {team};
+
+-- name: canaries
+SELECT canary, team, name, team || '/' || name AS function, alias, (plan ->> 'version')::INTEGER AS version, plan, base,
+       step, revision, state, reason, make_timestamp(began_us) AS began_at, began_by,
+       make_timestamp(ended_us) AS ended_at
+FROM store.canaries;
+
+-- name: canary_steps
+SELECT canary, c.team || '/' || c.name AS function, c.alias, (c.plan ->> 'version')::INTEGER AS version, s.step,
+       s.share, s.revision, s.outcome, s.reason, s.calls, s.errors, s.p99_ms, s.base_calls, s.base_errors,
+       s.base_p99_ms, make_timestamp(s.began_us) AS began_at, make_timestamp(s.ended_us) AS ended_at
+FROM store.canary_steps s JOIN store.canaries c USING (canary);
 
 -- name: audit
 SELECT make_timestamp(at_us) AS at, actor, action, subject, detail
