@@ -142,8 +142,8 @@ class Told(msgspec.Struct, tag="told", tag_field="k", omit_defaults=True):
 
 
 class Compared(msgspec.Struct, tag="compared", tag_field="k", omit_defaults=True):
-    """What a copy of a call came to, beside what the call did: `shadow_of` is the call, `call` the copy. The answers are
-    there where they are JSON and short."""
+    """What a copy of a call came to, beside what the call did: `shadow_of` is the call, `call` the copy. The answers
+    are there where they are JSON and short."""
 
     call: str
     shadow_of: str

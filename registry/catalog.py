@@ -68,9 +68,7 @@ class Catalog:
             encoded = msgspec.json.encode(interface).decode() if interface is not None else None
             self._run("set_active", team=team, name=name, version=version, interface=encoded)
             self._run("set_scaling", team=team, name=name, scaling=_json(scaling))
-            return self._aliases.record(
-                team, name, alias, Destination.of(version), actor, reason, phases=phases
-            )
+            return self._aliases.record(team, name, alias, Destination.of(version), actor, reason, phases=phases)
 
     def fail(self, team: str, name: str, version: int, reason: str, actor: str) -> None:
         """The deploy did not succeed; a version that is ACTIVE already stays so."""

@@ -19,7 +19,7 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries` and `access` are written from one thread; `query`, `logs` and reads may come from any.
+    """`catalog`, `aliases`, `canaries` and `access` are written from one thread; reads may come from any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP

@@ -85,11 +85,7 @@ class Canaries:
         running = await self._store.write(self._canaries.running)
         if running:
             await self._journals.load()
-        for canary in running:
-            try:
-                await self._decide(canary)
-            except RayfaasError as error:
-                _log.warning("the canary of %s@%s can't go on: %s", canary.function, canary.alias, error.detail)
+        await asyncio.gather(*map(self._decide, running))
 
     async def abort(self, team: str, name: str, alias: str, reason: str, actor: str) -> dict[str, Any]:
         """Return to where the alias led before. Raises `NotFound`, or `Conflict` where none runs."""
@@ -116,10 +112,13 @@ class Canaries:
     async def _decide(self, canary: CanaryRow) -> None:
         figures, base = await self._store.query(self._canaries.figures, canary)
         verdict = judge(canary.plan, self._lasted_s(canary), figures, base)
-        if verdict.outcome == "ON":
-            await self._releases.advance(canary, verdict.reason, figures, base)
-        elif verdict.outcome == "BACK":
-            await self._releases.give_up(canary, "RETURNED", verdict.reason, ACTOR, figures, base)
+        try:
+            if verdict.outcome == "ON":
+                await self._releases.advance(canary, verdict.reason, figures, base)
+            elif verdict.outcome == "BACK":
+                await self._releases.give_up(canary, "RETURNED", verdict.reason, ACTOR, figures, base)
+        except RayfaasError as error:
+            _log.warning("the canary of %s@%s can't move: %s", canary.function, canary.alias, error.detail)
 
     async def _figures(self, canary: CanaryRow) -> tuple[Figures, Figures]:
         await self._journals.load()

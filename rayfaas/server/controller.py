@@ -244,9 +244,7 @@ class Controller(Service):
         request: Move = parse(Move, move, "The move")
         return await self._releases.move(team, name, alias, request, actor)
 
-    async def rollback(
-        self, link: Link, team: str, name: str, alias: str, message: str, actor: str
-    ) -> dict[str, Any]:
+    async def rollback(self, link: Link, team: str, name: str, alias: str, message: str, actor: str) -> dict[str, Any]:
         return await self._releases.rollback(team, name, alias, message, actor)
 
     async def alias_at(self, link: Link, team: str, name: str, alias: str, moment: float) -> dict[str, Any]:

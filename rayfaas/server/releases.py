@@ -1,4 +1,4 @@
-"""Where aliases lead: moves, splits, rollbacks and the steps of canaries. Each is in force everywhere when it returns."""
+"""Where aliases lead: moves, splits, rollbacks, steps of canaries. Each is in force everywhere when it returns."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Releases:
         """The alias as it was then, as a gateway takes it. Raises `BadRequest` for the future, or `NotFound`."""
         if moment > datetime.now(moment.tzinfo):
             raise BadRequest(f"Nobody knows where {team}/{name}@{alias} will lead at {moment:%Y-%m-%d %H:%M:%S} UTC.")
-        row = await self._store.write(self._aliases.at, team, name, alias, moment)
+        row = await self._store.query(self._aliases.at, team, name, alias, moment)
         if row is None:
             raise NotFound(f"{team}/{name} had no alias {alias!r} at {moment:%Y-%m-%d %H:%M:%S} UTC.")
         return alias_route(row)

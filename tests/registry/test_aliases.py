@@ -1,4 +1,4 @@
-"""Where an alias leads: weights as they were said, a history that only grows, and a rollback that undoes the last change."""
+"""Where an alias leads: weights as they were said, a history that only grows, a rollback that undoes a change."""
 
 from __future__ import annotations
 

@@ -41,9 +41,8 @@ def test_it_goes_step_by_step_to_all_calls(registry: Registry, canary: CanaryRow
     assert (leads_to(registry), second.step, second.revision, second.share) == ("7=50, 8=50", 1, 4, 50)
     registry.canaries.advance(second, "good again", GOOD, BASE)
     assert (leads_to(registry), present(registry).state, registry.canaries.running()) == ("8", "PROMOTED", [])
-    rows = registry.query(
-        "SELECT step, share, outcome, reason, calls, errors, p99_ms, base_calls FROM canary_steps ORDER BY step", [], None
-    ).rows
+    columns = "step, share, outcome, reason, calls, errors, p99_ms, base_calls"
+    rows = registry.query(f"SELECT {columns} FROM canary_steps ORDER BY step", [], None).rows
     assert rows == [
         [0, 5.0, "ON", "good enough", 200, 1, 12.0, 3_800],
         [1, 50.0, "PROMOTED", "good again", 200, 1, 12.0, 3_800],
