@@ -13,6 +13,7 @@ import pytest
 
 from rayfaas.errors import Conflict, DeployTimeout, ImportFailed, NotFound, QueryError
 from rayfaas.gateway import control as control_module
+from rayfaas.gateway import requests as requests_module
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.following import Following
 from rayfaas.gateway.rights import ROLES
@@ -120,7 +121,7 @@ async def test_another_teams_functions_are_not_to_be_changed_but_by_admins(
     gateway.controller.events = [{"event": "live"}]
     refused = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "dina")
     assert (refused.status, gateway.controller.asked) == (403, [])
-    assert (await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "root")).status == 200
+    assert (await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "root")).status < 300
 
 
 # Bad requests
@@ -146,7 +147,7 @@ async def test_a_body_that_is_no_json_object_is_told_so(gateway: SmallGateway, b
 async def test_a_body_over_the_limit_is_refused(
     gateway: SmallGateway, endpoint: Endpoint, told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_module, "MAX_REQUEST", 1000)
+    monkeypatch.setattr(requests_module, "MAX_REQUEST", 1000)
     body = b'{"a": "%s"}' % bytes(1001).replace(b"\0", b"x")
     sent: bytes | Sequence[bytes] = body if told else [body[:500], body[500:]]
     answer = await gateway.ask("POST", endpoint.url, sent, "ada")

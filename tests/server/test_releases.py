@@ -31,7 +31,7 @@ async def lead(server: Server, **body: Any) -> dict[str, Any]:
     return await server.releases.move(*LIVE, Move(**body), "bob")
 
 
-async def route(server: Server) -> dict[str, Any]:
+async def route(server: Server) -> Any:
     return (await server.routed())["f"]["live"]
 
 
