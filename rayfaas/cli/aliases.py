@@ -73,10 +73,7 @@ def alias(
 def aliases(function: str, alias_name: str | None, limit: int, as_json: bool) -> None:
     """List where the aliases of FUNCTION lead, since when, by whom and why; or the moves of one of them."""
     with Client() as client:
-        if alias_name is None:
-            found = client.aliases(function)
-        else:
-            found = client.alias_history(function, alias_name, limit)
+        found = client.aliases(function) if alias_name is None else client.alias_history(function, alias_name, limit)
     if as_json:
         show_json(found)
         return

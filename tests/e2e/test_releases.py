@@ -50,7 +50,7 @@ def test_moves_splits_and_rollbacks_under_load_fail_no_call(server: Server, depl
     rows = server.sql(
         "SELECT version, arms, reason FROM alias_moves WHERE name = ? ORDER BY revision DESC LIMIT 2", deployed
     )
-    assert [(row[0], row[2]) for row in rows] == [(3, "to what was deployed"), (1, "back to revision 4")]
+    assert [(row[0], row[2]) for row in rows] == [(3, "to what was deployed"), (1, "back to revision 6")]
 
 
 def test_a_call_as_of_a_moment_starts_what_was_live_then(server: Server, deployed: str) -> None:
