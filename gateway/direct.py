@@ -23,7 +23,7 @@ from rayfaas.gateway.invoke import Invoke, Receive, call_headers, result_headers
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, write_problem
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Parked
+from rayfaas.gateway.routes import Parked, Past
 from rayfaas.gateway.streams import format_for
 from rayfaas.records import CallEnded, CallStarted
 from rayfaas.wire import JSON, VALUE_ACCEPT
@@ -84,7 +84,7 @@ class Direct:
             call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct, accept=accept)
         except RayfaasError as error:
             return _refuse(exchange, error)
-        except Parked:
+        except (Parked, Past):
             return exchange.begin_again(self._invoke)
         direct.call = call
         exchange.on_gone = partial(self._invoke.client_gone, call)
@@ -134,6 +134,8 @@ class Direct:
         if isinstance(answer, RayfaasError):
             return self._problem(call, to_problem(answer))
         ended = call.ended
+        if call.route.shadow is not None:
+            self._invoke.copy(call, answer)
         if answer.kind == Kind.ERROR and isinstance(ended, ErrorHeader):
             return self._problem(call, {**ended.problem, "call": call.call_id})
         if answer.kind == Kind.RESULT and isinstance(ended, ResultHeader) and ended.items is None:

@@ -30,6 +30,7 @@ from rayfaas.gateway.call_options import DEBUG, DEBUG_S, WEBHOOK, acting_for, ch
 from rayfaas.gateway.content import check_content, has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.dry_run import DryRuns
+from rayfaas.gateway.history import History
 from rayfaas.gateway.http import ON_GONE, Headers
 from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.outcome import MAX_BODY
@@ -37,7 +38,8 @@ from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.problems import Send, send_error, send_problem
 from rayfaas.gateway.raw import RawFormat
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Parked, Principal, Route, Routes
+from rayfaas.gateway.routes import Parked, Past, Principal, Route, Routes
+from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for
 from rayfaas.gateway.uploads import Body, Upload, UploadCall, begin_body
@@ -62,9 +64,12 @@ class Invoke:
         spawned: Spawned,
         limits: Limits,
         webhook_rules: WebhookRules,
+        history: History,
+        shadows: Shadows,
     ) -> None:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
         self._spawned, self._webhook_rules = spawned, webhook_rules
+        self._history, self._shadows = history, shadows
         self._dry_runs = DryRuns(dispatcher)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -132,6 +137,10 @@ class Invoke:
         call.executor.type(call, line)
         return True
 
+    def copy(self, call: PendingCall, answer: Message) -> None:
+        """Copy a call that has its answer for the shadow of its route. Returns at once, and raises nothing."""
+        self._shadows.copy(call, answer)
+
     def client_gone(self, call: PendingCall) -> None:
         self._cancel(call, CallCancelled("The client went away before it had the answer."))
 
@@ -147,7 +156,7 @@ class Invoke:
     def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
         """Who calls, and what. Raises what there is against it."""
         principal = self._caller(headers)
-        return principal, self._routes.resolve(target, principal.team)
+        return principal, self._routes.resolve(target, principal.team, principal.name, headers)
 
     def _caller(self, headers: Headers) -> Principal:
         principal = self._routes.authenticate(headers.get(b"authorization"))
@@ -171,7 +180,10 @@ class Invoke:
         while True:
             try:
                 principal = acting_for(self._caller(headers), headers)
-                return principal, self._routes.resolve(target, principal.team), deadline < math.inf
+                route = self._routes.resolve(target, principal.team, principal.name, headers)
+                return principal, route, deadline < math.inf
+            except Past as past:
+                await self._history.learn(past)
             except Parked as parked:
                 patience_s = min(_timeout_s(headers), parked.timeout_s)
                 deadline = min(deadline, time.monotonic() + patience_s)
@@ -276,6 +288,8 @@ class Invoke:
             self._recording.end(call, error.code, error.retryable)
             await send_error(send, error, call_headers(call))
             return
+        if call.route.shadow is not None:
+            self.copy(call, message)
         if message.kind == Kind.ERROR:
             await self._send_failure(call, send)
         elif message.kind == Kind.RESULT and not format.is_stream and _is_single(call):

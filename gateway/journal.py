@@ -20,6 +20,7 @@ from rayfaas.errors import Unavailable
 from rayfaas.records import (
     CallEnded,
     CallStarted,
+    Compared,
     LogLine,
     Record,
     Settled,
@@ -64,7 +65,7 @@ class Journal:
                 f"Calls can't be recorded ({error.strerror}), so none is run. Free space in {self._directory}."
             ) from error
 
-    def ended(self, record: CallEnded | Settled | Told) -> None:
+    def ended(self, record: CallEnded | Settled | Told | Compared) -> None:
         self._keep(record)
 
     def turned(self, starts: Sequence[CallStarted], ends: Sequence[CallEnded]) -> None:

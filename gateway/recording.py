@@ -57,6 +57,12 @@ class Recording:
         self._journal.started(record)
         self.in_flight[call.call_id] = call
 
+    def start_shadow(self, copy: PendingCall, shadow_of: str) -> None:
+        """Of a copy of a call, for another version. Raises `Unavailable` as `start` does."""
+        record = self.start_record(copy, f"{copy.route.called}:{copy.route.version.number}")
+        self._journal.started(msgspec.structs.replace(record, shadow_of=shadow_of))
+        self.in_flight[copy.call_id] = copy
+
     def start_record(self, call: PendingCall, target: str, idempotency_key: str | None = None) -> CallStarted:
         route, version = call.route, call.route.version
         return CallStarted(

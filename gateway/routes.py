@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import random
 import time
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -12,10 +15,12 @@ import msgspec
 from rayfaas.errors import NotFound, Unauthenticated
 from rayfaas.gateway.call_access import PREFIX as CALL_PREFIX
 from rayfaas.gateway.call_access import CallAccess, Claims
+from rayfaas.gateway.splits import Random, Split, WeighedRoute
 from rayfaas.names import LIVE, Target
 
 # Answers of `resolve` and `authenticate` are kept until the snapshot changes, at most so many.
 _MOST_CACHED = 50_000
+_NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -47,8 +52,14 @@ class VersionRoute(msgspec.Struct, frozen=True):
 
 
 class AliasRoute(msgspec.Struct, frozen=True):
+    """`arms` are versions with weights, where there are several or copies are made; `shadow` is the version that gets
+    copies, and how many percent of the calls are copied."""
+
     version: int
     revision: int
+    arms: tuple[tuple[int, float], ...] = ()
+    sticky: str | None = None
+    shadow: tuple[int, float] | None = None
 
 
 class FunctionRoute(msgspec.Struct, frozen=True):
@@ -90,11 +101,31 @@ class Route(msgspec.Struct, frozen=True):
     alias: str | None = None
     alias_revision: int | None = None
     method: str | None = None
+    shadow: Shadow | None = None
 
     @property
     def called(self) -> str:
         """What a call of it calls, whatever the version: `team/name`, or `team/Name.method`."""
         return f"{self.function}.{self.method}" if self.method else self.function
+
+
+class Shadow(msgspec.Struct, frozen=True):
+    """Where copies of a route's calls go, and how many percent of them."""
+
+    route: Route
+    share: float
+
+
+class Past(Exception):
+    """What an alias led to at a moment: the controller's to say, once. `function` is `team/name`."""
+
+    def __init__(self, function: str, alias: str, moment: datetime) -> None:
+        super().__init__(function)
+        self.function, self.alias, self.moment = function, alias, moment
+
+    @property
+    def key(self) -> tuple[str, str, datetime]:
+        return self.function, self.alias, self.moment
 
 
 class Parked(Exception):
@@ -108,13 +139,15 @@ class Parked(Exception):
 class Routes:
     """The tables, and the answers drawn from them."""
 
-    def __init__(self, call_access: CallAccess) -> None:
-        self._call_access = call_access
+    def __init__(self, call_access: CallAccess, random: Random = random.random) -> None:
+        self._call_access, self._random = call_access, random
         self.revision = 0
         self.sessions: dict[str, bytes] = {}
         self._functions: dict[tuple[str, str], FunctionRoute] = {}
         self._tokens: dict[str, TokenRoute] = {}
         self._resolved: dict[tuple[str, str], Route] = {}
+        self._splits: dict[tuple[str, str], Split[Route]] = {}
+        self._past: dict[tuple[str, str, datetime], AliasRoute] = {}
         self._principals: dict[bytes, Principal] = {}
         self._change = asyncio.Event()
 
@@ -131,6 +164,7 @@ class Routes:
         if changes.sessions is not None:
             self.sessions = changes.sessions
         self._resolved.clear()
+        self._splits.clear()
         self.revision = changes.revision
         self._change.set()
         self._change = asyncio.Event()
@@ -159,15 +193,28 @@ class Routes:
         _remember(self._principals, authorization, principal)
         return principal
 
-    def resolve(self, text: str, team: str) -> Route:
-        """What a target means for a caller of `team`. Raises `BadRequest`, `NotFound` or `Parked`."""
+    def resolve(self, text: str, team: str, caller: str = "", headers: Mapping[bytes, bytes] = _NO_HEADERS) -> Route:
+        """What a target means for a caller of `team`; of an alias that is split, for this call.
+
+        Raises `BadRequest`, `NotFound`, `Parked` or `Past`.
+        """
         route = self._resolved.get((text, team))
         if route is None:
-            route = self._resolve(Target.parse(text), team)
-            _remember(self._resolved, (text, team), route)
+            split = self._splits.get((text, team))
+            if split is None:
+                found = self._resolve(Target.parse(text), team)
+                if isinstance(found, Route):
+                    _remember(self._resolved, (text, team), found)
+                    return found
+                _remember(self._splits, (text, team), split := found)
+            route = split.choose(f"{team}/{caller}" if caller else "", headers)
         return route
 
-    def _resolve(self, target: Target, team: str) -> Route:
+    def learn(self, past: Past, alias: AliasRoute) -> None:
+        """What was asked for with `past`: it can't change any more."""
+        _remember(self._past, past.key, alias)
+
+    def _resolve(self, target: Target, team: str) -> Route | Split[Route]:
         owner = target.team or team
         function = self._functions.get((owner, target.name))
         if function is None:
@@ -175,14 +222,45 @@ class Routes:
         if target.version is not None:
             return _route(function, target.version, method=target.method)
         name = target.alias or LIVE
+        if target.moment is not None:
+            return self._routes_of(function, name, self._then(function, name, target.moment), target.method)
         alias = function.aliases.get(name)
         if alias is None:
             known = ", ".join(sorted(function.aliases)) or "none yet"
             raise NotFound(f"{owner}/{target.name} has no alias {name!r}. Its aliases: {known}.")
-        route = _route(function, alias.version, name, alias.revision, target.method)
+        route = self._routes_of(function, name, alias, target.method)
         if function.parked:
-            raise Parked(route.function, route.version.timeout_s)
+            main = _version(function, alias.version)
+            raise Parked(f"{owner}/{target.name}", main.timeout_s if main is not None else 0.0)
         return route
+
+    def _then(self, function: FunctionRoute, name: str, moment: datetime) -> AliasRoute:
+        """Without copies: those were made then."""
+        past = Past(f"{function.team}/{function.name}", name, moment)
+        alias = self._past.get(past.key)
+        if alias is None:
+            raise past
+        return msgspec.structs.replace(alias, shadow=None)
+
+    def _routes_of(
+        self, function: FunctionRoute, name: str, alias: AliasRoute, method: str | None
+    ) -> Route | Split[Route]:
+        """Of a method that not all arms have, those that have it."""
+        shadow = _shadow(function, alias.shadow, method)
+        routes: list[WeighedRoute[Route]] = []
+        missing: NotFound | None = None
+        for number, weight in alias.arms or ((alias.version, 1.0),):
+            try:
+                route = _route(function, number, name, alias.revision, method, shadow)
+            except NotFound as error:
+                missing = missing or error
+            else:
+                routes.append(WeighedRoute(number, weight, route))
+        if missing is not None and not routes:
+            raise missing
+        if len(routes) == 1:
+            return routes[0].route
+        return Split(routes, alias.sticky, f"{function.team}/{function.name}", self._random)
 
 
 def _route(
@@ -191,13 +269,29 @@ def _route(
     alias: str | None = None,
     revision: int | None = None,
     method: str | None = None,
+    shadow: Shadow | None = None,
 ) -> Route:
     name = f"{function.team}/{function.name}"
-    for version in function.versions:
-        if version.number == number:
-            _check_method(name, version, method)
-            return Route(f"{name}:{number}", name, function.team, version, alias, revision, method)
-    raise NotFound(f"{name} has no version {number} that can be called.")
+    version = _version(function, number)
+    if version is None:
+        raise NotFound(f"{name} has no version {number} that can be called.")
+    _check_method(name, version, method)
+    return Route(f"{name}:{number}", name, function.team, version, alias, revision, method, shadow)
+
+
+def _version(function: FunctionRoute, number: int) -> VersionRoute | None:
+    return next((version for version in function.versions if version.number == number), None)
+
+
+def _shadow(function: FunctionRoute, shadow: tuple[int, float] | None, method: str | None) -> Shadow | None:
+    """None where that version does not have the method: its calls are not copied."""
+    if shadow is None:
+        return None
+    version, share = shadow
+    try:
+        return Shadow(_route(function, version, method=method), share)
+    except NotFound:
+        return None
 
 
 def _check_method(name: str, version: VersionRoute, method: str | None) -> None:

@@ -27,12 +27,14 @@ from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.following import Following
+from rayfaas.gateway.history import History
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import Webhooks
@@ -92,7 +94,9 @@ class Gateway:
         rules = WebhookRules(config.webhook_networks)
         webhooks = Webhooks(rules, config.key, self._journal, self._controller)
         spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks)
-        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits, rules)
+        history = History(self._routes, self._controller)
+        shadows = Shadows(self._dispatcher, recording, self._journal)
+        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits, rules, history, shadows)
         self._direct = Direct(invoke, self._dispatcher, recording)
         self._ending = asyncio.Event()
         following = Following(self._controller, self._ending)

@@ -22,7 +22,7 @@ from rayfaas.gateway.outcome import Outcome, outcome_of, send_outcome
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Parked, Route, Routes
+from rayfaas.gateway.routes import Parked, Past, Route, Routes
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
@@ -208,10 +208,10 @@ class Spawned:
         """Have it run by what its alias leads to now: of a function that was replaced, no other executors are there."""
         while job.route.alias is not None:
             try:
-                job.route = self._routes.resolve(job.record.target, job.record.team)
+                job.route = self._routes.resolve(job.record.target, job.record.team, job.record.principal)
             except Parked:
                 await self._routes.changed()
-            except RayfaasError:
+            except (RayfaasError, Past):
                 return  # the method is gone from it, say: then as it was accepted
             else:
                 return

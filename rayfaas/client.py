@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rayfaas.asker import Json, list_of, object_of
 from rayfaas.bundle import Bundle, bundle_file, bundle_function
 from rayfaas.call import Call
 from rayfaas.call_options import NO_OPTIONS, CallOptions
@@ -18,12 +19,13 @@ from rayfaas.config import ClientConfig
 from rayfaas.declaration import Declaration
 from rayfaas.declared import Declared
 from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
-from rayfaas.errors import NotFound, ProtocolError
+from rayfaas.errors import NotFound
 from rayfaas.following import followed
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_alias, check_call, check_name, check_team
+from rayfaas.names import LIVE, check_alias, check_call, check_team
 from rayfaas.operation import Speaker, operation
+from rayfaas.releases import Releases
 from rayfaas.remote import LogListener
 from rayfaas.session import Sessions
 from rayfaas.source import declared_functions
@@ -31,8 +33,6 @@ from rayfaas.spawned import SpawnedCall
 from rayfaas.spec import Spec
 from rayfaas.stream import Stream
 from rayfaas.validation import Validation
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class Table:
     @classmethod
     def of(cls, answer: Any) -> Table:
         """As the server sends it."""
-        table = _object(answer)
-        columns = _list(table, "columns")
+        table = object_of(answer)
+        columns = list_of(table, "columns")
         return cls(
             tuple(column["name"] for column in columns),
             tuple(column["type"] for column in columns),
-            tuple(map(tuple, _list(table, "rows"))),
+            tuple(map(tuple, list_of(table, "rows"))),
             bool(table.get("truncated")),
         )
 
@@ -61,7 +61,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-class Client(Speaker):
+class Client(Releases):
     """Speaks to the server at `url` with `token`.
 
     Without them it is the one that RAYFAAS_URL and RAYFAAS_TOKEN name, else the one that this user started. Every
@@ -244,7 +244,7 @@ class Client(Speaker):
     @operation
     async def functions(self) -> list[Json]:
         """Every deployed function with its aliases."""
-        return _list(await self._get("/v1/functions"), "functions")
+        return list_of(await self._get("/v1/functions"), "functions")
 
     @operation
     async def function(self, name: str) -> Json:
@@ -254,13 +254,7 @@ class Client(Speaker):
     @operation
     async def versions(self, name: str) -> list[Json]:
         """The versions of a function, newest first, with state, author, commit and interface."""
-        return _list(await self._get(f"{await self._path_of(name)}/versions"), "versions")
-
-    @operation
-    async def move_alias(self, name: str, alias: str, version: int, reason: str = "") -> Json:
-        """Have `alias` lead to `version`; returns when every gateway follows."""
-        path = f"{await self._path_of(name)}/aliases/{check_alias(alias)}"
-        return _object(await self._transport.post(path, {"version": version, "reason": reason}))
+        return list_of(await self._get(f"{await self._path_of(name)}/versions"), "versions")
 
     # The registry
 
@@ -295,7 +289,7 @@ class Client(Speaker):
         """The newest lines that calls printed or logged, the oldest of them first."""
         wanted = {"function": await self._full_name(function) if function else None, "call": call, "limit": limit}
         query = {name: value for name, value in wanted.items() if value is not None}
-        return _list(await self._transport.get("/v1/logs", query), "logs")
+        return list_of(await self._transport.get("/v1/logs", query), "logs")
 
     def follow(self, function: str | None = None, call: str | None = None, lines: int = 100) -> Stream[Json]:
         """The newest `lines` that calls printed or logged, and those to come, as they come, for ever; or all those of
@@ -320,7 +314,7 @@ class Client(Speaker):
     @operation
     async def tokens(self) -> list[Json]:
         """The tokens in force; their secrets are nowhere kept."""
-        return _list(await self._get("/v1/tokens"), "tokens")
+        return list_of(await self._get("/v1/tokens"), "tokens")
 
     @operation
     async def create_token(
@@ -329,7 +323,7 @@ class Client(Speaker):
         """`id` and `token`, which is shown this once. Roles: viewer, invoker, deployer, admin."""
         body = {"principal": principal, "team": team, "role": role, "expires_in_s": expires_in_s}
         given = {name: value for name, value in body.items() if value is not None}
-        return _object(await self._transport.post("/v1/tokens", given))
+        return object_of(await self._transport.post("/v1/tokens", given))
 
     @operation
     async def revoke_token(self, token_id: str) -> None:
@@ -357,36 +351,3 @@ class Client(Speaker):
         spec: Spec = declaration.spec
         publish = publish_of(bundle, spec, check_alias(alias), message)
         return await deploy(self._transport, check_team(owner), declaration.name, bundle, publish, on_event)
-
-    async def _path_of(self, name: str) -> str:
-        return f"/v1/functions/{await self._full_name(name)}"
-
-    async def _full_name(self, name: str) -> str:
-        team, _, short = name.rpartition("/")
-        return f"{check_team(team or await self._own_team())}/{check_name(short)}"
-
-    async def _own_team(self) -> str:
-        team = (await self._get("/v1/whoami")).get("team")
-        if not isinstance(team, str):
-            raise _not_understood()
-        return team
-
-    async def _get(self, path: str) -> Json:
-        return _object(await self._transport.get(path))
-
-
-def _object(value: Any) -> Json:
-    if not isinstance(value, dict):
-        raise _not_understood()
-    return value
-
-
-def _list(value: Any, name: str) -> list[Json]:
-    found = _object(value).get(name)
-    if not isinstance(found, list):
-        raise _not_understood()
-    return found
-
-
-def _not_understood() -> ProtocolError:
-    return ProtocolError("The answer is not what a rayfaas server says. Is RAYFAAS_URL another server's address?")

@@ -6,9 +6,11 @@ import os
 import random
 import re
 import time
+from datetime import datetime
 from typing import NamedTuple
 
 from rayfaas.errors import BadRequest
+from rayfaas.moments import MOMENT, format_moment, parse_moment
 
 LIVE = "live"
 DEFAULT_TEAM = "default"
@@ -20,7 +22,7 @@ METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 CALL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TARGET = re.compile(
     rf"(?:(?P<team>{TEAM})/)?(?P<name>{NAME})(?:\.(?P<method>{METHOD}))?"
-    rf"(?::(?P<version>[1-9][0-9]{{0,8}})|@(?P<alias>{ALIAS}))?",
+    rf"(?::(?P<version>[1-9][0-9]{{0,8}})|(?:@(?P<alias>{ALIAS}))?(?:@(?P<moment>{MOMENT}))?)?",
     re.ASCII,
 )
 
@@ -28,8 +30,12 @@ _TARGET = re.compile(
 class Target(NamedTuple):
     """What a caller addresses. Without `version` and `alias` it is the alias `live`; classes are called by `method`.
 
+    With a `moment` it is what the alias led to then: no alias begins with a digit, and every moment does.
+
     >>> Target.parse("nlp/Model.predict@prod")
-    Target(team='nlp', name='Model', version=None, alias='prod', method='predict')
+    Target(team='nlp', name='Model', version=None, alias='prod', method='predict', moment=None)
+    >>> str(Target.parse("embed@prod@2026-11-01"))
+    'embed@prod@2026-11-01T00:00Z'
     """
 
     team: str | None
@@ -37,6 +43,7 @@ class Target(NamedTuple):
     version: int | None
     alias: str | None
     method: str | None = None
+    moment: datetime | None = None
 
     @classmethod
     def parse(cls, text: str) -> Target:
@@ -45,17 +52,26 @@ class Target(NamedTuple):
         if match is None:
             raise BadRequest(
                 f"{text!r} is not a target. Write [team/]name, [team/]name:version or [team/]name@alias, "
-                "for example embed, embed:7, nlp/embed@prod; of a class its method, Model.predict@prod."
+                "for example embed, embed:7, nlp/embed@prod; of a class its method, Model.predict@prod; as of a moment "
+                "embed@prod@2026-11-01T12:00Z."
             )
         version = match["version"]
         number = int(version) if version else None
-        return cls(match["team"], match["name"], number, match["alias"], match["method"])
+        return cls(match["team"], match["name"], number, match["alias"], match["method"], _moment(match["moment"]))
 
     def __str__(self) -> str:
         team = f"{self.team}/" if self.team else ""
         method = f".{self.method}" if self.method is not None else ""
         end = f":{self.version}" if self.version is not None else "" if self.alias is None else f"@{self.alias}"
-        return f"{team}{self.name}{method}{end}"
+        moment = f"@{format_moment(self.moment)}" if self.moment is not None else ""
+        return f"{team}{self.name}{method}{end}{moment}"
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return parse_moment(text) if text is not None else None
+    except ValueError:
+        raise BadRequest(f"{text!r} is no moment. Write 2026-11-01 or 2026-11-01T12:00Z; without offset UTC.") from None
 
 
 def check_team(team: str) -> str:

@@ -7,6 +7,7 @@ import re
 from rayfaas.errors import BadRequest
 
 MOST = 10
+LOWEST = -MOST
 NAMES = {"low": -5, "normal": 0, "high": 5}
 
 

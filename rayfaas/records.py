@@ -19,7 +19,7 @@ class CallStarted(msgspec.Struct, tag="start", tag_field="k", omit_defaults=True
 
     `target` is as the caller wrote it; `alias` (with `alias_revision`, which counts the alias's moves) is what it was
     resolved through, empty for a pinned version. `owner` is the function's team, `team` the caller's. `method` is the
-    method called, where the function is a class.
+    method called, where the function is a class. `shadow_of` is the call of which it is a copy, for another version.
     """
 
     call: str
@@ -43,6 +43,7 @@ class CallStarted(msgspec.Struct, tag="start", tag_field="k", omit_defaults=True
     context: str | None = None
     idempotency_key: str | None = None
     method: str | None = None
+    shadow_of: str | None = None
 
 
 class CallEnded(msgspec.Struct, tag="end", tag_field="k", omit_defaults=True):
@@ -140,6 +141,17 @@ class Told(msgspec.Struct, tag="told", tag_field="k", omit_defaults=True):
     problem: str | None = None
 
 
-Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told
+class Compared(msgspec.Struct, tag="compared", tag_field="k", omit_defaults=True):
+    """What a copy of a call came to, beside what the call did: `shadow_of` is the call, `call` the copy. The answers
+    are there where they are JSON and short."""
+
+    call: str
+    shadow_of: str
+    same: bool
+    answer: str | None = None
+    shadow_answer: str | None = None
+
+
+Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared
 encode_record = msgspec.json.Encoder().encode
 encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

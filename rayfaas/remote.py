@@ -54,7 +54,7 @@ class RemoteFunction(Generic[P, R_co]):
 
     @property
     def target(self) -> str:
-        """How it is addressed: `[team/]name`, `[team/]name:version` or `[team/]name@alias`."""
+        """How it is addressed: `[team/]name`, then nothing, `:version`, `@alias` or `@alias@moment`."""
         return self._target
 
     @overload
@@ -207,7 +207,9 @@ class RemoteFunction(Generic[P, R_co]):
             return self.target
         if alias is not None and version is not None:
             raise BadRequest(f"A call goes to an alias or to a version, not to both ({alias!r} and {version!r}).")
-        return str(Target.parse(self.target)._replace(alias=alias, version=version))
+        target = Target.parse(self.target)
+        moment = target.moment if version is None else None
+        return str(target._replace(alias=alias, version=version, moment=moment))
 
     @property
     def _client(self) -> Client:
@@ -253,7 +255,8 @@ def _length(inputs: Iterable[Any]) -> int | None:
 
 
 def get(target: str, *, timeout_s: float | None = None) -> Remote:
-    """A deployed function or class, by its name: `embed`, `embed:7`, `nlp/embed@prod`, `Model`, `Model.predict`.
+    """A deployed function or class, by its name: `embed`, `embed:7`, `nlp/embed@prod`, `Model`, `Model.predict`; or
+    as of a moment, `embed@prod@2026-11-01T12:00Z`.
 
     Nothing is asked of the server before the first call.
     """

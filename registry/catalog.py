@@ -1,4 +1,4 @@
-"""Functions, versions and aliases. Versions never change; aliases are a history of moves."""
+"""Functions and versions. Versions never change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Any
 
 import msgspec
 
+from rayfaas.destination import Destination
 from rayfaas.errors import NotFound
+from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.rows import AliasRow, FunctionRow, InterfaceRow, RouteRow, Row, VersionRow, moment
 from rayfaas.registry.statements import load
@@ -18,8 +20,8 @@ _SQL = load("catalog.sql")
 class Catalog:
     """What can be called, and how it came to be so."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, aliases: Aliases) -> None:
+        self._database, self._aliases = database, aliases
         self._run("fail_pending")  # deploys that the last controller did not finish
 
     def add_bundle(self, digest: str, size: int, actor: str) -> None:
@@ -66,30 +68,26 @@ class Catalog:
             encoded = msgspec.json.encode(interface).decode() if interface is not None else None
             self._run("set_active", team=team, name=name, version=version, interface=encoded)
             self._run("set_scaling", team=team, name=name, scaling=_json(scaling))
-            return self._move(team, name, alias, version, actor, reason, phases)
+            return self._aliases.record(team, name, alias, Destination.of(version), actor, reason, phases=phases)
 
     def fail(self, team: str, name: str, version: int, reason: str, actor: str) -> None:
         """The deploy did not succeed; a version that is ACTIVE already stays so."""
         with self._database.transaction():
             self._run("set_failed", team=team, name=name, version=version, failure=reason)
-            self._audit(actor, "deploy failed", f"{team}/{name}:{version}", {"reason": reason})
-
-    def move_alias(self, team: str, name: str, alias: str, version: int, actor: str, reason: str) -> AliasRow:
-        with self._database.transaction():
-            return self._move(team, name, alias, version, actor, reason, None)
+            self._aliases.audit(actor, "deploy failed", f"{team}/{name}:{version}", {"reason": reason})
 
     def routes(self) -> list[RouteRow]:
         """Every function with all that can be called of it."""
         versions: dict[tuple[str, str], list[VersionRow]] = {}
         for row in self._run("active_versions"):
             versions.setdefault((row["team"], row["name"]), []).append(VersionRow.from_row(row))
-        aliases = self._aliases()
+        aliases = self._aliases.all()
         return [
             RouteRow(
                 row["team"],
                 row["name"],
                 Scaling.model_validate_json(row["scaling"]),
-                {a.alias: (a.version, a.revision) for a in aliases.get((row["team"], row["name"]), [])},
+                {a.alias: a for a in aliases.get((row["team"], row["name"]), [])},
                 versions[row["team"], row["name"]],
             )
             for row in self._run("functions")
@@ -97,7 +95,7 @@ class Catalog:
         ]
 
     def functions(self) -> list[FunctionRow]:
-        aliases = self._aliases()
+        aliases = self._aliases.all()
         return [_function(row, aliases.get((row["team"], row["name"]), [])) for row in self._run("functions")]
 
     def function(self, team: str, name: str) -> FunctionRow:
@@ -117,30 +115,6 @@ class Catalog:
             for row in self._run("interfaces")
             if row["interface"]
         ]
-
-    def _aliases(self) -> dict[tuple[str, str], list[AliasRow]]:
-        found: dict[tuple[str, str], list[AliasRow]] = {}
-        for row in self._run("aliases"):
-            alias = AliasRow(row["alias"], row["version"], row["revision"])
-            found.setdefault((row["team"], row["name"]), []).append(alias)
-        return found
-
-    def _move(
-        self, team: str, name: str, alias: str, version: int, actor: str, reason: str, phases: dict[str, float] | None
-    ) -> AliasRow:
-        where = {"team": team, "name": name, "alias": alias}
-        before = self._run("alias", **where)
-        if not before or before[0]["version"] != version:
-            encoded = msgspec.json.encode(phases).decode() if phases is not None else None
-            self._run("move_alias", **where, version=version, actor=actor, reason=reason, phases=encoded)
-            was = before[0]["version"] if before else None
-            self._audit(actor, "alias moved", f"{team}/{name}@{alias}", {"from": was, "to": version, "reason": reason})
-        row = self._run("alias", **where)[0]
-        return AliasRow(row["alias"], row["version"], row["revision"])
-
-    def _audit(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
-        encoded = msgspec.json.encode(detail).decode()
-        self._run("add_audit", actor=actor, action=action, subject=subject, detail=encoded)
 
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
         return self._database.run(_SQL[statement], {"now": now_us(), **parameters})

@@ -35,16 +35,6 @@ WHERE team = $team AND name = $name AND version = $version AND state = 'PENDING'
 -- name: fail_pending
 UPDATE store.versions SET state = 'FAILED', failure = 'the controller ended during the deploy' WHERE state = 'PENDING';
 
--- name: alias
-SELECT alias, version, revision FROM store.current_aliases WHERE team = $team AND name = $name AND alias = $alias;
-
--- name: move_alias
-INSERT INTO store.alias_moves
-SELECT $team, $name, $alias,
-       (SELECT coalesce(max(revision), 0) + 1 FROM store.alias_moves
-        WHERE team = $team AND name = $name AND alias = $alias),
-       $version, $now, $actor, $reason, $phases;
-
 -- name: active_versions
 SELECT * FROM store.versions WHERE state = 'ACTIVE' ORDER BY team, name, version;
 
@@ -55,9 +45,6 @@ SELECT team, name, scaling, created_us, created_by FROM store.functions ORDER BY
 SELECT team, name, alias, version, v.interface
 FROM store.current_aliases JOIN store.versions v USING (team, name, version)
 WHERE v.state = 'ACTIVE' ORDER BY team, name, alias;
-
--- name: aliases
-SELECT team, name, alias, version, revision FROM store.current_aliases ORDER BY team, name, alias;
 
 -- name: versions
 SELECT * FROM store.versions WHERE team = $team AND name = $name ORDER BY version DESC;

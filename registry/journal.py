@@ -120,6 +120,7 @@ class Journal:
                 "spawned",
                 "settled",
                 "told",
+                "compared",
             ):
                 self._run(statement)
             self._run("set_loaded", segment=segment, loaded=offset)

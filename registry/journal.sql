@@ -11,14 +11,15 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     cluster: 'VARCHAR', hardware: 'VARCHAR', at_us: 'BIGINT', stream: 'VARCHAR', level: 'VARCHAR', text: 'VARCHAR',
     content_type: 'VARCHAR', body: 'VARCHAR', timeout_s: 'DOUBLE', retries: 'INTEGER', retry_delay_s: 'DOUBLE',
     attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER', accept: 'VARCHAR',
-    priority: 'INTEGER', webhook: 'VARCHAR'
+    priority: 'INTEGER', webhook: 'VARCHAR', shadow_of: 'VARCHAR', same: 'BOOLEAN', answer: 'VARCHAR',
+    shadow_answer: 'VARCHAR'
 });
 
 -- name: open
 INSERT INTO store.open_calls BY NAME
 SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, alias,
        alias_revision, function, version, code_digest, syntax_digest, environment_digest, shape, owner, principal, team,
-       gateway, context, idempotency_key, accepted_us, bytes_in, method
+       gateway, context, idempotency_key, accepted_us, bytes_in, method, TRY_CAST(shadow_of AS UUID) AS shadow_of
 FROM records WHERE k = 'start' AND call NOT IN (SELECT call FROM records WHERE k = 'end');
 
 -- name: close_begun_here
@@ -27,6 +28,7 @@ INSERT INTO store.calls BY NAME
 SELECT s.call::UUID AS call, TRY_CAST(s.root AS UUID) AS root, TRY_CAST(s.parent AS UUID) AS parent, s.target, s.alias,
        s.alias_revision, s.function, s.version, s.code_digest, s.syntax_digest, s.environment_digest, s.shape, s.owner,
        s.principal, s.team, s.gateway, s.context, s.idempotency_key, s.accepted_us, s.bytes_in, s.method,
+       TRY_CAST(s.shadow_of AS UUID) AS shadow_of,
        e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
        e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size
 FROM records s JOIN records e ON s.call = e.call AND s.k = 'start' AND e.k = 'end';
@@ -59,6 +61,10 @@ SELECT call::UUID, state, ended_us, attempts, code, content_type, body, problem 
 -- name: told
 INSERT INTO store.told
 SELECT call::UUID, state, ended_us, attempts, problem FROM records WHERE k = 'told';
+
+-- name: compared
+INSERT INTO store.compared BY NAME
+SELECT call::UUID AS call, shadow_of::UUID AS shadow_of, same, answer, shadow_answer FROM records WHERE k = 'compared';
 
 -- name: loaded
 SELECT loaded_bytes FROM store.segments WHERE segment = $segment;

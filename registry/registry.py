@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from rayfaas.registry.access import Access
+from rayfaas.registry.aliases import Aliases
+from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.journal import Journal, Lines, Loaded
@@ -17,7 +19,7 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog` and `access` are written from one thread; `query`, `logs` and reads may come from any.
+    """`catalog`, `aliases`, `canaries` and `access` are written from one thread; reads may come from any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
@@ -26,7 +28,9 @@ class Registry:
 
     def __init__(self, database: Database, journal: Path, limits: QueryLimits) -> None:
         self._database = database
-        self.catalog = Catalog(database)
+        self.aliases = Aliases(database)
+        self.canaries = Canaries(database, self.aliases)
+        self.catalog = Catalog(database, self.aliases)
         self.access = Access(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from rayfaas.canary import CanaryPlan
+from rayfaas.destination import Destination
 from rayfaas.spec import Entry, Provenance, Scaling, Spec
 
 Row = dict[str, Any]
@@ -52,12 +54,147 @@ class VersionRow(msgspec.Struct, frozen=True):
         )
 
 
-class AliasRow(msgspec.Struct, frozen=True):
-    """`revision` counts the moves of this alias."""
+class AliasRow(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where an alias leads: to `version`; or as `split` says, and `version` has most of it. `revision` counts its
+    moves."""
 
     alias: str
     version: int
     revision: int
+    split: Destination | None = None
+
+    @classmethod
+    def from_row(cls, row: Row) -> AliasRow:
+        return cls(row["alias"], row["version"], row["revision"], split_of(row))
+
+    @property
+    def destination(self) -> Destination:
+        return self.split or Destination.of(self.version)
+
+    @property
+    def versions(self) -> frozenset[int]:
+        """All that may be called through it."""
+        return self.split.versions if self.split is not None else frozenset((self.version,))
+
+
+class MoveRow(msgspec.Struct, frozen=True):
+    """One move of an alias: who, when, why. `split` is None where it led to `version` alone; `undo` is the revision
+    that a rollback returns to, 0 where there is none."""
+
+    alias: str
+    revision: int
+    version: int
+    split: Destination | None
+    moved_at: datetime
+    moved_by: str
+    reason: str
+    undo: int
+
+    @classmethod
+    def from_row(cls, row: Row) -> MoveRow:
+        return cls(
+            row["alias"],
+            row["revision"],
+            row["version"],
+            split_of(row),
+            moment(row["moved_us"]),
+            row["moved_by"],
+            row["reason"],
+            # Older rows do not say: the one before.
+            row["revision"] - 1 if row["undo"] is None else row["undo"],
+        )
+
+    @property
+    def destination(self) -> Destination:
+        return self.split or Destination.of(self.version)
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """What calls came to. `p99_ms` is None where none succeeded."""
+
+    calls: int = 0
+    errors: int = 0
+    p99_ms: float | None = None
+
+    @property
+    def error_rate(self) -> float:
+        return self.errors / self.calls if self.calls else 0.0
+
+
+class StepRow(msgspec.Struct, frozen=True):
+    """One step of a canary that is over."""
+
+    step: int
+    share: float
+    revision: int
+    began_at: datetime
+    ended_at: datetime
+    outcome: str
+    reason: str
+    figures: Figures
+    base: Figures
+
+    @classmethod
+    def from_row(cls, row: Row) -> StepRow:
+        return cls(
+            row["step"],
+            row["share"],
+            row["revision"],
+            moment(row["began_us"]),
+            moment(row["ended_us"]),
+            row["outcome"],
+            row["reason"],
+            Figures(row["calls"] or 0, row["errors"] or 0, row["p99_ms"]),
+            Figures(row["base_calls"] or 0, row["base_errors"] or 0, row["base_p99_ms"]),
+        )
+
+
+class CanaryRow(msgspec.Struct, frozen=True):
+    """A canary. `base` is where its alias led before, `step` the index of its present step, `reason` why it ended."""
+
+    canary: str
+    team: str
+    name: str
+    alias: str
+    plan: CanaryPlan
+    base: Destination
+    base_revision: int
+    step: int
+    revision: int
+    step_at: datetime
+    state: str
+    began_at: datetime
+    began_by: str
+    ended_at: datetime | None
+    reason: str | None
+
+    @classmethod
+    def from_row(cls, row: Row) -> CanaryRow:
+        return cls(
+            str(row["canary"]),
+            row["team"],
+            row["name"],
+            row["alias"],
+            CanaryPlan.model_validate_json(row["plan"]),
+            Destination.model_validate_json(row["base"]),
+            row["base_revision"],
+            row["step"],
+            row["revision"],
+            moment(row["step_us"]),
+            row["state"],
+            moment(row["began_us"]),
+            row["began_by"],
+            moment(row["ended_us"]) if row["ended_us"] is not None else None,
+            row["reason"],
+        )
+
+    @property
+    def function(self) -> str:
+        return f"{self.team}/{self.name}"
+
+    @property
+    def share(self) -> float:
+        return self.plan.steps[self.step]
 
 
 class FunctionRow(msgspec.Struct, frozen=True):
@@ -82,12 +219,12 @@ class InterfaceRow(msgspec.Struct, frozen=True):
 
 
 class RouteRow(msgspec.Struct, frozen=True):
-    """A function with its ACTIVE versions; `aliases` is name → (version, revision)."""
+    """A function with its ACTIVE versions."""
 
     team: str
     name: str
     scaling: Scaling
-    aliases: dict[str, tuple[int, int]]
+    aliases: dict[str, AliasRow]
     versions: list[VersionRow]
 
 
@@ -116,3 +253,8 @@ class LogRow(msgspec.Struct, frozen=True):
 
 def moment(unix_us: int) -> datetime:
     return datetime.fromtimestamp(unix_us / 1e6, timezone.utc)
+
+
+def split_of(row: Row) -> Destination | None:
+    """What the column `destination` holds, where an alias leads to more than its `version`."""
+    return Destination.model_validate_json(row["destination"]) if row["destination"] else None

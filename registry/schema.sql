@@ -228,6 +228,60 @@ CREATE TABLE IF NOT EXISTS store.idempotency (
     PRIMARY KEY (team, function, key)
 );
 
+-- Canaries: RUNNING, then PROMOTED, RETURNED by their rules, ABORTED by somebody, or SUPERSEDED by another move of the
+-- alias. `base`, of `base_revision`, is where it led before, `step` the index of the present step, which `revision` is of.
+CREATE TABLE IF NOT EXISTS store.canaries (
+    canary UUID PRIMARY KEY,
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    alias VARCHAR NOT NULL,
+    plan JSON NOT NULL,
+    base JSON NOT NULL,
+    base_revision INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    step_us BIGINT NOT NULL,
+    state VARCHAR NOT NULL,
+    began_us BIGINT NOT NULL,
+    began_by VARCHAR NOT NULL,
+    ended_us BIGINT,
+    reason VARCHAR
+);
+
+-- Steps that are over, and the figures that decided: of the version, and of those that it is compared with.
+CREATE TABLE IF NOT EXISTS store.canary_steps (
+    canary UUID NOT NULL,
+    step INTEGER NOT NULL,
+    share DOUBLE NOT NULL,
+    revision INTEGER NOT NULL,
+    began_us BIGINT NOT NULL,
+    ended_us BIGINT NOT NULL,
+    outcome VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    calls BIGINT,
+    errors BIGINT,
+    p99_ms DOUBLE,
+    base_calls BIGINT,
+    base_errors BIGINT,
+    base_p99_ms DOUBLE
+);
+
+-- What copies of calls came to, compared with the calls. Answers are kept where they are JSON and short.
+CREATE TABLE IF NOT EXISTS store.compared (
+    call UUID NOT NULL,
+    shadow_of UUID NOT NULL,
+    same BOOLEAN NOT NULL,
+    answer VARCHAR,
+    shadow_answer VARCHAR
+);
+
+-- Where an alias leads, where that is more than one version; and the revision that a rollback returns to, 0 for none.
+ALTER TABLE store.alias_moves ADD COLUMN IF NOT EXISTS destination JSON;
+ALTER TABLE store.alias_moves ADD COLUMN IF NOT EXISTS undo INTEGER;
+-- The call of which it is a copy for another version.
+ALTER TABLE store.open_calls ADD COLUMN IF NOT EXISTS shadow_of UUID;
+ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS shadow_of UUID;
+
 -- Columns that tables of an older file lack.
 ALTER TABLE store.open_calls ADD COLUMN IF NOT EXISTS method VARCHAR;
 ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS method VARCHAR;
@@ -254,7 +308,5 @@ UNION ALL BY NAME
 SELECT *, 'RUNNING' AS state FROM store.open_calls;
 
 CREATE OR REPLACE VIEW store.current_aliases AS
-SELECT team, name, alias, max(revision) AS revision, arg_max(version, revision) AS version,
-       arg_max(moved_us, revision) AS moved_us, arg_max(moved_by, revision) AS moved_by,
-       arg_max(reason, revision) AS reason
-FROM store.alias_moves GROUP BY team, name, alias;
+SELECT * EXCLUDE (phases) FROM store.alias_moves
+QUALIFY row_number() OVER (PARTITION BY team, name, alias ORDER BY revision DESC) = 1;

@@ -2,7 +2,7 @@
 -- then NULL). A team sees its own calls and the calls of its own functions. Times are UTC.
 
 -- name: calls
-SELECT call, root, parent, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
+SELECT call, root, parent, shadow_of, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
        environment_digest, shape, cluster, node, replica, executor, hardware, gateway,
        principal AS caller, team, owner, idempotency_key, context,
        CASE WHEN (told -> '$.prefect') IS NOT NULL THEN 'prefect' WHEN (told -> '$.airflow') IS NOT NULL THEN 'airflow'
@@ -45,14 +45,38 @@ SELECT v.team, v.name, v.team || '/' || v.name AS function, v.version, v.state, 
 FROM store.versions v;
 
 -- name: aliases
-SELECT team, name, team || '/' || name AS function, alias, version, revision, make_timestamp(moved_us) AS moved_at,
-       moved_by, reason
+SELECT team, name, team || '/' || name AS function, alias, version,
+       coalesce(destination -> 'arms', json_array(json_object('version', version, 'weight', 100.0))) AS arms,
+       destination ->> 'sticky' AS sticky, (destination ->> '$.shadow.version')::INTEGER AS shadow_version,
+       revision, make_timestamp(moved_us) AS moved_at, moved_by, reason
 FROM store.current_aliases;
 
 -- name: alias_moves
-SELECT team, name, team || '/' || name AS function, alias, revision, version, make_timestamp(moved_us) AS moved_at,
-       moved_by, reason, phases
+SELECT team, name, team || '/' || name AS function, alias, revision, version,
+       coalesce(destination -> 'arms', json_array(json_object('version', version, 'weight', 100.0))) AS arms,
+       destination ->> 'sticky' AS sticky, (destination ->> '$.shadow.version')::INTEGER AS shadow_version,
+       coalesce(undo, revision - 1) AS undo, make_timestamp(moved_us) AS moved_at, moved_by, reason, phases
 FROM store.alias_moves;
+
+-- name: shadow_calls
+SELECT c.call, s.call AS shadow_call, c.function, c.method, c.alias, c.version, s.version AS shadow_version, d.same,
+       c.state, s.state AS shadow_state, c.code, s.code AS shadow_code, d.answer, d.shadow_answer,
+       (c.ended_us - c.accepted_us) / 1000 AS duration_ms, (s.ended_us - s.accepted_us) / 1000 AS shadow_duration_ms,
+       c.principal AS caller, c.team, c.owner, make_timestamp(c.accepted_us) AS accepted_at
+FROM store.compared d JOIN store.all_calls c ON c.call = d.shadow_of JOIN store.all_calls s ON s.call = d.call
+WHERE {team} IS NULL OR c.team = {team} OR c.owner = {team};
+
+-- name: canaries
+SELECT canary, team, name, team || '/' || name AS function, alias, (plan ->> 'version')::INTEGER AS version, plan, base,
+       step, revision, state, reason, make_timestamp(began_us) AS began_at, began_by,
+       make_timestamp(ended_us) AS ended_at
+FROM store.canaries;
+
+-- name: canary_steps
+SELECT canary, c.team || '/' || c.name AS function, c.alias, (c.plan ->> 'version')::INTEGER AS version, s.step,
+       s.share, s.revision, s.outcome, s.reason, s.calls, s.errors, s.p99_ms, s.base_calls, s.base_errors,
+       s.base_p99_ms, make_timestamp(s.began_us) AS began_at, make_timestamp(s.ended_us) AS ended_at
+FROM store.canary_steps s JOIN store.canaries c USING (canary);
 
 -- name: audit
 SELECT make_timestamp(at_us) AS at, actor, action, subject, detail
@@ -64,18 +88,28 @@ SELECT c.table_name AS view, c.column_name AS column, c.data_type AS type, m.mea
 FROM duckdb_columns() c
 LEFT JOIN (VALUES
     ('accepted_at', 'when the gateway took the call'),
-    ('actor', 'who did it'),
     ('action', 'what was done'),
+    ('actor', 'who did it'),
     ('alias', 'a name for a version; of a call, the one that it was asked through'),
     ('alias_revision', 'which move of the alias the call was asked through'),
+    ('answer', 'what the call answered, where it is JSON and short'),
+    ('arms', 'where the alias leads: versions with weights, as JSON'),
     ('at', 'when'),
     ('attempts', 'how often a spawned call was run'),
     ('author', 'who published the version'),
+    ('base', 'where the alias led before the canary, as JSON'),
+    ('base_calls', 'calls of the versions that it is compared with'),
+    ('base_errors', 'those of them that failed'),
+    ('base_p99_ms', 'p99 of the others'),
     ('batch_size', 'how many calls were answered by the one run that answered this'),
+    ('began_at', 'when it began'),
+    ('began_by', 'who began it'),
     ('bytes_in', 'bytes of the body that came'),
     ('bytes_out', 'bytes of the body that went back'),
     ('call', 'the id of the call'),
     ('caller', 'the principal who called, or began the chain of calls that this is one of'),
+    ('calls', 'calls of the canarys version in the step'),
+    ('canary', 'the canary'),
     ('cluster', 'the Ray cluster that the call ran on'),
     ('code', 'the code of the error that the call ended with; NULL: none'),
     ('code_digest', 'SHA-256 of the bundle that the code came in'),
@@ -91,6 +125,7 @@ LEFT JOIN (VALUES
     ('duration_ms', 'from acceptance to end'),
     ('ended_at', 'when it ended'),
     ('environment_digest', 'SHA-256 of the Python and the packages that it ran with'),
+    ('errors', 'those of them that failed'),
     ('executor', 'the process that ran it'),
     ('failure', 'why no executor could import it'),
     ('flow', 'the Prefect flow or Airflow DAG that called'),
@@ -114,9 +149,12 @@ LEFT JOIN (VALUES
     ('name', 'the function without its team'),
     ('node', 'the Ray node that the call ran on'),
     ('orchestrator', 'prefect, airflow or github, where one of them called; NULL: what ran outside of any'),
+    ('outcome', 'what became of the step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
     ('owner', 'the team whose function was called'),
+    ('p99_ms', 'p99 of the versions successful calls that were not cold'),
     ('parent', 'the call that made this one'),
     ('phases', 'milliseconds of each step of the deploy that moved it, as JSON'),
+    ('plan', 'what the canary is to do, as JSON'),
     ('priority', 'which goes first where calls wait'),
     ('published_at', 'when it was deployed'),
     ('queue_ms', 'from acceptance to dispatch'),
@@ -127,11 +165,22 @@ LEFT JOIN (VALUES
     ('revision', 'counts the moves of the alias'),
     ('root', 'the call that began the chain; its own id where it did'),
     ('run_ms', 'how long the function ran'),
+    ('same', 'whether the copy answered the same'),
     ('scaling', 'minimum and maximum of replicas and the like, as JSON'),
+    ('shadow_answer', 'what the copy answered, where it is JSON and short'),
+    ('shadow_call', 'the copy, a call of its own'),
+    ('shadow_code', 'why the copy failed; NULL: it did not'),
+    ('shadow_duration_ms', 'how long the copy took'),
+    ('shadow_of', 'the call that this one is a copy of; NULL: it is none'),
+    ('shadow_state', 'the state of the copy'),
+    ('shadow_version', 'the version that gets copies of the calls'),
     ('shape', 'what its replica needs, as a digest'),
+    ('share', 'percent of the calls that the version gets in the step'),
     ('spec', 'what @rayfaas.function said, as JSON'),
     ('started_at', 'when the function began'),
-    ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED'),
+    ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
+    ('step', 'the number of the step, from 0'),
+    ('sticky', 'by what calls stick to a version: caller, or header:NAME'),
     ('stream', 'stdout, stderr or log'),
     ('subject', 'what it was done to'),
     ('syntax_digest', 'SHA-256 of the code''s syntax tree: comments do not count'),
@@ -140,6 +189,7 @@ LEFT JOIN (VALUES
     ('team', 'of a call: the caller''s, or that which began the chain; else the owner'),
     ('text', 'what was written'),
     ('type', 'in SQL'),
+    ('undo', 'the revision that a rollback returns to; 0: none'),
     ('version', '1, 2, 3 …'),
     ('view', 'the view that has it'),
     ('webhook', 'where its end is told'),

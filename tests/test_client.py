@@ -86,6 +86,9 @@ def test_a_name_without_a_team_is_of_the_tokens_team() -> None:
         lambda client, name: client.versions(name),
         lambda client, name: client.logs(name),
         lambda client, name: client.move_alias(name, "prod", 1),
+        lambda client, name: client.aliases(name),
+        lambda client, name: client.rollback(name),
+        lambda client, name: client.canary(name),
     ],
 )
 def test_what_is_no_functions_name_is_refused_before_it_is_asked_for(
@@ -109,15 +112,6 @@ def test_lists_are_had_without_their_wrapping() -> None:
         assert [version["version"] for version in client.versions("f")] == [2, 1]
         assert client.tokens() == [{"id": "t1"}]
         assert client.status() == {"gateways": []}
-
-
-def test_an_alias_is_moved_with_its_reason() -> None:
-    with connected({"POST /v1/functions/nlp/f/aliases/prod": {"revision": 5}}) as (client, server):
-        assert client.move_alias("nlp/f", "prod", 7, "tested") == {"revision": 5}
-        assert server.requests[0].json() == {"version": 7, "reason": "tested"}
-        with pytest.raises(BadRequest, match="is not an alias"):
-            client.move_alias("nlp/f", "no/alias", 7)
-        assert len(server.requests) == 1
 
 
 def test_a_query_answers_with_a_table() -> None:

@@ -9,6 +9,7 @@ from rayfaas.durations import DURATION
 from rayfaas.errors import BY_CODE, PROBLEM_JSON
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, WHOLE
+from rayfaas.moments import MOMENT
 
 
 def _parameter(place: str, name: str, schema: Schema, description: str) -> Schema:
@@ -24,8 +25,9 @@ PARAMETERS: dict[str, Schema] = {
     "target": _parameter(
         "path",
         "target",
-        _text(rf"({names.TEAM}/)?{names.NAME}(\.{names.METHOD})?(:[1-9][0-9]{{0,8}}|@{names.ALIAS})?"),
-        "`embed`, `embed:7`, `nlp/embed@prod`, of a class `Model.predict`. Slashes are sent as they are.",
+        _text(rf"({names.TEAM}/)?{names.NAME}(\.{names.METHOD})?(:[1-9][0-9]{{0,8}}|(@{names.ALIAS})?(@{MOMENT})?)"),
+        "`embed`, `embed:7`, `nlp/embed@prod`, of a class `Model.predict`, as of a moment "
+        "`embed@prod@2026-11-01T12:00Z`. Slashes are sent as they are.",
     ),
     "call": _parameter("path", "call", {**TEXT, "format": "uuid"}, "A call's id."),
     "team": _parameter("path", "team", _text(names.TEAM), "A team."),
@@ -40,6 +42,8 @@ PARAMETERS: dict[str, Schema] = {
     "since": _parameter("query", "since", _text(DURATION), "From how long ago: `90m`, `12h`, `30d`."),
     "until": _parameter("query", "until", _text(DURATION), "To how long ago."),
     "calling_team": _parameter("query", "team", TEXT, "Only calls by this team."),
+    "moves": _parameter("query", "limit", {**WHOLE, "minimum": 1, "maximum": 10_000, "default": 100}, "Moves."),
+    "message": _parameter("query", "message", {**TEXT, "maxLength": 4096}, "Why."),
     "wait": _parameter("header", "Prefer", _text("wait=[0-9]{1,3}"), "`wait=30`: wait so many seconds for the result."),
     "Prefer": _parameter(
         "header",

@@ -12,7 +12,8 @@ from rayfaas.gateway.openapi.operations import (
     problems,
     sse_and_ndjson,
 )
-from rayfaas.gateway.openapi.schemas import ALIAS_MOVE, ANYTHING, QUERY, TEXT, TOKEN, array, record
+from rayfaas.gateway.openapi.releases import release_paths
+from rayfaas.gateway.openapi.schemas import ANYTHING, QUERY, TEXT, TOKEN, array, record
 from rayfaas.wire import ARGUMENTS_JSON, JSON, NDJSON
 
 
@@ -98,11 +99,7 @@ def api_paths() -> dict[str, Schema]:
                 "publish", "functions", "Deploy", _EVENTS, *of, body=reference("Publish"), more=_CONFLICT | _FAILED
             ),
         },
-        f"{_FUNCTION}/aliases/{{alias}}": {
-            "post": operation(
-                "move_alias", "functions", "Move an alias", reference("MovedAlias"), *of, "alias", body=ALIAS_MOVE
-            )
-        },
+        **release_paths(f"{_FUNCTION}/aliases"),
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
         "/v1/usage": {
             "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from rayfaas import names
+from rayfaas.canary import CanaryPlan
+from rayfaas.destination import Move
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.rights import ROLES
 from rayfaas.spec import Publish
@@ -34,9 +36,17 @@ _CAUSE = record(exception=TEXT, message=TEXT)
 _FAULT = record("msg type", loc=array(ANYTHING), msg=TEXT, type=TEXT)
 
 _PUBLISH = Publish.model_json_schema(ref_template="#/components/schemas/{model}")
+_MOVE = Move.model_json_schema(ref_template="#/components/schemas/{model}")
+_CANARY = CanaryPlan.model_json_schema(ref_template="#/components/schemas/{model}")
+_ARMS = array(record(version=WHOLE, weight=NUMBER))
+_SHADOW = nullable(record(version=WHOLE, share=NUMBER))
+_FIGURES = record(calls=WHOLE, errors=WHOLE, p99_ms=nullable(NUMBER))
 
 SCHEMAS: dict[str, Schema] = {
     **_PUBLISH["$defs"],
+    **_MOVE["$defs"],
+    "Move": {key: value for key, value in _MOVE.items() if key != "$defs"},
+    "CanaryPlan": _CANARY,
     "Publish": {key: value for key, value in _PUBLISH.items() if key != "$defs"},
     "Problem": {
         "description": "RFC 9457. `code` is stable; `retryable` says whether the same request may do better later.",
@@ -100,8 +110,59 @@ SCHEMAS: dict[str, Schema] = {
         clusters=array({"type": "object"}),
         replicas=array({"type": "object"}),
     ),
-    "Alias": record(alias=TEXT, version=WHOLE, revision=WHOLE),
-    "MovedAlias": record(function=TEXT, alias=TEXT, version=WHOLE, revision=WHOLE),
+    "Alias": record("split", alias=TEXT, version=WHOLE, revision=WHOLE, split=ANYTHING),
+    "MovedAlias": record(
+        "arms sticky shadow",
+        function=TEXT,
+        alias=TEXT,
+        version={**WHOLE, "description": "Where most calls go."},
+        revision=WHOLE,
+        leads_to={**TEXT, "description": "All of it, to be read."},
+        arms=array({"description": "Version and weight.", **array(NUMBER)}),
+        sticky=nullable(TEXT),
+        shadow=nullable({"description": "Version and share in percent.", **array(NUMBER)}),
+    ),
+    "AliasMove": record(
+        alias=TEXT,
+        revision=WHOLE,
+        version=WHOLE,
+        arms=_ARMS,
+        sticky=nullable(TEXT),
+        shadow=_SHADOW,
+        leads_to=TEXT,
+        moved_at=TIME,
+        moved_by=TEXT,
+        reason=TEXT,
+        undo={**WHOLE, "description": "The revision that a rollback returns to; 0 for none."},
+    ),
+    "Canary": record(
+        canary=TEXT,
+        team=TEXT,
+        name=TEXT,
+        alias=TEXT,
+        plan=reference("CanaryPlan"),
+        step=WHOLE,
+        revision=WHOLE,
+        state={"enum": ["RUNNING", "PROMOTED", "RETURNED", "ABORTED", "SUPERSEDED"]},
+        reason=nullable(TEXT),
+        began_at=TIME,
+        began_by=TEXT,
+        ended_at=nullable(TIME),
+        steps=array(
+            record(
+                step=WHOLE,
+                share=NUMBER,
+                revision=WHOLE,
+                began_at=TIME,
+                ended_at=TIME,
+                outcome={"enum": ["ON", "PROMOTED", "RETURNED", "ABORTED", "SUPERSEDED"]},
+                reason=TEXT,
+                figures=_FIGURES,
+                base=_FIGURES,
+            )
+        ),
+        present=nullable(record(share=NUMBER, lasted_s=NUMBER, reason=TEXT, figures=_FIGURES, base=_FIGURES)),
+    ),
     "Function": record(
         team=TEXT,
         name=TEXT,
@@ -144,7 +205,8 @@ SCHEMAS: dict[str, Schema] = {
     "NewToken": record(id=TEXT, token={**TEXT, "description": "Shown this once."}),
 }
 
-ALIAS_MOVE = record("reason", version={**WHOLE, "minimum": 1, "exclusiveMaximum": 1 << 31}, reason=TEXT)
+ALIAS_MOVE = reference("Move")
+ROLLBACK = record("message", message={**TEXT, "maxLength": 4096})
 QUERY = record("parameters", sql=TEXT, parameters=array(ANYTHING))
 TOKEN = record(
     "principal team role expires_in_s",

@@ -1,4 +1,4 @@
-"""`rayfaas functions`, `versions` and `alias`: what is deployed, and which version a name means."""
+"""`rayfaas functions` and `versions`: what is deployed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def functions(as_json: bool) -> None:
     rows = [
         {
             "function": f"{each['team']}/{each['name']}",
-            "aliases": ", ".join(f"{alias['alias']} → {alias['version']}" for alias in each["aliases"]),
+            "aliases": ", ".join(map(_alias, each["aliases"])),
             "created": when(each["created_at"]),
             "by": each["created_by"],
         }
@@ -53,20 +53,9 @@ def versions(function: str, as_json: bool) -> None:
     show_rows([_version(each) for each in found], headings, False)
 
 
-@click.command()
-@click.argument("function")
-@click.argument("name")
-@click.argument("version", type=int)
-@click.option("--reason", default="", help="Why; kept with the move.")
-@json_option
-def alias(function: str, name: str, version: int, reason: str, as_json: bool) -> None:
-    """Have the alias NAME of FUNCTION lead to VERSION: `rayfaas alias embed prod 7`."""
-    with Client() as client:
-        moved = client.move_alias(function, name, version, reason)
-    if as_json:
-        show_json(moved)
-    else:
-        click.echo(f"{function}@{name} leads to version {version} now.")
+def _alias(row: dict[str, Any]) -> str:
+    """Where most of its calls go; a mark says that there is more to it, which `rayfaas aliases` shows."""
+    return f"{row['alias']} → {row['version']}{'…' if row.get('split') else ''}"
 
 
 def _version(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rayfaas.errors import NotFound
-from rayfaas.registry.rows import VersionRow
+from rayfaas.registry.rows import AliasRow, VersionRow
 from rayfaas.spec import Entry, Scaling, Spec
 
 
@@ -89,31 +89,46 @@ def methods_of(interface: dict[str, Any] | None) -> tuple[str, ...]:
 
 @dataclass
 class Function:
-    """A function, its ACTIVE versions and its aliases: name → (version, revision of the alias).
+    """A function, its ACTIVE versions and its aliases.
 
-    While it is `parked`, calls through its aliases wait at the gateways.
+    While it is `parked`, calls through its aliases wait at the gateways. `kept` is what the canary of an alias may
+    return to.
     """
 
     team: str
     name: str
     versions: dict[int, Version] = field(default_factory=dict)
-    aliases: dict[str, tuple[int, int]] = field(default_factory=dict)
+    aliases: dict[str, AliasRow] = field(default_factory=dict)
+    kept: dict[str, frozenset[int]] = field(default_factory=dict)
     scaling: Scaling = field(default_factory=Scaling)
     parked: bool = False
 
     def served(self) -> list[Version]:
-        """The versions that an alias points at."""
-        numbers = {version for version, _ in self.aliases.values()}
-        return [self.versions[n] for n in sorted(numbers)]
+        """The versions that calls through an alias may reach, or may again."""
+        return [self.versions[n] for n in sorted(self.leads_to())]
+
+    def leads_to(self, besides: str | None = None) -> set[int]:
+        """The numbers of those; of all aliases `besides` one."""
+        numbers = {n for name, alias in self.aliases.items() if name != besides for n in alias.versions}
+        return numbers.union(*(kept for name, kept in self.kept.items() if name != besides))
 
     def route(self) -> dict[str, Any]:
         return {
             "team": self.team,
             "name": self.name,
             "versions": [version.route() for version in self.versions.values()],
-            "aliases": {alias: {"version": v, "revision": r} for alias, (v, r) in self.aliases.items()},
+            "aliases": {name: alias_route(alias) for name, alias in self.aliases.items()},
             "parked": self.parked,
         }
+
+
+def alias_route(alias: AliasRow) -> dict[str, Any]:
+    """As a gateway takes it (`gateway.routes.AliasRoute`)."""
+    route: dict[str, Any] = {"version": alias.version, "revision": alias.revision}
+    if (split := alias.split) is not None:
+        route |= {"arms": [(arm.version, arm.weight) for arm in split.arms], "sticky": split.sticky}
+        route["shadow"] = (split.shadow.version, split.shadow.share) if split.shadow is not None else None
+    return route
 
 
 class Catalog:
@@ -144,7 +159,7 @@ class Catalog:
         return function.versions.get(int(number)) if function else None
 
     def is_served(self, key: str) -> bool:
-        """Whether an alias points at it."""
+        """Whether calls through an alias may reach it."""
         name, _, number = key.rpartition(":")
         function = self._functions.get(name)
-        return function is not None and int(number) in {version for version, _ in function.aliases.values()}
+        return function is not None and int(number) in function.leads_to()

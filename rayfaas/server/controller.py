@@ -21,18 +21,23 @@ from typing import Any
 import click
 import msgspec
 
+from rayfaas.canary import CanaryPlan
 from rayfaas.config import Home
+from rayfaas.destination import Move
 from rayfaas.errors import NotFound, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import QueryResult, Registry, Usage
+from rayfaas.registry.rows import MoveRow
 from rayfaas.server.bundles import BundleStore
+from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.journals import Journals
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import TICK_S, Placement
+from rayfaas.server.releases import Releases
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
@@ -60,6 +65,13 @@ class Controller(Service):
                 "put_bundle": self.put_bundle,
                 "publish": self.publish,
                 "move_alias": self.move_alias,
+                "rollback": self.rollback,
+                "alias_at": self.alias_at,
+                "aliases": self.aliases,
+                "alias_history": self.alias_history,
+                "begin_canary": self.begin_canary,
+                "canary": self.canary,
+                "abort_canary": self.abort_canary,
                 "functions": self.functions,
                 "function": self.function,
                 "versions": self.versions,
@@ -96,6 +108,8 @@ class Controller(Service):
         self.methods |= self._spawned.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet)
+        self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
+        self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
         self._background: set[asyncio.Task[None]] = set()
 
     # Its life
@@ -107,7 +121,12 @@ class Controller(Service):
             path.unlink()
         server = await asyncio.get_running_loop().create_unix_server(self._accept, str(path))
         path.chmod(0o600)
-        living = (self._journals.keep_loading(), self._spawned.keep_looking(), self._tick())
+        living = (
+            self._journals.keep_loading(),
+            self._spawned.keep_looking(),
+            self._canaries.keep_looking(),
+            self._tick(),
+        )
         loops = [asyncio.ensure_future(each) for each in living]
         try:
             await stop.wait()
@@ -143,6 +162,7 @@ class Controller(Service):
             function.aliases = dict(route.aliases)
             function.versions = {row.version: Version.of(row) for row in route.versions}
             await self._routing.set_function(function.route())
+        await self._canaries.resume()
         await self._announce_tokens()
         await self._routing.set_sessions(self._sessions)
 
@@ -219,9 +239,38 @@ class Controller(Service):
             yield event
 
     async def move_alias(
-        self, link: Link, team: str, name: str, alias: str, version: int, reason: str, actor: str
+        self, link: Link, team: str, name: str, alias: str, move: dict[str, Any], actor: str
     ) -> dict[str, Any]:
-        return await self._deploys.move_alias(team, name, alias, version, actor, reason)
+        request: Move = parse(Move, move, "The move")
+        return await self._releases.move(team, name, alias, request, actor)
+
+    async def rollback(self, link: Link, team: str, name: str, alias: str, message: str, actor: str) -> dict[str, Any]:
+        return await self._releases.rollback(team, name, alias, message, actor)
+
+    async def alias_at(self, link: Link, team: str, name: str, alias: str, moment: float) -> dict[str, Any]:
+        """`moment` is Unix time in seconds."""
+        return await self._releases.at(team, name, alias, datetime.fromtimestamp(moment, timezone.utc))
+
+    async def aliases(self, link: Link, team: str, name: str) -> list[Any]:
+        return [_move(row) for row in await self._releases.aliases(team, name)]
+
+    async def alias_history(self, link: Link, team: str, name: str, alias: str | None, limit: int) -> list[Any]:
+        return [_move(row) for row in await self._releases.history(team, name, alias, limit)]
+
+    async def begin_canary(
+        self, link: Link, team: str, name: str, alias: str, plan: dict[str, Any], actor: str
+    ) -> dict[str, Any]:
+        request: CanaryPlan = parse(CanaryPlan, plan, "The canary")
+        await self._releases.begin(team, name, alias, request, actor)
+        return await self._canaries.shown(team, name, alias)
+
+    async def canary(self, link: Link, team: str, name: str, alias: str) -> dict[str, Any]:
+        return await self._canaries.shown(team, name, alias)
+
+    async def abort_canary(
+        self, link: Link, team: str, name: str, alias: str, message: str, actor: str
+    ) -> dict[str, Any]:
+        return await self._canaries.abort(team, name, alias, message, actor)
 
     async def functions(self, link: Link) -> list[Any]:
         return [_plain(row) for row in await self._store.query(self._store.registry.catalog.functions)]
@@ -432,6 +481,13 @@ def _table(result: QueryResult) -> dict[str, Any]:
 
 def _name(peer: Identity) -> str:
     return f"{peer.get('role')} {peer.get('name') or peer.get('replica') or peer.get('cluster') or ''}".strip()
+
+
+def _move(row: MoveRow) -> dict[str, Any]:
+    """As the API shows a move: with all that it leads to, in numbers and in words."""
+    shown: dict[str, Any] = _plain(row)
+    del shown["split"]
+    return shown | row.destination.model_dump(mode="json") | {"leads_to": str(row.destination)}
 
 
 def _plain(row: Any) -> Any:

@@ -23,12 +23,10 @@ Event = dict[str, Any]
 
 # How long a deploy says nothing.
 QUIET_S = 10.0
-# How long the move of an alias waits for the calls of executors that must go before.
-MOVE_S = 300.0
 
 
 class Deploys:
-    """Publishes versions and moves aliases. Of one function, one at a time."""
+    """Publishes versions. Of one function, one at a time: `locks` are by `team/name`."""
 
     def __init__(
         self,
@@ -41,7 +39,7 @@ class Deploys:
     ) -> None:
         self._store, self._bundles, self._catalog = store, bundles, catalog
         self._placement, self._swaps, self._fleet = placement, swaps, fleet
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, team: str, name: str, publish: Publish, actor: str) -> AsyncIterator[Event]:
         """The events of one deploy, the last of them `live`. Raises where it fails: then nothing changed for callers.
@@ -50,7 +48,7 @@ class Deploys:
         """
         if not self._bundles.has(publish.bundle):
             raise NotFound(f"Bundle {publish.bundle[:12]} is not on this server: send it first.", bundle=publish.bundle)
-        async with self._locks[f"{team}/{name}"]:
+        async with self.locks[f"{team}/{name}"]:
             clock = _Stopwatch()
             catalog = self._store.registry.catalog
             environment = self._fleet.environment()
@@ -74,23 +72,6 @@ class Deploys:
                 "took_ms": clock.total_ms(),
                 "phases": clock.laps,
             }
-
-    async def move_alias(self, team: str, name: str, alias: str, version: int, actor: str, reason: str) -> Event:
-        """Returns the alias as it is now, in force on every gateway."""
-        async with self._locks[f"{team}/{name}"]:
-            function = self._catalog.existing(f"{team}/{name}")
-            if version not in function.versions:
-                known = ", ".join(map(str, sorted(function.versions))) or "none"
-                raise NotFound(f"{team}/{name} has no version {version} that can be called. It has: {known}.")
-            async with self._swaps.swap(function, alias, function.versions[version]) as swap:
-                if swap is not None:
-                    await swap.clear(MOVE_S, lambda *_: None)
-                row = await self._store.write(
-                    self._store.registry.catalog.move_alias, team, name, alias, version, actor, reason
-                )
-                function.aliases[alias] = (row.version, row.revision)
-            await self._announce(function)
-            return {"function": f"{team}/{name}", "alias": alias, "version": row.version, "revision": row.revision}
 
     async def _make_live(
         self, version: Version, was_active: bool, publish: Publish, actor: str, clock: _Stopwatch
@@ -138,7 +119,8 @@ class Deploys:
         )
         function.scaling = publish.spec.scaling
         function.versions[version.number] = version
-        function.aliases[alias.alias] = (alias.version, alias.revision)
+        function.aliases[alias.alias] = alias
+        function.kept.pop(alias.alias, None)
         clock.lap("activate_ms")
 
     async def _announce(self, function: Function) -> None:

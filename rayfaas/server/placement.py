@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rayfaas.errors import DeployTimeout, NoCapacity, RayfaasError, Unavailable
@@ -60,6 +60,17 @@ class Placement:
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
+
+    async def ready(self, function: Function, versions: Iterable[Version], deadline_s: float) -> None:
+        """Have executors of these versions, if the function runs at all: calls that an alias leads there are not to
+        wait for one. A function at rest stays so until it is called. Raises as `start` does."""
+        name = f"{function.team}/{function.name}"
+        if all(key.rpartition(":")[0] != name for member in self._fleet.members() for key in member.hosted):
+            return
+        missing = [version for version in versions if not self._fleet.hosting(version.key)]
+        for version in missing:
+            self._loads.touch(version.key)
+        await asyncio.gather(*(self.start(version, deadline_s, lambda *_: None) for version in missing))
 
     def demand(self, key: str) -> None:
         """Calls wait for this version and no executor is connected where they wait."""

@@ -30,12 +30,16 @@ class Swaps:
         self._placement, self._routing, self._waiting = placement, routing, waiting
 
     @asynccontextmanager
-    async def swap(self, function: Function, alias: str, version: Version) -> AsyncIterator[Swap | None]:
-        """Around what makes `alias` lead to `version`: calls wait while it lasts, if executors must go before.
+    async def swap(
+        self, function: Function, alias: str, version: Version, *others: Version
+    ) -> AsyncIterator[Swap | None]:
+        """Around what makes `alias` lead to `version`, and to `others` beside it: calls wait while it lasts, if
+        executors must go before.
 
         None where they need not.
         """
-        keep = {version.key} | {function.versions[n].key for a, (n, _) in function.aliases.items() if a != alias}
+        besides = {function.versions[n].key for n in function.leads_to(besides=alias)}
+        keep = {version.key} | {other.key for other in others} | besides
         if version.spec.swap != "replace" or not self._placement.running(function, keep):
             yield None
             return

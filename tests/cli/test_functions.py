@@ -36,7 +36,6 @@ FAILED: dict[str, Any] = {
 TABLE = {
     "GET /v1/functions": {"functions": [FUNCTION]},
     "GET /v1/functions/nlp/embed/versions": {"versions": [VERSION, FAILED]},
-    "POST /v1/functions/nlp/embed/aliases/prod": {"revision": 5},
 }
 
 
@@ -60,20 +59,13 @@ def test_versions_are_listed_with_their_commits_and_what_went_wrong(rayfaas: Ter
 def test_programs_have_all_that_the_server_says(rayfaas: Terminal) -> None:
     assert rayfaas("functions", "--json").json == [FUNCTION]
     assert rayfaas("versions", "nlp/embed", "--json").json == [VERSION, FAILED]
-    assert rayfaas("alias", "nlp/embed", "prod", "2", "--json").json == {"revision": 5}
-
-
-def test_an_alias_is_moved_with_its_reason(rayfaas: Terminal) -> None:
-    ended = rayfaas("alias", "nlp/embed", "prod", "2", "--reason", "tested")
-    assert ended == (0, "nlp/embed@prod leads to version 2 now.\n", "")
-    assert rayfaas.requests[-1].json() == {"version": 2, "reason": "tested"}
 
 
 def test_what_is_not_there_is_exit_code_3(rayfaas: Terminal) -> None:
     assert rayfaas("versions", "nlp/nothing").code == 3
 
 
-@pytest.mark.parametrize("arguments", [["versions", "a/b/c"], ["alias", "nlp/embed", "no alias", "1"]])
+@pytest.mark.parametrize("arguments", [["versions", "a/b/c"], ["versions", "nlp/a b"]])
 def test_what_is_no_name_is_refused(rayfaas: Terminal, arguments: list[str]) -> None:
     code, out, err = rayfaas(*arguments)
     assert (code, out) == (1, "")

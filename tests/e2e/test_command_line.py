@@ -58,7 +58,7 @@ def test_an_alias_is_moved_and_versions_are_listed(server: Server, write: Write)
     file.write_text(file.read_text().replace("return 1", "return 2"))
     assert server.rayfaas("deploy", file, "--alias", "next").stdout.startswith("default/moved:2 is next")
     assert server.rayfaas("call", "moved").stdout == "1\n"
-    assert server.rayfaas("alias", "moved", "live", "2", "--reason", "tried").returncode == 0
+    assert server.rayfaas("alias", "moved", "live", "2", "--message", "tried").returncode == 0
     assert server.rayfaas("call", "moved").stdout == "2\n"
     versions = json.loads(server.rayfaas("versions", "moved", "--json").stdout)
     assert [v["version"] for v in versions] == [2, 1]

@@ -15,7 +15,8 @@ from rayfaas.server.routing import RouteTable
 from tests.waiting import eventually
 
 _PLAIN = (
-    "status", "has_bundle", "put_bundle", "move_alias", "functions", "function", "versions", "interfaces", "sql",
+    "status", "has_bundle", "put_bundle", "move_alias", "rollback", "alias_at", "aliases", "alias_history",
+    "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
 )  # fmt: skip
 
@@ -74,12 +75,15 @@ class FakeController(Service):
         self,
         name: str,
         versions: Sequence[dict[str, Any]],
-        aliases: dict[str, tuple[int, int]],
+        aliases: dict[str, tuple[int, int] | dict[str, Any]],
         parked: bool = False,
     ) -> None:
-        """`aliases` are version and revision by name. Returns when the gateway has it in force."""
+        """`aliases` are version and revision by name, or whole. Returns when the gateway has it in force."""
         team, _, bare = name.partition("/")
-        moved = {alias: {"version": version, "revision": revision} for alias, (version, revision) in aliases.items()}
+        moved = {
+            name: alias if isinstance(alias, dict) else {"version": alias[0], "revision": alias[1]}
+            for name, alias in aliases.items()
+        }
         route = {"team": team, "name": bare, "versions": list(versions), "aliases": moved, "parked": parked}
         await self.table.applied(await self.table.set_function(route))
 

@@ -24,11 +24,13 @@ from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.following import Following
+from rayfaas.gateway.history import History
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import Webhooks
@@ -76,7 +78,11 @@ class SmallGateway:
         rules = WebhookRules(["127.0.0.1/32"])
         self.webhooks = Webhooks(rules, HOME_KEY, self.journal, self.link, pauses_s=(0.0, 0.0))
         self.spawned = Spawned(self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks)
-        self.invoke = Invoke(self.routes, self.dispatcher, self.recording, self.spawned, limits, rules)
+        history = History(self.routes, self.link)
+        shadows = Shadows(self.dispatcher, self.recording, self.journal)
+        self.invoke = Invoke(
+            self.routes, self.dispatcher, self.recording, self.spawned, limits, rules, history, shadows
+        )
         self.direct = Direct(self.invoke, self.dispatcher, self.recording)
         self.ending = asyncio.Event()
         following = Following(self.link, self.ending)

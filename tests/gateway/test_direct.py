@@ -16,6 +16,7 @@ import pytest
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import FunctionError, InvalidArguments
 from rayfaas.frames import Kind
+from rayfaas.records import Compared
 from rayfaas.wire import VALUE_ACCEPT
 from tests.gateway.asgi import Receive, Send
 from tests.gateway.controller import version_route
@@ -414,3 +415,45 @@ async def test_what_the_sdk_accepts_reaches_the_executor_the_short_way(gateway: 
         assert app.asked == 2
     told = [received.header.accept for received in executor.received]
     assert told[:4] == [VALUE_ACCEPT, "application/json", "", "application/msgpack;q=0.5, image/png"]
+
+
+async def test_a_split_is_answered_directly_by_the_version_that_its_caller_sticks_to(gateway: SmallGateway) -> None:
+    split = {"version": 1, "revision": 7, "arms": [[1, 50.0], [2, 50.0]], "sticky": "header:User-Id"}
+    await gateway.controller.set_function("nlp/embed", [version_route(1), version_route(2)], {"live": split})
+    for version in (1, 2):
+        (await gateway.executor(version)).answers(lambda call: call.returns("it"))
+    by_user: dict[int, set[str]] = {}
+    async with connected(gateway) as (client, app):
+        for number in range(40):
+            await client.send(call(b"1", f"User-Id: user{number % 10}"))
+            by_user.setdefault(number % 10, set()).add((await client.answer()).headers["rayfaas-version"])
+    assert {len(versions) for versions in by_user.values()} == {1}
+    assert {version for versions in by_user.values() for version in versions} == {"1", "2"}
+    assert app.asked == 0
+
+
+async def test_a_call_as_of_a_moment_asks_once_and_is_direct_from_then_on(gateway: SmallGateway) -> None:
+    gateway.controller.answers["alias_at"] = {"version": 1, "revision": 3}
+    await echoing(gateway)
+    async with connected(gateway) as (client, app):
+        for _ in range(3):
+            await client.send(call(b"1", target="embed@prod@2026-11-01T12:00Z"))
+            assert (await client.answer()).status == 200
+    assert [name for name, _ in gateway.controller.asked] == ["alias_at"]
+    assert app.asked == 0
+    assert {(start.alias, start.alias_revision, start.version) for start in gateway.starts()} == {("prod", 3, 1)}
+
+
+async def test_a_shadow_gets_a_copy_of_a_direct_call_after_its_answer(gateway: SmallGateway) -> None:
+    shadowed = {"version": 1, "revision": 7, "arms": [[1, 100.0]], "shadow": [2, 100.0]}
+    await gateway.controller.set_function("nlp/embed", [version_route(1), version_route(2)], {"live": shadowed})
+    await echoing(gateway)
+    shadow = await gateway.executor(2)
+    async with connected(gateway) as (client, app):
+        await client.send(call(b"1"))
+        assert (await client.answer()).json() == {"got": "1"}
+        copy = await shadow.call()
+        copy.returns({"got": "1"})
+        await eventually(lambda: any(isinstance(record, Compared) and record.same for record in gateway.records()))
+    assert (copy.body, app.asked) == (b"1", 0)
+    assert [start.shadow_of for start in gateway.starts()] == [None, gateway.starts()[0].call]

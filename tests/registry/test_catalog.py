@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from rayfaas.destination import Destination
 from rayfaas.errors import NotFound
+from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
@@ -20,7 +22,12 @@ HOSTILE = ["it's", 'a "b"', "'); DROP TABLE store.versions; --", "a\0b", "two\nl
 
 @pytest.fixture
 def catalog(database: Database) -> Catalog:
-    return Catalog(database)
+    return Catalog(database, Aliases(database))
+
+
+@pytest.fixture
+def aliases(database: Database) -> Aliases:
+    return Aliases(database)
 
 
 def deploy(catalog: Catalog, request: Publish, *, name: str = "f", environment: str = "e1") -> tuple[VersionRow, bool]:
@@ -127,7 +134,8 @@ def test_a_deploy_that_succeeds_makes_the_version_active_and_moves_the_alias(cat
     scaling = Scaling(min_replicas=2)
     assert activate(catalog, 1, scaling=scaling) == AliasRow("live", 1, 1)
     (route,) = catalog.routes()
-    assert (route.aliases, [row.version for row in route.versions], route.scaling) == ({"live": (1, 1)}, [1], scaling)
+    assert (route.aliases, route.scaling) == ({"live": AliasRow("live", 1, 1)}, scaling)
+    assert [row.version for row in route.versions] == [1]
 
 
 def test_if_the_alias_can_not_move_the_version_is_not_active_either(catalog: Catalog) -> None:
@@ -167,13 +175,13 @@ def test_a_version_that_was_active_stays_so_when_a_later_deploy_of_it_fails(cata
 
 def test_deploys_that_the_last_controller_did_not_finish_have_failed(tmp_path: Path) -> None:
     database = Database(tmp_path / "registry.duckdb")
-    catalog = Catalog(database)
+    catalog = Catalog(database, Aliases(database))
     deploy(catalog, publish("a"))
     activate(catalog, 1)
     deploy(catalog, publish("b"))
     database.close()
     again = Database(tmp_path / "registry.duckdb")
-    newest, oldest = Catalog(again).versions("red", "f")
+    newest, oldest = Catalog(again, Aliases(again)).versions("red", "f")
     again.close()
     assert (oldest.state, newest.state) == ("ACTIVE", "FAILED")
     assert newest.failure == "the controller ended during the deploy"
@@ -190,30 +198,30 @@ def test_an_interface_is_kept_when_its_version_goes_live_again_without_a_new_one
 # Aliases
 
 
-def test_an_alias_counts_its_moves_and_each_alias_its_own(catalog: Catalog) -> None:
+def test_an_alias_counts_its_moves_and_each_alias_its_own(catalog: Catalog, aliases: Aliases) -> None:
     for content in "abc":
         row, _ = deploy(catalog, publish(content))
         activate(catalog, row.version)
-    assert catalog.move_alias("red", "f", "live", 1, "ann", "back") == AliasRow("live", 1, 4)
-    assert catalog.move_alias("red", "f", "prod", 2, "ann", "first") == AliasRow("prod", 2, 1)
+    assert aliases.move("red", "f", "live", Destination.of(1), "ann", "back") == AliasRow("live", 1, 4)
+    assert aliases.move("red", "f", "prod", Destination.of(2), "ann", "first") == AliasRow("prod", 2, 1)
     assert catalog.function("red", "f").aliases == [AliasRow("live", 1, 4), AliasRow("prod", 2, 1)]
 
 
 def test_a_move_to_where_the_alias_is_already_is_no_move(registry: Registry) -> None:
-    catalog = registry.catalog
+    catalog, aliases = registry.catalog, registry.aliases
     deploy(catalog, publish())
     activate(catalog, 1)
-    assert catalog.move_alias("red", "f", "live", 1, "bob", "again") == AliasRow("live", 1, 1)
+    assert aliases.move("red", "f", "live", Destination.of(1), "bob", "again") == AliasRow("live", 1, 1)
     assert registry.query("SELECT moved_by FROM alias_moves", [], team=None).rows == [["ann"]]
 
 
 def test_every_move_is_kept_with_who_moved_it_and_why(registry: Registry) -> None:
-    catalog = registry.catalog
+    catalog, aliases = registry.catalog, registry.aliases
     for content in "ab":
         deploy(catalog, publish(content))
     activate(catalog, 1)
     for number, reason in enumerate(HOSTILE, 1):
-        catalog.move_alias("red", "f", "live", 1 + number % 2, "bob", reason)
+        aliases.move("red", "f", "live", Destination.of(1 + number % 2), "bob", reason)
     rows = registry.query(
         "SELECT revision, version, moved_by, reason FROM alias_moves ORDER BY ALL", [], team=None
     ).rows
@@ -222,10 +230,10 @@ def test_every_move_is_kept_with_who_moved_it_and_why(registry: Registry) -> Non
     assert registry.query("SELECT version, revision FROM aliases", [], team=None).rows == [rows[-1][1::-1]]
 
 
-def test_aliases_of_the_same_name_belong_to_their_functions(catalog: Catalog) -> None:
+def test_aliases_of_the_same_name_belong_to_their_functions(catalog: Catalog, aliases: Aliases) -> None:
     for name in ("f", "g"):
         deploy(catalog, publish(), name=name)
-    catalog.move_alias("red", "f", "live", 1, "ann", "")
+    aliases.move("red", "f", "live", Destination.of(1), "ann", "")
     assert catalog.function("red", "g").aliases == []
 
 
@@ -264,7 +272,7 @@ def test_a_bundle_may_be_added_again(registry: Registry) -> None:
 # Interfaces
 
 
-def test_each_alias_has_the_interface_of_what_it_leads_to(catalog: Catalog) -> None:
+def test_each_alias_has_the_interface_of_what_it_leads_to(catalog: Catalog, aliases: Aliases) -> None:
     assert catalog.interfaces() == []
     deploy(catalog, publish("a"))
     assert catalog.interfaces() == []
@@ -275,5 +283,5 @@ def test_each_alias_has_the_interface_of_what_it_leads_to(catalog: Catalog) -> N
         InterfaceRow("red", "f", "live", 1, {"doc": "one"}),
         InterfaceRow("red", "f", "prod", 2, {"doc": "two"}),
     ]
-    catalog.move_alias("red", "f", "live", 2, "ann", "forward")
+    aliases.move("red", "f", "live", Destination.of(2), "ann", "forward")
     assert [row.interface["doc"] for row in catalog.interfaces()] == ["two", "two"]

@@ -11,6 +11,7 @@ import pytest
 from rayfaas.errors import Unavailable
 from rayfaas.registry import Registry
 from rayfaas.registry.query import QueryLimits
+from rayfaas.registry.rows import AliasRow
 from rayfaas.spec import Scaling
 from tests.registry.builders import ended, line, publish, segment, started
 
@@ -24,7 +25,7 @@ def test_all_that_was_written_is_there_after_a_restart(tmp_path: Path, journal: 
     registry.load_journal()
     registry.close()
     again = Registry.open(tmp_path / "registry.duckdb", journal)
-    assert [route.aliases for route in again.catalog.routes()] == [{"live": (1, 1)}]
+    assert [route.aliases for route in again.catalog.routes()] == [{"live": AliasRow("live", 1, 1)}]
     assert [token.principal for token in again.access.tokens()] == ["ann"]
     assert [row.text for row in again.logs("red/f", None, "red", 10)] == ["hello"]
     assert again.query("SELECT state FROM calls", [], team="red").rows == [["SUCCEEDED"]]

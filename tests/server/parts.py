@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from rayfaas.link import Link
 from rayfaas.names import new_id
+from rayfaas.registry.rows import AliasRow
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.fleet import WARM, Member
 from rayfaas.spec import Entry, Scaling, Shape, Spec
@@ -96,7 +97,7 @@ def serve(catalog: Catalog, *versions: Version, scaling: Scaling | None = None, 
         function.versions[each.number] = each
         function.scaling = scaling or function.scaling
         for alias, leads_to in (aliases or {"live": each}).items():
-            function.aliases[alias] = (leads_to.number, 1)
+            function.aliases[alias] = AliasRow(alias, leads_to.number, 1)
 
 
 async def settle() -> None:

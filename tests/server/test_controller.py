@@ -211,6 +211,7 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
+    "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type",
 }  # fmt: skip
@@ -361,7 +362,7 @@ async def test_what_was_deployed_is_routed_after_a_restart(home: Home, impatient
         (route,) = (await gateway.request("poll", since=0))["functions"]
         assert (route["name"], route["aliases"]) == ("f", {"live": {"version": 1, "revision": 1}})
         moved = await gateway.request(
-            "move_alias", team="red", name="f", alias="prod", version=1, reason="", actor="ann"
+            "move_alias", team="red", name="f", alias="prod", move={"version": 1}, actor="ann"
         )
         assert moved["revision"] == 1
 
@@ -573,7 +574,14 @@ async def test_an_unknown_function_is_not_found(server: Running) -> None:
     questions: dict[str, dict[str, Any]] = {
         "function": name,
         "versions": name,
-        "move_alias": {**name, "alias": "live", "version": 1, "reason": "", "actor": "ann"},
+        "move_alias": {**name, "alias": "live", "move": {"version": 1}, "actor": "ann"},
+        "rollback": {**name, "alias": "live", "message": "", "actor": "ann"},
+        "aliases": name,
+        "alias_history": {**name, "alias": None, "limit": 9},
+        "alias_at": {**name, "alias": "live", "moment": 0.0},
+        "canary": {**name, "alias": "live"},
+        "begin_canary": {**name, "alias": "live", "plan": {"version": 1, "steps": [5]}, "actor": "ann"},
+        "abort_canary": {**name, "alias": "live", "message": "", "actor": "ann"},
         "logs": {"function": "red/nope", "call": None, "limit": 9, "actor": ADMIN},
     }
     for method, parameters in questions.items():

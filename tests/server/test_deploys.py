@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rayfaas.config import Home
+from rayfaas.destination import Move
 from rayfaas.errors import DeployTimeout, ImportFailed, NotFound
 from rayfaas.registry.rows import VersionRow
 from rayfaas.server.bundles import BundleStore
@@ -17,6 +18,7 @@ from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import Placement
+from rayfaas.server.releases import Releases
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
@@ -37,6 +39,7 @@ class Server:
         self.looks = 0  # how often they were asked for
         swaps = Swaps(placement, self.routing, self._waiting)
         self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet)
+        self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks)
         self.warm = supervisor()
 
     async def _waiting(self, keys: set[str]) -> int:
@@ -51,6 +54,9 @@ class Server:
 
     async def deploy(self, content: str = "a", name: str = "f", **changes: Any) -> list[dict[str, Any]]:
         return [event async for event in self.deploys.publish("red", name, self.request(content, **changes), "ann")]
+
+    async def move(self, version: int, alias: str = "live", name: str = "f", **body: Any) -> dict[str, Any]:
+        return await self.releases.move("red", name, alias, Move(version=version, **body), "bob")
 
     async def versions(self, name: str = "f") -> list[VersionRow]:
         return await self.store.query(self.store.registry.catalog.versions, "red", name)
@@ -237,8 +243,8 @@ async def test_slow_parts_are_told_while_they_last(server: Server) -> None:
 async def test_an_alias_moves_back_and_the_executor_that_it_left_ends(server: Server) -> None:
     for content in "ab":
         await server.deploy(content)
-    moved = await server.deploys.move_alias("red", "f", "live", 1, "bob", "it is broken")
-    assert moved == {"function": "red/f", "alias": "live", "version": 1, "revision": 3}
+    moved = await server.move(1, message="it is broken")
+    assert moved == {"function": "red/f", "alias": "live", "leads_to": "1", "version": 1, "revision": 3}
     assert await server.routed() == {"f": {"live": {"version": 1, "revision": 3}}}
     assert server.warm.drained == ["red/f:1", "red/f:2"]
 
@@ -248,11 +254,11 @@ async def test_an_alias_leads_to_what_can_be_called_only(server: Server) -> None
     server.warm.answers["spawn"] = ImportFailed("no")
     with pytest.raises(ImportFailed):
         await server.deploy("b")
-    for version in (2, 3, 0, -1):
+    for version in (2, 3):
         with pytest.raises(NotFound, match="has no version"):
-            await server.deploys.move_alias("red", "f", "live", version, "bob", "")
+            await server.move(version)
     with pytest.raises(NotFound, match="There is no function red/g"):
-        await server.deploys.move_alias("red", "g", "live", 1, "bob", "")
+        await server.move(1, name="g")
     assert await server.routed() == {"f": LIVE_1}
 
 

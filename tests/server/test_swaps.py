@@ -105,7 +105,7 @@ async def test_what_is_demanded_meanwhile_starts_when_it_is_over(site: Site) -> 
 
 
 async def test_a_version_that_another_alias_leads_to_stays(site: Site) -> None:
-    await site.deploys.move_alias("red", "f", "prod", 1, "ann", "")
+    await site.move(1, "prod")
     await site.deploy("b", spec=REPLACE)
     assert site.warm.drained == []
     assert site.warm.spawned == ["red/f:1", "red/f:2"]
@@ -116,7 +116,7 @@ async def test_an_alias_that_moves_back_replaces_too(site: Site) -> None:
     await eventually(lambda: site.warm.drained)
     await site.end_executors()
     await deploying
-    moving = asyncio.ensure_future(site.deploys.move_alias("red", "f", "live", 1, "ann", "it is broken"))
+    moving = asyncio.ensure_future(site.move(1, message="it is broken"))
     await eventually(lambda: site.warm.drained == ["red/f:1", "red/f:2"])
     assert await site.parked()
     await site.end_executors()

@@ -1,0 +1,98 @@
+"""Aliases over HTTP: moves, splits, rollbacks, canaries, and who did what when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rayfaas.canary import CanaryPlan
+from rayfaas.destination import Move
+from rayfaas.errors import BadRequest
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.requests import as_json, function_of, json_body
+from rayfaas.gateway.rights import allow
+from rayfaas.gateway.routes import Routes
+from rayfaas.names import check_alias
+from rayfaas.spec import parse
+
+MOST_MOVES = 10_000
+
+
+class Releases:
+    """The endpoints below a function's aliases."""
+
+    def __init__(self, routes: Routes, controller: ControllerLink) -> None:
+        self._routes, self._controller = routes, controller
+
+    def routes(self) -> list[Route]:
+        aliases = "/v1/functions/{team}/{name}/aliases"
+        alias = aliases + "/{alias}"
+        return [
+            Route(aliases, self.aliases),
+            Route(aliases + "/{alias}/history", self.history),
+            Route(alias, self.move, methods=["POST"]),
+            Route(alias + "/rollback", self.rollback, methods=["POST"]),
+            Route(alias + "/canary", self.canary, methods=["GET"]),
+            Route(alias + "/canary", self.begin_canary, methods=["POST"]),
+            Route(alias + "/canary", self.abort_canary, methods=["DELETE"]),
+        ]
+
+    async def aliases(self, request: Request) -> Response:
+        allow(self._routes, request, "viewer")
+        return as_json({"aliases": await self._controller.request("aliases", **function_of(request))})
+
+    async def history(self, request: Request) -> Response:
+        """The moves of an alias, the newest first."""
+        allow(self._routes, request, "viewer")
+        limit = request.query_params.get("limit", "100")
+        if not limit.isascii() or not limit.isdigit() or not 0 < int(limit[:9]) <= MOST_MOVES or len(limit) > 5:
+            raise BadRequest(f"limit is a number of moves from 1 to {MOST_MOVES}, not {limit!r}.")
+        moves = await self._controller.request("alias_history", **_alias(request), limit=int(limit))
+        return as_json({"moves": moves})
+
+    async def move(self, request: Request) -> Response:
+        of, actor = self._may(request)
+        move: Move = parse(Move, await json_body(request), "The move")
+        body = move.model_dump(mode="json", exclude_unset=True)
+        return as_json(await self._controller.request("move_alias", **of, move=body, actor=actor))
+
+    async def rollback(self, request: Request) -> Response:
+        of, actor = self._may(request)
+        message = _message(await json_body(request))
+        return as_json(await self._controller.request("rollback", **of, message=message, actor=actor))
+
+    async def canary(self, request: Request) -> Response:
+        """The newest of an alias: its plan, the steps that are over, and the present figures while it runs."""
+        allow(self._routes, request, "viewer")
+        return as_json(await self._controller.request("canary", **_alias(request)))
+
+    async def begin_canary(self, request: Request) -> Response:
+        of, actor = self._may(request)
+        plan: CanaryPlan = parse(CanaryPlan, await json_body(request), "The canary")
+        body = plan.model_dump(mode="json")
+        return as_json(await self._controller.request("begin_canary", **of, plan=body, actor=actor), 201)
+
+    async def abort_canary(self, request: Request) -> Response:
+        of, actor = self._may(request)
+        message = request.query_params.get("message", "")
+        return as_json(await self._controller.request("abort_canary", **of, message=message[:4096], actor=actor))
+
+    def _may(self, request: Request) -> tuple[dict[str, str], str]:
+        """The alias, and who is about to change it. Raises what there is against it."""
+        of = function_of(request)
+        principal = allow(self._routes, request, "deployer", of["team"])
+        return _alias(request), principal.name
+
+
+def _alias(request: Request) -> dict[str, str]:
+    return {**function_of(request), "alias": check_alias(request.path_params["alias"])}
+
+
+def _message(body: Any) -> str:
+    message = body.get("message", "")
+    if not isinstance(message, str) or len(message) > 4096:
+        raise BadRequest("message is text, of 4096 characters at most.")
+    return message
