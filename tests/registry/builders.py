@@ -111,10 +111,19 @@ def segment(directory: Path, *records: Record, gateway: str = GATEWAY, number: i
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """The gateway that writes this segment is alive."""
-    fd = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
+    """The gateway that writes this segment is alive. As gateways do, it gives a new one its name when it is locked."""
+    unnamed = path if path.exists() else path.with_suffix(".unnamed")
+    fd = os.open(unnamed, os.O_RDONLY | os.O_CREAT, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
+        unnamed.rename(path)
         yield
     finally:
         os.close(fd)
+
+
+@contextmanager
+def living_segment(directory: Path, *records: Record, gateway: str = GATEWAY, number: int = 0) -> Iterator[Path]:
+    """A segment with these records, of a gateway that is alive."""
+    with locked(directory / f"{gateway}.{number:06d}.ndjson"):
+        yield segment(directory, *records, gateway=gateway, number=number)

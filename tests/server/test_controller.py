@@ -23,7 +23,7 @@ from rayfaas.names import new_id
 from rayfaas.registry import Registry
 from rayfaas.server import routing
 from rayfaas.server.controller import Controller
-from tests.registry.builders import GATEWAY, ended, line, locked, segment, started
+from tests.registry.builders import GATEWAY, ended, line, living_segment, segment, started
 from tests.server.parts import INTERFACE, closing_database, made
 from tests.waiting import eventually
 
@@ -518,7 +518,7 @@ async def test_a_bundle_that_is_not_there_is_not_found(server: Running) -> None:
 
 async def test_what_was_recorded_before_a_question_is_in_its_answer(server: Running) -> None:
     gateway, call = await server.gateway(), started()
-    with locked(segment(server.home.journal, call, line("hello", call=call.call))):
+    with living_segment(server.home.journal, call, line("hello", call=call.call)):
         question: dict[str, Any] = {"sql": "SELECT state FROM calls WHERE call = ?", "parameters": [call.call]}
         answer = await gateway.request("sql", **question, actor=ADMIN)
         assert answer == {"columns": [{"name": "state", "type": "VARCHAR"}], "rows": [["RUNNING"]], "truncated": False}
@@ -543,7 +543,7 @@ async def test_who_is_no_admin_sees_its_own_team_only(server: Running) -> None:
 async def test_lines_come_in_batches_and_the_last_one_says_how_the_call_ended(server: Running) -> None:
     gateway, call = await server.gateway(), started()
     question: dict[str, Any] = {"function": None, "call": call.call, "limit": 2, "actor": ADMIN}
-    with locked(segment(server.home.journal, call, *(line(str(n), call=call.call) for n in range(3)))):
+    with living_segment(server.home.journal, call, *(line(str(n), call=call.call) for n in range(3))):
         first = await gateway.request("log_lines", **question, after=-1)
         assert ([row["text"] for _, row in first["lines"]], first["more"], first["end"]) == (["0", "1"], True, None)
         second = await gateway.request("log_lines", **question, after=first["after"])
@@ -614,7 +614,7 @@ async def test_its_socket_is_its_owners_only_and_takes_the_place_of_a_dead_contr
 async def test_when_it_stops_it_loads_what_was_recorded_last(home: Home) -> None:
     call = started()
     async with running(home):
-        with locked(segment(home.journal, call)):
+        with living_segment(home.journal, call):
             pass
     registry = Registry.open(home.database, home.journal)
     state = registry.query("SELECT state FROM calls", [], team=None).rows
