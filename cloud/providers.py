@@ -1,0 +1,52 @@
+"""The providers: where each adapter is, and what to install for it. An SDK is loaded when its adapter is opened."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from rayfaas.cloud.adapter import Adapter
+from rayfaas.errors import BadRequest, NotFound
+
+# name: (module:class, the extra of the package that it needs)
+PROVIDERS: dict[str, tuple[str, str]] = {
+    "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
+}
+
+
+def open_adapter(provider: str, owner: str, settings: Mapping[str, Any] | None = None) -> Adapter:
+    """The adapter of a provider for an owner's machines. Nothing is sent to the provider yet.
+
+    `settings` are the arguments of the adapter's class. Raises `NotFound` for an unknown provider and `BadRequest` for
+    settings that it does not have, or a library that is not installed.
+
+        open_adapter("aws", owner, {"regions": ["us-east-1", "us-west-2"]})
+    """
+    if provider not in PROVIDERS:
+        raise NotFound(f"There is no provider {provider!r}. There are {', '.join(PROVIDERS)}.")
+    adapter = _load(provider)
+    try:
+        bound = inspect.signature(adapter).bind(owner, **(settings or {}))
+    except TypeError as error:
+        known = ", ".join(settings_of(provider))
+        raise BadRequest(f"The settings of {provider} don't fit: {error}. Its settings are: {known}.") from None
+    opened: Adapter = adapter(*bound.args, **bound.kwargs)
+    return opened
+
+
+def settings_of(provider: str) -> list[str]:
+    """The names of a provider's settings."""
+    return list(inspect.signature(_load(provider)).parameters)[1:]
+
+
+def _load(provider: str) -> Any:
+    path, extra = PROVIDERS[provider]
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if not extra or (error.name or "").startswith("rayfaas"):
+            raise
+        raise BadRequest(f"{provider} needs {error.name}: pip install 'rayfaas[{extra}]'") from None
