@@ -12,6 +12,7 @@ from rayfaas.errors import BadRequest, NotFound
 
 # name: (module:class, the extra of the package that it needs)
 PROVIDERS: dict[str, tuple[str, str]] = {
+    "aws": ("rayfaas.cloud.aws:AwsAdapter", "aws"),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
 }
 
