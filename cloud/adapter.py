@@ -69,7 +69,7 @@ class Adapter(Protocol):
         """Stop it so that only its disk is paid for. Spot machines are terminated instead: `Unsupported`."""
 
     def terminate(self, instance_id: str) -> Instance:
-        """End it for good, with its disk."""
+        """End it for good, with its disk. `NotReady` where it is to be repeated, as for an ssh host that was off."""
 
     def price(self, machine: Machine) -> Price | None:
         """What an hour of it costs, None where that is not known."""
