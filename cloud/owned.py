@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from rayfaas.cloud.adapter import Capabilities, Finding
@@ -59,7 +60,7 @@ class OwnedAdapter(ABC):
         if instance.state != "STOPPED":
             raise NotReady(f"{instance_id} is {instance.state}; it can be started when it is STOPPED.")
         self._start(instance)
-        return self._look(instance_id)
+        return self._after(instance_id, "STOPPED", "BOOTING")
 
     def stop(self, instance_id: str) -> Instance:
         if not self.capabilities.stop:
@@ -70,17 +71,23 @@ class OwnedAdapter(ABC):
         if instance.spot:
             raise Unsupported(f"{instance_id} is a spot machine; it can only be terminated.")
         self._stop(instance)
-        return self._look(instance_id)
+        return self._after(instance_id, "RUNNING", "STOPPING")
 
     def terminate(self, instance_id: str) -> Instance:
         instance = self._ours(instance_id)
         if instance.state in _ENDED:
             return instance
         self._terminate(instance)
-        return self._look(instance_id)
+        return self._after(instance_id, instance.state, "TERMINATING")
 
     def price(self, machine: Machine) -> Price | None:
         return self._prices.of(self.provider, machine)
+
+    def _after(self, instance_id: str, before: InstanceState, asked: InstanceState) -> Instance:
+        """The machine after a request that was taken, also where the provider still tells of the state before it."""
+        found = self._look(instance_id)
+        stale = found.state == before or (asked == "TERMINATING" and found.state != "GONE")
+        return replace(found, state=asked) if stale else found
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         """The machine that this attempt made already. Looked for by tag; overridden where its name tells."""

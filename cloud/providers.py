@@ -13,6 +13,8 @@ from rayfaas.errors import BadRequest, NotFound
 # name: (module:class, the extra of the package that it needs)
 PROVIDERS: dict[str, tuple[str, str]] = {
     "aws": ("rayfaas.cloud.aws:AwsAdapter", "aws"),
+    "ssh": ("rayfaas.cloud.ssh:SshAdapter", ""),
+    "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
 }
 

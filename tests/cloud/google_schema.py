@@ -1,0 +1,45 @@
+"""Google's own description of Compute Engine, `compute.v1`, which ships with google-api-python-client."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import googleapiclient
+import jsonschema
+
+
+def check(kind: str, value: Any) -> None:
+    """Raises where `value` is not of this kind, or has a field that it does not have."""
+    _validator(kind).validate(value)
+
+
+@cache
+def _validator(kind: str) -> Any:
+    return jsonschema.Draft202012Validator({"$ref": f"#/$defs/{kind}", "$defs": _schemas()})
+
+
+@cache
+def _schemas() -> dict[str, Any]:
+    folder = Path(googleapiclient.__file__).parent / "discovery_cache" / "documents"
+    found = json.loads((folder / "compute.v1.json").read_text())["schemas"]
+    return {name: _as_json_schema(schema) for name, schema in found.items()}
+
+
+def _as_json_schema(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_as_json_schema(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in ("id", "description", "enumDescriptions", "format")}
+    made = {
+        key: {name: _as_json_schema(each) for name, each in value.items()} if key == "properties" else _as_json_schema(value)
+        for key, value in kept.items()
+    }
+    if isinstance(made.get("$ref"), str):
+        made["$ref"] = f"#/$defs/{made['$ref']}"
+    if "properties" in made and "additionalProperties" not in made:
+        made["additionalProperties"] = False
+    return {key: value for key, value in made.items() if key not in ("annotations", "deprecated", "enumDeprecated")}
