@@ -15,6 +15,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     "aws": ("rayfaas.cloud.aws:AwsAdapter", "aws"),
     "ssh": ("rayfaas.cloud.ssh:SshAdapter", ""),
     "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
+    "azure": ("rayfaas.cloud.azure:AzureAdapter", "azure"),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
 }
 

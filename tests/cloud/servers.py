@@ -59,7 +59,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Answer = tuple[int, Any]
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]  # status, body, headers
 
 
 class Lost(Exception):
@@ -84,7 +84,7 @@ def http_server(handle: Callable[[Request], Answer]) -> Iterator[str]:
             query = {key: values[-1] for key, values in parse_qs(url.query).items()}
             request = Request(self.command, url.path, query, json.loads(raw) if raw else None, dict(self.headers))
             try:
-                status, body = handle(request)
+                status, body, *more = handle(request)
             except Lost:
                 self.close_connection = True
                 return
@@ -92,6 +92,8 @@ def http_server(handle: Callable[[Request], Answer]) -> Iterator[str]:
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
+            for name, value in (more[0] if more else {}).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(content)
 
