@@ -16,6 +16,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     "ssh": ("rayfaas.cloud.ssh:SshAdapter", ""),
     "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
     "azure": ("rayfaas.cloud.azure:AzureAdapter", "azure"),
+    "lambda_labs": ("rayfaas.cloud.lambda_labs:LambdaLabsAdapter", ""),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
 }
 
