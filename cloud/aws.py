@@ -6,27 +6,15 @@ try again by itself: it would not know that an answer which is lost may have lau
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectTimeoutError,
-    CredentialRetrievalError,
-    EndpointConnectionError,
-    HTTPClientError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    SSOError,
-)
 
 from rayfaas.cloud.adapter import Capabilities, Finding
-from rayfaas.cloud.aws_errors import from_code
-from rayfaas.cloud.errors import Ambiguous, CloudError, Credentials, Refused, Unreachable
+from rayfaas.cloud.aws_errors import errors
+from rayfaas.cloud.errors import CloudError, Credentials, Refused
 from rayfaas.cloud.machine import ATTEMPT, OWNER, Claim, Instance, InstanceState, Machine
 from rayfaas.cloud.owned import OwnedAdapter
 from rayfaas.cloud.prices import Price, Prices
@@ -38,7 +26,6 @@ CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"total_max_attempts
 
 # vCPUs of running on-demand machines of the families G and VT: https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 _GPU_QUOTA = "L-DB2E81BA"
-_NO_CREDENTIALS = (NoCredentialsError, PartialCredentialsError, CredentialRetrievalError, SSOError)
 _STATES: dict[str, InstanceState] = {
     "pending": "BOOTING",
     "running": "RUNNING",
@@ -87,7 +74,7 @@ class AwsAdapter(OwnedAdapter):
             return super().price(machine)
         region = self._region(machine.place)
         zone = {} if machine.place == region else {"AvailabilityZone": machine.place}
-        with _errors("ask for spot prices"):
+        with errors("ask for spot prices"):
             found = self._ec2(region).describe_spot_price_history(
                 InstanceTypes=[machine.type], ProductDescriptions=["Linux/UNIX"], MaxResults=20, **zone
             )["SpotPriceHistory"]
@@ -97,7 +84,7 @@ class AwsAdapter(OwnedAdapter):
         return Price(float(newest["SpotPrice"]), newest["Timestamp"].date().isoformat(), "provider")
 
     def _check(self) -> Iterable[Finding]:
-        with _errors("ask who this is"):
+        with errors("ask who this is"):
             yield Finding("credentials", "ok", self._client("sts", self._regions[0]).get_caller_identity()["Arn"])
         mine = self.find()
         for region in self._regions:
@@ -110,14 +97,14 @@ class AwsAdapter(OwnedAdapter):
     def _launch(self, machine: Machine, claim: Claim) -> Instance:
         region = self._region(machine.place)
         wanted = self._wanted(region, machine, claim)
-        with _errors(f"launch {machine.type} in {machine.place}", launching=True):
+        with errors(f"launch {machine.type} in {machine.place}", launching=True):
             answer = self._ec2(region).run_instances(**wanted)
         return _instance(region, answer["Instances"][0])
 
     def _look(self, instance_id: str) -> Instance:
         region, key = self._split(instance_id)
         try:
-            with _errors(f"look at {instance_id}"):
+            with errors(f"look at {instance_id}"):
                 found = self._ec2(region).describe_instances(InstanceIds=[key])["Reservations"]
         except CloudError as error:
             if str(error.extra.get("provider_code")).startswith("InvalidInstanceID"):
@@ -135,17 +122,17 @@ class AwsAdapter(OwnedAdapter):
 
     def _start(self, instance: Instance) -> None:
         region, key = self._split(instance.id)
-        with _errors(f"start {instance.id}"):
+        with errors(f"start {instance.id}"):
             self._ec2(region).start_instances(InstanceIds=[key])
 
     def _stop(self, instance: Instance) -> None:
         region, key = self._split(instance.id)
-        with _errors(f"stop {instance.id}"):
+        with errors(f"stop {instance.id}"):
             self._ec2(region).stop_instances(InstanceIds=[key])
 
     def _terminate(self, instance: Instance) -> None:
         region, key = self._split(instance.id)
-        with _errors(f"terminate {instance.id}"):
+        with errors(f"terminate {instance.id}"):
             self._ec2(region).terminate_instances(InstanceIds=[key])
 
     def _tagged(self, region: str, key: str, value: str) -> list[Instance]:
@@ -153,7 +140,7 @@ class AwsAdapter(OwnedAdapter):
             {"Name": f"tag:{key}", "Values": [value]},
             {"Name": "instance-state-name", "Values": [each for each in _STATES if each != "terminated"]},
         ]
-        with _errors(f"list machines in {region}"):
+        with errors(f"list machines in {region}"):
             pages = self._ec2(region).get_paginator("describe_instances").paginate(Filters=filters)
             return [
                 _instance(region, each)
@@ -193,7 +180,7 @@ class AwsAdapter(OwnedAdapter):
     def _image_of(self, region: str, machine: Machine) -> tuple[str, str]:
         """The id of the image, and what its first disk is called."""
         image = machine.image or self._image
-        with _errors(f"look for the image {image} in {region}"):
+        with errors(f"look for the image {image} in {region}"):
             if image.startswith("ssm:"):
                 found = self._client("ssm", region).get_parameter(Name=image.removeprefix("ssm:"))
                 image = found["Parameter"]["Value"]
@@ -225,7 +212,7 @@ class AwsAdapter(OwnedAdapter):
         what = f"quota of GPU machines in {region}"
         advice = f"Ask for more of {_GPU_QUOTA} in AWS Service Quotas; a new account has none."
         try:
-            with _errors("ask for quotas"):
+            with errors("ask for quotas"):
                 answer = self._client("service-quotas", region).get_service_quota(
                     ServiceCode="ec2", QuotaCode=_GPU_QUOTA
                 )
@@ -253,7 +240,7 @@ class AwsAdapter(OwnedAdapter):
     def _client(self, service: str, region: str) -> Any:
         """Made when it is first needed: that alone reads files and may ask for credentials."""
         if (service, region) not in self._clients:
-            with _errors("look for credentials"):
+            with errors("look for credentials"):
                 self._session = self._session or boto3.Session(profile_name=self._profile)
                 options = {"config": CONFIG, **self._client_options}
                 self._clients[service, region] = self._session.client(service, region_name=region, **options)
@@ -275,38 +262,13 @@ def _instance(region: str, found: Mapping[str, Any]) -> Instance:
     )
 
 
-def _dry_run(what: str, ask: Any) -> Finding:
+def _dry_run(what: str, ask: Callable[[], object]) -> Finding:
     """AWS answers a dry run with an error that says whether it would have been allowed."""
     try:
-        with _errors(what):
+        with errors(what):
             ask()
     except CloudError as error:
         if error.extra.get("provider_code") == "DryRunOperation":
             return Finding(what, "ok")
         return Finding(what, "failed", error.detail, "Attach docs/clouds/aws-policy.json to this user or role.")
     return Finding(what, "ok")
-
-
-@contextmanager
-def _errors(doing: str, launching: bool = False) -> Iterator[None]:
-    """The SDK's errors as ours."""
-    try:
-        yield
-    except ClientError as error:
-        raise _of_answer(error, doing, launching) from error
-    except _NO_CREDENTIALS as error:
-        raise Credentials(f"AWS: can't {doing}: {error}") from error
-    except (EndpointConnectionError, ConnectTimeoutError) as error:
-        raise Unreachable(f"AWS: can't {doing}: {error}") from error
-    except HTTPClientError as error:
-        kind = Ambiguous if launching else Unreachable
-        raise kind(f"AWS: tried to {doing}, and the answer was lost: {error}") from error
-    except BotoCoreError as error:
-        raise Refused(f"AWS: can't {doing}: {error}") from error
-
-
-def _of_answer(error: ClientError, doing: str, launching: bool) -> CloudError:
-    code = error.response["Error"]["Code"]
-    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 400)
-    detail = f"AWS: can't {doing}: {error.response['Error'].get('Message', '')} ({code})"
-    return from_code(code, status, launching)(detail, provider_code=code)

@@ -29,14 +29,17 @@ from azure.mgmt.network import NetworkManagementClient
 from rayfaas.cloud.adapter import Capabilities, Finding
 from rayfaas.cloud.azure_errors import from_code
 from rayfaas.cloud.errors import Ambiguous, Capacity, CloudError, Credentials, Refused, Unreachable
-from rayfaas.cloud.machine import OWNER, Claim, Instance, InstanceState, Machine
+from rayfaas.cloud.machine import Claim, Instance, InstanceState, Machine
 from rayfaas.cloud.owned import OwnedAdapter
 from rayfaas.cloud.prices import Prices
 
 IMAGE = "Canonical:ubuntu-24_04-lts:server:latest"
 URL = "https://management.azure.com"
 OPERATION_S = 120.0
-ACTIONS = [f"Microsoft.Compute/virtualMachines/{each}" for each in ("write", "read", "start/action", "deallocate/action", "delete")]
+ACTIONS = [
+    f"Microsoft.Compute/virtualMachines/{each}"
+    for each in ("write", "read", "start/action", "deallocate/action", "delete")
+]
 
 # No retries of the SDK's own: what was lost may have happened.
 _CLIENT = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 30, "polling_interval": 5}
@@ -247,7 +250,9 @@ class AzureAdapter(OwnedAdapter):
             )
             answer.raise_for_status()
         except (CloudError, httpx.HTTPError) as error:
-            return Finding(what, "unproven", str(error), "Allow Microsoft.Authorization/permissions/read to see it here.")
+            return Finding(
+                what, "unproven", str(error), "Allow Microsoft.Authorization/permissions/read to see it here."
+            )
         missing = [each for each in ACTIONS if not _allowed(each, answer.json()["value"])]
         advice = "Give the principal the role in docs/clouds/azure-role.json on the resource group." if missing else ""
         return Finding(what, "failed" if missing else "ok", f"missing: {', '.join(missing)}" if missing else "", advice)
@@ -256,10 +261,14 @@ class AzureAdapter(OwnedAdapter):
         with _errors(f"ask for quotas in {location}"):
             usages = [each.as_dict() for each in self._compute.usage.list(location)]
         # The families of machines with GPUs begin with N: https://learn.microsoft.com/azure/virtual-machines/sizes/overview
-        gpus = {each["name"]["value"]: each["limit"] for each in usages if each["name"]["value"].startswith("standardN")}
+        gpus = {
+            each["name"]["value"]: each["limit"] for each in usages if each["name"]["value"].startswith("standardN")
+        }
         some = {name: limit for name, limit in gpus.items() if limit}
         detail = ", ".join(f"{limit} vCPUs of {name}" for name, limit in sorted(some.items())) or "none"
-        advice = "" if some else "Ask for vCPUs of a GPU family in the portal under Quotas; a new subscription has none."
+        advice = (
+            "" if some else "Ask for vCPUs of a GPU family in the portal under Quotas; a new subscription has none."
+        )
         return Finding(f"quota of GPU machines in {location}", "ok" if some else "failed", detail, advice)
 
 

@@ -40,7 +40,9 @@ from rayfaas.errors import BadRequest
 IMAGE = "projects/ubuntu-os-cloud/global/images/family/ubuntu-2204-lts"
 CALL_S = 30.0
 OPERATION_S = 120.0
-PERMISSIONS = [f"compute.instances.{each}" for each in ("create", "setLabels", "get", "list", "start", "stop", "delete")]
+PERMISSIONS = [
+    f"compute.instances.{each}" for each in ("create", "setLabels", "get", "list", "start", "stop", "delete")
+]
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # https://cloud.google.com/compute/docs/instances/instance-lifecycle
@@ -248,7 +250,13 @@ class GcpAdapter(OwnedAdapter):
         return given or google.auth.default(scopes=[_SCOPE])[0]
 
     def _call(
-        self, verb: Callable[..., Any], doing: str, *, launching: bool = False, waits_s: float = CALL_S, **arguments: Any
+        self,
+        verb: Callable[..., Any],
+        doing: str,
+        *,
+        launching: bool = False,
+        waits_s: float = CALL_S,
+        **arguments: Any,
     ) -> Any:
         with _errors(doing, launching):
             return verb(**arguments, timeout=waits_s, retry=None)

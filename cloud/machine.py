@@ -80,7 +80,9 @@ class Claim:
     def of(cls, tags: Mapping[str, str]) -> Claim | None:
         """The claim that these tags are; None where they are none of ours."""
         try:
-            owner, cluster, node, attempt = (tags[f"{PREFIX}{each}"] for each in ("owner", "cluster", "node", "attempt"))
+            owner, cluster, node, attempt = (
+                tags[f"{PREFIX}{each}"] for each in ("owner", "cluster", "node", "attempt")
+            )
             expires = tags.get(f"{PREFIX}expires")
             return cls(owner, cluster, node, attempt, None if expires is None else int(expires))
         except (KeyError, ValueError, BadRequest):

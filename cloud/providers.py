@@ -17,6 +17,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
     "azure": ("rayfaas.cloud.azure:AzureAdapter", "azure"),
     "lambda_labs": ("rayfaas.cloud.lambda_labs:LambdaLabsAdapter", ""),
+    "kubernetes": ("rayfaas.cloud.kubernetes:KubernetesAdapter", "kubernetes"),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
 }
 

@@ -16,7 +16,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rayfaas.cloud.adapter import Capabilities, Finding
-from rayfaas.cloud.errors import Ambiguous, Capacity, CloudError, Credentials, NotReady, Refused, Unreachable, Unsupported
+from rayfaas.cloud.errors import (
+    Ambiguous,
+    Capacity,
+    CloudError,
+    Credentials,
+    NotReady,
+    Refused,
+    Unreachable,
+    Unsupported,
+)
 from rayfaas.cloud.machine import ATTEMPT, OWNER, Claim, Instance, InstanceState, Machine
 from rayfaas.cloud.owned import OwnedAdapter
 from rayfaas.cloud.prices import Prices

@@ -33,9 +33,13 @@ def _as_json_schema(schema: Any) -> Any:
         return [_as_json_schema(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {key: value for key, value in schema.items() if key not in ("id", "description", "enumDescriptions", "format")}
+    kept = {
+        key: value for key, value in schema.items() if key not in ("id", "description", "enumDescriptions", "format")
+    }
     made = {
-        key: {name: _as_json_schema(each) for name, each in value.items()} if key == "properties" else _as_json_schema(value)
+        key: {name: _as_json_schema(each) for name, each in value.items()}
+        if key == "properties"
+        else _as_json_schema(value)
         for key, value in kept.items()
     }
     if isinstance(made.get("$ref"), str):

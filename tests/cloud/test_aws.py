@@ -108,8 +108,6 @@ class TestAws(Conformance):
         return provider
 
 
-
-
 def test_a_launch_says_all_that_it_needs_to(provider: Ec2) -> None:
     machine = Machine("g5.xlarge", f"{REGION}a", boot_script="#!/bin/sh\n", options={"EbsOptimized": True})
     made = provider.adapter(launch={"KeyName": "none", "EbsOptimized": False}).create(machine, mine := claim())

@@ -163,7 +163,9 @@ class TestAzure(Conformance):
 
 
 def test_all_that_is_made_with_a_machine_goes_with_it(provider: Azure) -> None:
-    made = provider.adapter().create(Machine("Standard_NC4as_T4_v3", "eastus-2", spot=True, boot_script="#!/bin/sh"), claim())
+    made = provider.adapter().create(
+        Machine("Standard_NC4as_T4_v3", "eastus-2", spot=True, boot_script="#!/bin/sh"), claim()
+    )
     properties = provider.machines[made.id]["properties"]
     assert properties["storageProfile"]["osDisk"]["deleteOption"] == "Delete"
     assert base64.b64decode(properties["osProfile"]["customData"]) == b"#!/bin/sh"

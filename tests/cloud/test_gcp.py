@@ -169,7 +169,9 @@ class TestGcp(Conformance):
 
 
 def test_a_launch_hands_its_lifetime_to_google(provider: Gcp) -> None:
-    provider.adapter().create(Machine("g2-standard-4", ZONE, spot=True, lifetime_s=3600, boot_script="#!/bin/sh"), claim())
+    provider.adapter().create(
+        Machine("g2-standard-4", ZONE, spot=True, lifetime_s=3600, boot_script="#!/bin/sh"), claim()
+    )
     (machine,) = provider.machines.values()
     assert machine["scheduling"]["maxRunDuration"] == {"seconds": "3600"}
     assert machine["scheduling"]["provisioningModel"] == "SPOT"

@@ -41,7 +41,9 @@ class Lambda:
         self.failing: Failing | None = None
 
     def adapter(self, owner: str = OWNER, **settings: Any) -> LambdaLabsAdapter:
-        return LambdaLabsAdapter(owner, ["mine"], **{"key_file": self.key_file, "url": f"{self.url}/api/v1", **settings})
+        return LambdaLabsAdapter(
+            owner, ["mine"], **{"key_file": self.key_file, "url": f"{self.url}/api/v1", **settings}
+        )
 
     def fail(self, failing: Failing) -> None:
         self.failing = failing
@@ -135,7 +137,9 @@ class TestLambdaLabs(Conformance):
 
 
 def test_a_launch_says_all_that_it_needs_to(provider: Lambda) -> None:
-    machine = Machine("gpu_1x_a10", "us-east-1", image="lambda-stack-24-04", boot_script="#!/bin/sh", options={"hostname": "g"})
+    machine = Machine(
+        "gpu_1x_a10", "us-east-1", image="lambda-stack-24-04", boot_script="#!/bin/sh", options={"hostname": "g"}
+    )
     provider.adapter().create(machine, mine := claim())
     (body,) = [each.body for each in provider.requests if each.body]
     assert body["name"] == mine.name()

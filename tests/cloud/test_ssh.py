@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,7 +39,9 @@ class Rack:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
         self.heal()
         self.ssh = directory / "ssh"
-        self.ssh.write_text(f'#!/bin/sh\nssh "$@"\ne=$?\n[ -e {directory}/lost ] && case "$*" in *ln*) exit 255;; esac\nexit $e\n')
+        self.ssh.write_text(
+            f'#!/bin/sh\nssh "$@"\ne=$?\n[ -e {directory}/lost ] && case "$*" in *ln*) exit 255;; esac\nexit $e\n'
+        )
         self.ssh.chmod(0o755)
         self.process: subprocess.Popen[bytes] | None = None
         self.on()
