@@ -18,6 +18,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     "azure": ("rayfaas.cloud.azure:AzureAdapter", "azure"),
     "lambda_labs": ("rayfaas.cloud.lambda_labs:LambdaLabsAdapter", ""),
     "kubernetes": ("rayfaas.cloud.kubernetes:KubernetesAdapter", "kubernetes"),
+    "sagemaker": ("rayfaas.cloud.sagemaker:SagemakerAdapter", "aws"),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
 }
 

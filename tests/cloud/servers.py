@@ -50,6 +50,20 @@ def _wait(url: str, started: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"nothing answers at {url}")
 
 
+@contextmanager
+def microburst(upstream: str) -> Iterator[str]:
+    """A proxy of AWS that can be told to break it; its URL."""
+    (port,) = free_ports(1)
+    url = f"http://127.0.0.1:{port}"
+    with process("microburst", ["--upstream", upstream, "--port", str(port)], f"{url}/_microburst/health"):
+        yield url
+
+
+def break_aws(proxy: str, rules: Sequence[dict[str, Any]]) -> None:
+    """Have a microburst follow these rules, and no others."""
+    httpx.post(f"{proxy}/_microburst/rules", json=list(rules)).raise_for_status()
+
+
 @dataclass
 class Request:
     method: str
