@@ -8,25 +8,27 @@ from importlib import import_module
 from typing import Any
 
 from rayfaas.cloud.adapter import Adapter
+from rayfaas.cloud.prices import Prices
 from rayfaas.errors import BadRequest, NotFound
 
 # name: (module:class, the extra of the package that it needs)
 PROVIDERS: dict[str, tuple[str, str]] = {
     "aws": ("rayfaas.cloud.aws:AwsAdapter", "aws"),
-    "ssh": ("rayfaas.cloud.ssh:SshAdapter", ""),
-    "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
     "azure": ("rayfaas.cloud.azure:AzureAdapter", "azure"),
-    "lambda_labs": ("rayfaas.cloud.lambda_labs:LambdaLabsAdapter", ""),
+    "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
     "kubernetes": ("rayfaas.cloud.kubernetes:KubernetesAdapter", "kubernetes"),
-    "sagemaker": ("rayfaas.cloud.sagemaker:SagemakerAdapter", "aws"),
+    "lambda_labs": ("rayfaas.cloud.lambda_labs:LambdaLabsAdapter", ""),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
+    "ray": ("rayfaas.cloud.ray:RayAdapter", ""),
+    "sagemaker": ("rayfaas.cloud.sagemaker:SagemakerAdapter", "aws"),
+    "ssh": ("rayfaas.cloud.ssh:SshAdapter", ""),
 }
 
 
 def open_adapter(provider: str, owner: str, settings: Mapping[str, Any] | None = None) -> Adapter:
     """The adapter of a provider for an owner's machines. Nothing is sent to the provider yet.
 
-    `settings` are the arguments of the adapter's class. Raises `NotFound` for an unknown provider and `BadRequest` for
+    `settings` are the arguments of the adapter's class; `prices` may be a table of the user's own. Raises `NotFound` for an unknown provider and `BadRequest` for
     settings that it does not have, or a library that is not installed.
 
         open_adapter("aws", owner, {"regions": ["us-east-1", "us-west-2"]})
@@ -34,8 +36,11 @@ def open_adapter(provider: str, owner: str, settings: Mapping[str, Any] | None =
     if provider not in PROVIDERS:
         raise NotFound(f"There is no provider {provider!r}. There are {', '.join(PROVIDERS)}.")
     adapter = _load(provider)
+    given = dict(settings or {})
+    if isinstance(given.get("prices"), Mapping):
+        given["prices"] = Prices.dated(given["prices"])
     try:
-        bound = inspect.signature(adapter).bind(owner, **(settings or {}))
+        bound = inspect.signature(adapter).bind(owner, **given)
     except TypeError as error:
         known = ", ".join(settings_of(provider))
         raise BadRequest(f"The settings of {provider} don't fit: {error}. Its settings are: {known}.") from None
