@@ -136,11 +136,8 @@ class GcpAdapter(OwnedAdapter):
         return self._look(f"{machine.place}/{name}")
 
     def _look(self, instance_id: str) -> Instance:
-        zone, name = self._split(instance_id)
         try:
-            found = self._call(
-                self._instances.get, f"look at {instance_id}", project=self._project, zone=zone, instance=name
-            )
+            found = self._call(self._instances.get, f"look at {instance_id}", **self._target(instance_id))
         except CloudError as error:
             if error.extra.get("provider_code") == "notFound":
                 return Instance(instance_id, "GONE")
@@ -161,19 +158,14 @@ class GcpAdapter(OwnedAdapter):
         return found if found.claim == claim else None
 
     def _start(self, instance: Instance) -> None:
-        zone, name = self._split(instance.id)
-        target = {"project": self._project, "zone": zone, "instance": name}
-        self._wait(zone, self._call(self._instances.start_unary, f"start {instance.id}", **target), f"start {name}")
+        doing, zone = f"start {instance.id}", self._split(instance.id)[0]
+        self._wait(zone, self._call(self._instances.start_unary, doing, **self._target(instance.id)), doing)
 
     def _stop(self, instance: Instance) -> None:
-        zone, name = self._split(instance.id)
-        target = {"project": self._project, "zone": zone, "instance": name}
-        self._call(self._instances.stop_unary, f"stop {instance.id}", **target)
+        self._call(self._instances.stop_unary, f"stop {instance.id}", **self._target(instance.id))
 
     def _terminate(self, instance: Instance) -> None:
-        zone, name = self._split(instance.id)
-        target = {"project": self._project, "zone": zone, "instance": name}
-        self._call(self._instances.delete_unary, f"terminate {instance.id}", **target)
+        self._call(self._instances.delete_unary, f"terminate {instance.id}", **self._target(instance.id))
 
     def _wanted(self, name: str, machine: Machine, claim: Claim) -> dict[str, Any]:
         scheduling: dict[str, Any] = {"automaticRestart": False, "onHostMaintenance": "TERMINATE"}
@@ -228,6 +220,10 @@ class GcpAdapter(OwnedAdapter):
         advice = "" if gpus else "Ask for more of GPUS_ALL_REGIONS and of the GPU's own quota in IAM & Admin, Quotas."
         detail = ", ".join(f"{limit:g} {metric}" for metric, limit in sorted(gpus.items())) or "none"
         return Finding(f"quota of GPUs in {region}", "ok" if gpus else "failed", detail, advice)
+
+    def _target(self, instance_id: str) -> dict[str, Any]:
+        zone, name = self._split(instance_id)
+        return {"project": self._project, "zone": zone, "instance": name}
 
     def _split(self, instance_id: str) -> tuple[str, str]:
         zone, slash, name = instance_id.partition("/")

@@ -1,7 +1,7 @@
 """Ray clusters in Kubernetes, kept by KubeRay: a machine is a RayCluster, made of a manifest of the user's.
 
-Stopped is suspended: its pods go, and where nodes are scaled by need, so do they. Its name is made of its attempt, so the
-same launch twice is one RayCluster. Ours is what has our labels: nothing else of the namespace is touched.
+Stopped is suspended: its pods go, and where nodes are scaled by need, so do they. Its name is made of its attempt, so
+the same launch twice is one RayCluster. Ours is what has our labels: nothing else of the namespace is touched.
 """
 
 from __future__ import annotations

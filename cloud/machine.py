@@ -22,6 +22,7 @@ PREFIX = "rayfaas-"
 OWNER = f"{PREFIX}owner"
 ATTEMPT = f"{PREFIX}attempt"
 
+_WHOSE = ("owner", "cluster", "node", "attempt")
 # What all providers take as a label's value, and a name's part: https://cloud.google.com/compute/docs/labeling-resources
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
@@ -66,7 +67,7 @@ class Claim:
     expires: int | None = None  # seconds since 1970
 
     def __post_init__(self) -> None:
-        for name in ("owner", "cluster", "node", "attempt"):
+        for name in _WHOSE:
             if not _NAME.fullmatch(getattr(self, name)):
                 raise BadRequest(
                     f"{getattr(self, name)!r} can't be the {name} of a machine: use a-z, 0-9 and -, at most 63."
@@ -80,9 +81,7 @@ class Claim:
     def of(cls, tags: Mapping[str, str]) -> Claim | None:
         """The claim that these tags are; None where they are none of ours."""
         try:
-            owner, cluster, node, attempt = (
-                tags[f"{PREFIX}{each}"] for each in ("owner", "cluster", "node", "attempt")
-            )
+            owner, cluster, node, attempt = (tags[f"{PREFIX}{each}"] for each in _WHOSE)
             expires = tags.get(f"{PREFIX}expires")
             return cls(owner, cluster, node, attempt, None if expires is None else int(expires))
         except (KeyError, ValueError, BadRequest):

@@ -28,8 +28,8 @@ PROVIDERS: dict[str, tuple[str, str]] = {
 def open_adapter(provider: str, owner: str, settings: Mapping[str, Any] | None = None) -> Adapter:
     """The adapter of a provider for an owner's machines. Nothing is sent to the provider yet.
 
-    `settings` are the arguments of the adapter's class; `prices` may be a table of the user's own. Raises `NotFound` for an unknown provider and `BadRequest` for
-    settings that it does not have, or a library that is not installed.
+    `settings` are the arguments of the adapter's class; `prices` may be a table of the user's own. Raises `NotFound`
+    for an unknown provider, and `BadRequest` for settings that it does not have or a library that is not installed.
 
         open_adapter("aws", owner, {"regions": ["us-east-1", "us-west-2"]})
     """

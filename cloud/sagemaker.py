@@ -161,7 +161,9 @@ class SagemakerAdapter(OwnedAdapter):
 
     def _region(self, place: str) -> str:
         if place not in self._regions:
-            raise BadRequest(f"{place!r} is none of the regions of sagemaker: {', '.join(self._regions)}. Add it there.")
+            raise BadRequest(
+                f"{place!r} is none of the regions of sagemaker: {', '.join(self._regions)}. Add it there."
+            )
         return place
 
     def _split(self, instance_id: str) -> tuple[str, str]:

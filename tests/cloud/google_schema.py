@@ -10,6 +10,10 @@ from typing import Any
 import googleapiclient
 import jsonschema
 
+_NO_JSON_SCHEMA = (
+    "annotations", "deprecated", "description", "enumDeprecated", "enumDescriptions", "format", "id", "properties",
+)  # fmt: skip
+
 
 def check(kind: str, value: Any) -> None:
     """Raises where `value` is not of this kind, or has a field that it does not have."""
@@ -33,17 +37,11 @@ def _as_json_schema(schema: Any) -> Any:
         return [_as_json_schema(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {
-        key: value for key, value in schema.items() if key not in ("id", "description", "enumDescriptions", "format")
-    }
-    made = {
-        key: {name: _as_json_schema(each) for name, each in value.items()}
-        if key == "properties"
-        else _as_json_schema(value)
-        for key, value in kept.items()
-    }
+    made = {key: _as_json_schema(value) for key, value in schema.items() if key not in _NO_JSON_SCHEMA}
+    if "properties" in schema:
+        made["properties"] = {name: _as_json_schema(each) for name, each in schema["properties"].items()}
     if isinstance(made.get("$ref"), str):
         made["$ref"] = f"#/$defs/{made['$ref']}"
     if "properties" in made and "additionalProperties" not in made:
         made["additionalProperties"] = False
-    return {key: value for key, value in made.items() if key not in ("annotations", "deprecated", "enumDeprecated")}
+    return made

@@ -73,7 +73,7 @@ class Request:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]  # status, body, headers
+Answer = tuple[int, Any] | tuple[int, Any, dict[str, str]]  # status, body, and headers if there are any
 
 
 class Lost(Exception):

@@ -1,4 +1,4 @@
-"""`python -m tests.cloud.sshd PORT DIRECTORY`: an ssh server whose home is DIRECTORY, where no real sshd is installed."""
+"""`python -m tests.cloud.sshd PORT DIRECTORY`: an ssh server, where no real sshd is installed."""
 
 from __future__ import annotations
 

@@ -82,8 +82,8 @@ class Azure:
         if request.path.endswith("/Microsoft.Authorization/permissions"):
             return 200, {"value": [{"actions": self.actions, "notActions": []}]}
         if request.path.endswith("/usages"):
-            name = {"value": "standardNCASv3Family", "localizedValue": "Standard NCASv3 Family vCPUs"}
-            return 200, {"value": [{"unit": "Count", "currentValue": 0, "limit": self.limit, "name": name}]}
+            family = {"value": "standardNCASv3Family", "localizedValue": "Standard NCASv3 Family vCPUs"}
+            return 200, {"value": [{"unit": "Count", "currentValue": 0, "limit": self.limit, "name": family}]}
         if "/networkInterfaces/" in request.path:
             public = {"properties": {"ipAddress": "192.0.2.3"}}
             place = {"privateIPAddress": "10.0.0.3", "publicIPAddress": public}

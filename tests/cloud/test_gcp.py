@@ -1,4 +1,4 @@
-"""Compute Engine as a small server plays it, with the real SDK. Requests and answers are checked by Google's schemas."""
+"""Compute Engine as a small server plays it, with the real SDK, both held to Google's schemas."""
 
 from __future__ import annotations
 

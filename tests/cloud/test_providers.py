@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from rayfaas.cloud.providers import PROVIDERS, open_adapter, settings_of
 from rayfaas.errors import BadRequest, NotFound
 from tests.cloud.conformance import OWNER
 
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "aws": {"regions": ["us-east-1"]},
     "azure": {"subscription": "s", "resource_group": "g", "subnet": "/n", "ssh_key": "ssh-ed25519 AAAA"},
     "gcp": {"project": "p"},

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,7 +17,6 @@ from moto.sagemaker.models import FakeTrainingJob, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 from moto.server import ThreadedMotoServer
 
-from rayfaas.cloud.errors import Refused
 from rayfaas.cloud.machine import Machine
 from rayfaas.cloud.sagemaker import SagemakerAdapter
 from rayfaas.errors import BadRequest
