@@ -59,11 +59,6 @@ def microburst(upstream: str) -> Iterator[str]:
         yield url
 
 
-def break_aws(proxy: str, rules: Sequence[dict[str, Any]]) -> None:
-    """Have a microburst follow these rules, and no others."""
-    httpx.post(f"{proxy}/_microburst/rules", json=list(rules)).raise_for_status()
-
-
 @dataclass
 class Request:
     method: str

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
-import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from rayfaas.cloud.aws import AwsAdapter
 from rayfaas.cloud.aws_errors import from_code
@@ -27,7 +23,8 @@ from rayfaas.cloud.machine import Claim, Machine
 from rayfaas.cloud.prices import Price, Prices
 from rayfaas.errors import BadRequest
 from tests.cloud.conformance import OWNER, Conformance, Failing, claim
-from tests.cloud.servers import break_aws, dead_url, microburst
+from tests.cloud.conftest import Aws
+from tests.cloud.servers import dead_url
 
 REGION = "us-east-1"
 IMAGE = "ami-03cf127a"  # Ubuntu, of those that moto has
@@ -46,22 +43,19 @@ ERRORS: dict[Failing, list[dict[str, Any]]] = {
 class Ec2:
     machine = Machine("g5.xlarge", REGION, image=IMAGE, disk_gb=50)
 
-    def __init__(self, moto: str, proxy: str, session: boto3.Session) -> None:
-        self.moto, self.proxy, self.session = moto, proxy, session
-        self.direct = session.client("ec2", region_name=REGION, endpoint_url=moto)
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        self.direct = aws.session.client("ec2", region_name=REGION, endpoint_url=aws.moto)
 
     def adapter(self, owner: str = OWNER, **settings: Any) -> AwsAdapter:
         settings = {"regions": [REGION], "image": IMAGE, **settings}
-        return AwsAdapter(owner, client={"endpoint_url": self.proxy}, session=self.session, **settings)
+        return AwsAdapter(owner, client={"endpoint_url": self.aws.proxy}, session=self.aws.session, **settings)
 
     def fail(self, failing: Failing) -> None:
-        self.rules([{"service": "*", **rule} for rule in ERRORS[failing]])
-
-    def rules(self, rules: list[dict[str, Any]]) -> None:
-        break_aws(self.proxy, rules)
+        self.aws.break_it(*({"service": "*", **rule} for rule in ERRORS[failing]))
 
     def heal(self) -> None:
-        self.rules([])
+        self.aws.break_it()
 
     def settle(self) -> None:
         """moto is always there already."""
@@ -71,34 +65,19 @@ class Ec2:
 
     def instances(self) -> list[dict[str, Any]]:
         found = self.direct.describe_instances()["Reservations"]
-        return [each for reservation in found for each in reservation["Instances"]]
+        every = [each for reservation in found for each in reservation["Instances"]]
+        return [each for each in every if each["State"]["Name"] != "terminated"]
 
     def count(self) -> int:
-        return sum(each["State"]["Name"] != "terminated" for each in self.instances())
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[tuple[str, str]]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    moto = f"http://{host}:{port}"
-    with microburst(moto) as proxy:
-        yield moto, proxy
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    """One for all: it reads the description of EC2 once."""
-    return boto3.Session("test", "test")
+        return len(self.instances())
 
 
 @pytest.fixture
-def provider(servers: tuple[str, str], session: boto3.Session) -> Ec2:
-    httpx.post(f"{servers[0]}/moto-api/reset").raise_for_status()
-    ec2 = Ec2(*servers, session)
-    ec2.heal()
+def provider(aws: Aws) -> Ec2:
+    """Without machines: to have moto forget all takes longer than to terminate them."""
+    ec2 = Ec2(aws)
+    for each in ec2.instances():
+        ec2.direct.terminate_instances(InstanceIds=[each["InstanceId"]])
     return ec2
 
 
@@ -116,9 +95,8 @@ def test_a_launch_says_all_that_it_needs_to(provider: Ec2) -> None:
     assert (found["KeyName"], found["EbsOptimized"]) == ("none", True)
     assert {each["Key"]: each["Value"] for each in found["Tags"]}["Name"] == mine.name()
     assert (made.place, made.type, made.spot) == (f"{REGION}a", "g5.xlarge", False)
-    (volume,) = provider.direct.describe_volumes()["Volumes"]
+    (volume,) = [each for each in provider.direct.describe_volumes()["Volumes"] if claim_of(each) == mine]
     assert (volume["Size"], volume["VolumeType"]) == (100, "gp3")
-    assert claim_of(volume) == mine
 
 
 def test_a_spot_machine_ends_for_good(provider: Ec2) -> None:
@@ -149,7 +127,7 @@ def test_an_image_that_is_not_there_is_refused(provider: Ec2) -> None:
 
 def test_capacity_in_one_zone_is_none_of_another(provider: Ec2) -> None:
     full = {"service": "ec2", **ERRORS["capacity"][0], "body": f"\"Placement.AvailabilityZone\" == '{REGION}a'"}
-    provider.rules([full])
+    provider.aws.break_it(full)
     with pytest.raises(Capacity):
         provider.adapter().create(Machine("g5.xlarge", f"{REGION}a"), claim())
     assert provider.adapter().create(Machine("g5.xlarge", f"{REGION}b"), claim()).place == f"{REGION}b"
@@ -177,7 +155,7 @@ def test_check_proves_each_right_with_a_machine(provider: Ec2) -> None:
 
 
 def test_check_tells_which_right_is_missing(provider: Ec2) -> None:
-    provider.rules([{"operation": "RunInstances", "error": {"code": "UnauthorizedOperation", "status": 403}}])
+    provider.aws.break_it({"operation": "RunInstances", "error": {"code": "UnauthorizedOperation", "status": 403}})
     failed = [each for each in provider.adapter().check() if each.result == "failed"]
     assert [each.what for each in failed] == ["launch in us-east-1"]
     assert "aws-policy.json" in failed[0].advice
@@ -192,8 +170,8 @@ def test_without_credentials_nothing_is_sent(tmp_path: Path, monkeypatch: pytest
         adapter.find()
 
 
-def test_nobody_at_the_address_is_unreachable(session: boto3.Session) -> None:
-    adapter = AwsAdapter(OWNER, [REGION], client={"endpoint_url": dead_url()}, session=session)
+def test_nobody_at_the_address_is_unreachable(aws: Aws) -> None:
+    adapter = AwsAdapter(OWNER, [REGION], client={"endpoint_url": dead_url()}, session=aws.session)
     with pytest.raises(Unreachable):
         adapter.create(Machine("g5.xlarge", REGION), claim())
 
@@ -214,4 +192,4 @@ def test_what_a_code_means_for_a_launch(code: str, status: int, kind: type[Cloud
 
 
 def claim_of(found: dict[str, Any]) -> Claim | None:
-    return Claim.of({each["Key"]: each["Value"] for each in found["Tags"]})
+    return Claim.of({each["Key"]: each["Value"] for each in found.get("Tags", [])})

@@ -5,23 +5,20 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 from moto.sagemaker import sagemaker_backends
 from moto.sagemaker.models import FakeTrainingJob, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
-from moto.server import ThreadedMotoServer
 
 from rayfaas.cloud.machine import Machine
 from rayfaas.cloud.sagemaker import SagemakerAdapter
 from rayfaas.errors import BadRequest
 from tests.cloud.conformance import OWNER, Conformance, Failing, claim
-from tests.cloud.servers import break_aws, microburst
+from tests.cloud.conftest import Aws
 
 REGION = "us-east-1"
 ERRORS: dict[Failing, dict[str, Any]] = {
@@ -36,19 +33,19 @@ ERRORS: dict[Failing, dict[str, Any]] = {
 class Sagemaker:
     machine = Machine("ml.g5.xlarge", REGION)
 
-    def __init__(self, proxy: str, session: boto3.Session) -> None:
-        self.proxy, self.session = proxy, session
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
         self.jobs: dict[str, FakeTrainingJob] = sagemaker_backends["123456789012"][REGION].training_jobs
 
     def adapter(self, owner: str = OWNER) -> SagemakerAdapter:
-        client, role = {"endpoint_url": self.proxy}, "arn:aws:iam::123456789012:role/rayfaas"
-        return SagemakerAdapter(owner, [REGION], "image", role, "s3://b/o", client=client, session=self.session)
+        client, role = {"endpoint_url": self.aws.proxy}, "arn:aws:iam::123456789012:role/rayfaas"
+        return SagemakerAdapter(owner, [REGION], "image", role, "s3://b/o", client=client, session=self.aws.session)
 
     def fail(self, failing: Failing) -> None:
-        break_aws(self.proxy, [{"service": "*", **ERRORS[failing]}])
+        self.aws.break_it({"service": "*", **ERRORS[failing]})
 
     def heal(self) -> None:
-        break_aws(self.proxy, [])
+        self.aws.break_it()
 
     def settle(self) -> None:
         for job in self.jobs.values():
@@ -64,23 +61,8 @@ class Sagemaker:
         return sum(each.training_job_status in ("InProgress", "Stopping") for each in self.jobs.values())
 
 
-@pytest.fixture(scope="module")
-def proxy() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with microburst(f"http://{host}:{port}") as url:
-        yield url
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    return boto3.Session("test", "test")
-
-
 @pytest.fixture
-def provider(proxy: str, session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Sagemaker:
+def provider(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Sagemaker:
     complete, create = FakeTrainingJob.__init__, SageMakerModelBackend.create_training_job
 
     def going_on(self: Any, *args: Any, **kwargs: Any) -> None:
@@ -100,9 +82,8 @@ def provider(proxy: str, session: boto3.Session, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(FakeTrainingJob, "__init__", going_on)
     monkeypatch.setattr(SageMakerModelBackend, "create_training_job", once)
     monkeypatch.setattr(SageMakerResponse, "stop_training_job", stop, raising=False)
-    sagemaker = Sagemaker(proxy, session)
+    sagemaker = Sagemaker(aws)
     sagemaker.jobs.clear()
-    sagemaker.heal()
     return sagemaker
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +17,10 @@ from rayfaas.cloud.machine import Machine
 from rayfaas.cloud.ssh import SshAdapter
 from rayfaas.cluster.local import free_ports
 from tests.cloud.conformance import OWNER, STRANGER, Conformance, Failing, claim
+from tests.cloud.sshd import Sshd
 from tests.waiting import wait_until
 
 SSHD = os.environ.get("SSHD") or shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-ROOT = Path(__file__).parents[2]
 
 
 class Rack:
@@ -30,20 +28,20 @@ class Rack:
 
     machine = Machine("gpu")
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, keys: Path) -> None:
         self.directory = directory
         (self.port,) = free_ports(1)
         self.claim_file = directory / "home" / ".rayfaas" / "claim"
         (directory / "home").mkdir()
-        for name in ("host_key", "user_key"):
-            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
+        for name in ("host_key", "user_key", "user_key.pub"):
+            shutil.copy(keys / name, directory / name)
         self.heal()
         self.ssh = directory / "ssh"
         self.ssh.write_text(
             f'#!/bin/sh\nssh "$@"\ne=$?\n[ -e {directory}/lost ] && case "$*" in *ln*) exit 255;; esac\nexit $e\n'
         )
         self.ssh.chmod(0o755)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.sshd: Sshd | RealSshd | None = None
         self.on()
 
     def adapter(self, owner: str = OWNER, **host: Any) -> SshAdapter:
@@ -77,41 +75,53 @@ class Rack:
         return int(self.claim_file.exists())
 
     def on(self) -> None:
-        if self.process is None:
-            self.process = subprocess.Popen(self._command(), cwd=ROOT, stderr=subprocess.DEVNULL)
-            wait_until(lambda: self._answers() or self._ended())
-            assert not self._ended()
+        if self.sshd is None:
+            self.sshd = Sshd(self.port, self.directory) if SSHD is None else RealSshd(self.port, self.directory)
 
     def off(self) -> None:
-        if self.process is not None:
-            self.process.send_signal(signal.SIGTERM)
-            self.process.wait()
-            self.process = None
+        if self.sshd is not None:
+            self.sshd.end()
+            self.sshd = None
 
-    def _ended(self) -> bool:
-        return self.process is None or self.process.poll() is not None
+
+class RealSshd:
+    """Debian's, as a process."""
+
+    def __init__(self, port: int, directory: Path) -> None:
+        config = directory / "sshd_config"
+        config.write_text(
+            f"Port {port}\nListenAddress 127.0.0.1\nHostKey {directory}/host_key\nPidFile none\nUsePAM no\n"
+            f"AuthorizedKeysFile {directory}/authorized_keys\nStrictModes no\nSetEnv HOME={directory}/home\n"
+        )
+        assert SSHD is not None
+        self._port = port
+        self._process = subprocess.Popen([SSHD, "-D", "-e", "-f", config], stderr=subprocess.DEVNULL)
+        wait_until(lambda: self._answers() or self._process.poll() is not None)
+        assert self._process.poll() is None
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
+            with socket.create_connection(("127.0.0.1", self._port), 1) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False
 
-    def _command(self) -> list[str]:
-        if SSHD is None:
-            return [sys.executable, "-m", "tests.cloud.sshd", str(self.port), str(self.directory)]
-        config = self.directory / "sshd_config"
-        config.write_text(
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.directory}/host_key\nPidFile none\nUsePAM no\n"
-            f"AuthorizedKeysFile {self.directory}/authorized_keys\nStrictModes no\nSetEnv HOME={self.directory}/home\n"
-        )
-        return [SSHD, "-D", "-e", "-f", str(config)]
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("keys")
+    for name in ("host_key", "user_key"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", directory / name], check=True)
+    return directory
 
 
 @pytest.fixture
-def provider(tmp_path: Path) -> Iterator[Rack]:
-    rack = Rack(tmp_path)
+def provider(tmp_path: Path, keys: Path) -> Iterator[Rack]:
+    rack = Rack(tmp_path, keys)
     yield rack
     rack.off()
 
