@@ -12,7 +12,7 @@ AIRFLOW := .venv-airflow
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[server,demo,dev,bench,prefect]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[all,demo,dev,bench,prefect]'
 	touch $@
 
 demo: $(INSTALLED)  ## deploy, call, edit and query a function, then stop all that was started

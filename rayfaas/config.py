@@ -63,6 +63,11 @@ class Home:
         return self.path / "ray.token"
 
     @property
+    def clouds_file(self) -> Path:
+        """Settings of the providers of machines, a table for each: `[aws]` …"""
+        return self.path / "clouds.toml"
+
+    @property
     def database(self) -> Path:
         return self.path / "registry.duckdb"
 

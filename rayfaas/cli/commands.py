@@ -34,6 +34,7 @@ _COMMANDS = {
     "ps": "rayfaas.cli.running",
     "token": "rayfaas.cli.tokens",
     "webhook": "rayfaas.cli.webhook",
+    "cloud": "rayfaas.cli.cloud",
 }
 
 

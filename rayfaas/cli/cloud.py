@@ -1,0 +1,77 @@
+"""`rayfaas cloud`: what the providers of machines say of this installation."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rayfaas.cli.exits import FAILED
+from rayfaas.cli.output import json_option, show_json, show_table
+from rayfaas.cli.values import parse_value
+from rayfaas.cloud.adapter import Finding
+from rayfaas.cloud.providers import PROVIDERS, open_adapter
+from rayfaas.config import Home
+from rayfaas.errors import BadRequest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@click.group()
+def cloud() -> None:
+    """Ask the providers of machines."""
+
+
+@cloud.command()
+@click.argument("provider", type=click.Choice([each for each in PROVIDERS if each != "memory"]))
+@click.option("-s", "--set", "options", multiple=True, metavar="NAME=VALUE", help="A setting; JSON, else text.")
+@click.option("--owner", help="The id with which machines are tagged; a new one if not said.")
+@json_option
+def check(provider: str, options: tuple[str, ...], owner: str | None, as_json: bool) -> None:
+    """Check credentials, rights, quota and images of PROVIDER, and tell what to do about what is missing.
+
+    Its settings are the table [PROVIDER] of clouds.toml in the home directory, and those given here:
+
+        rayfaas cloud check aws --set 'regions=["us-east-1"]'
+
+    Nothing is started. Exits with 1 where something failed.
+    """
+    settings = {**_settings(Home.from_env(os.environ).clouds_file, provider), **dict(map(_setting, options))}
+    findings = open_adapter(provider, owner or str(uuid.uuid4()), settings).check()
+    if as_json:
+        show_json([asdict(each) for each in findings])
+    else:
+        show_table(["RESULT", "WHAT", "DETAIL", "ADVICE"], [_row(each) for each in findings])
+    if any(each.result == "failed" for each in findings):
+        sys.exit(FAILED)
+
+
+def _settings(file: Path, provider: str) -> dict[str, Any]:
+    try:
+        found = tomllib.loads(file.read_text("utf-8")).get(provider, {})
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadRequest(f"{file} can't be read: {error}") from None
+    if not isinstance(found, dict):
+        raise BadRequest(f"{file}: write the settings of {provider} under [{provider}].")
+    return found
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is no setting: write NAME=VALUE.")
+    return name, parse_value(value)
+
+
+def _row(finding: Finding) -> list[str]:
+    return [finding.result, finding.what, finding.detail, finding.advice]

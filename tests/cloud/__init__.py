@@ -1,0 +1,1 @@
+"""Every adapter against a stand-in for its provider, by the same tests."""
