@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from rayfaas.durations import seconds_of
-from rayfaas.errors import BadRequest, BodyTooLarge, MalformedBody, RayfaasError, to_problem
+from rayfaas.errors import BadRequest, RayfaasError, to_problem
+from rayfaas.gateway.body import json_answer, json_body, whole_body
+from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.problems import encode
@@ -19,11 +20,9 @@ from rayfaas.gateway.rights import ROLES, actor_of, allow, allow_in_person
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.streams import format_for
 from rayfaas.names import check_alias, check_name, check_team
-from rayfaas.wire import JSON, NDJSON
+from rayfaas.wire import NDJSON
 
 MAX_BUNDLE = 256 << 20
-MAX_REQUEST = 4 << 20
-_carried = msgspec.msgpack.Encoder().encode  # as the link to the controller does it: not every JSON can be
 
 
 class Control:
@@ -53,15 +52,16 @@ class Control:
             Route("/v1/tokens", self.tokens, methods=["GET"]),
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
+            *Clusters(self._routes, self._controller).routes(),
         ]
 
     async def whoami(self, request: Request) -> Response:
         principal = allow(self._routes, request, "viewer")
-        return _json({"principal": principal.name, "team": principal.team, "role": principal.role})
+        return json_answer({"principal": principal.name, "team": principal.team, "role": principal.role})
 
     async def status(self, request: Request) -> Response:
         allow(self._routes, request, "viewer")
-        return _json(await self._controller.request("status"))
+        return json_answer(await self._controller.request("status"))
 
     # Bundles
 
@@ -73,7 +73,7 @@ class Control:
     async def put_bundle(self, request: Request) -> Response:
         principal = allow(self._routes, request, "deployer")
         digest = _digest(request)
-        archive = await _body(request, MAX_BUNDLE)
+        archive = await whole_body(request, MAX_BUNDLE)
         await self._controller.request("put_bundle", digest=digest, archive=archive, actor=principal.name)
         return Response(status_code=201)
 
@@ -81,21 +81,21 @@ class Control:
 
     async def functions(self, request: Request) -> Response:
         allow(self._routes, request, "viewer")
-        return _json({"functions": await self._controller.request("functions")})
+        return json_answer({"functions": await self._controller.request("functions")})
 
     async def function(self, request: Request) -> Response:
         allow(self._routes, request, "viewer")
-        return _json(await self._controller.request("function", **_function(request)))
+        return json_answer(await self._controller.request("function", **_function(request)))
 
     async def versions(self, request: Request) -> Response:
         allow(self._routes, request, "viewer")
-        return _json({"versions": await self._controller.request("versions", **_function(request))})
+        return json_answer({"versions": await self._controller.request("versions", **_function(request))})
 
     async def publish(self, request: Request) -> Response:
         """Deploy events as NDJSON; a request that is refused at once is a problem document."""
         path = _function(request)
         principal = allow(self._routes, request, "deployer", path["team"])
-        body = await _json_body(request)
+        body = await json_body(request)
         events = self._controller.stream("publish", **path, publish=body, actor=principal.name)
         first = await anext(events)
         return StreamingResponse(_event_lines(first, events), media_type=NDJSON)
@@ -103,7 +103,7 @@ class Control:
     async def move_alias(self, request: Request) -> Response:
         path = _function(request)
         principal = allow(self._routes, request, "deployer", path["team"])
-        body = await _json_body(request)
+        body = await json_body(request)
         version = body.get("version")
         if not isinstance(version, int) or isinstance(version, bool) or not 0 < version < 1 << 31:
             raise BadRequest('Say which version: {"version": 3}.')
@@ -111,20 +111,20 @@ class Control:
         moved = await self._controller.request(
             "move_alias", **path, alias=alias, version=version, reason=str(body.get("reason", "")), actor=principal.name
         )
-        return _json(moved)
+        return json_answer(moved)
 
     # The registry
 
     async def sql(self, request: Request) -> Response:
         principal = allow_in_person(self._routes, request)
-        body = await _json_body(request)
+        body = await json_body(request)
         sql, parameters = body.get("sql"), body.get("parameters", [])
         if not isinstance(sql, str) or not isinstance(parameters, list):
             raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
         if any(isinstance(each, int) and each.bit_length() > 63 for each in parameters):
             raise BadRequest("A parameter has more than 64 bits. Send it as text, and cast it in the query.")
         result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
-        return _json(result)
+        return json_answer(result)
 
     async def usage(self, request: Request) -> Response:
         """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp`."""
@@ -137,7 +137,7 @@ class Control:
             "function": query.get("function"),
             "team": query.get("team"),
         }
-        return _json(await self._controller.request("usage", usage=usage, actor=actor_of(principal)))
+        return json_answer(await self._controller.request("usage", usage=usage, actor=actor_of(principal)))
 
     async def logs(self, request: Request) -> Response:
         """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""
@@ -154,22 +154,22 @@ class Control:
         rows = await self._controller.request(
             "logs", function=function, call=call, limit=min(int(limit), 100_000), actor=actor
         )
-        return _json({"logs": rows})
+        return json_answer({"logs": rows})
 
     async def webhook(self, request: Request) -> Response:
         """With what receivers of webhooks check their signatures."""
         allow(self._routes, request, "admin")
-        return _json({"secret": self._webhook_secret})
+        return json_answer({"secret": self._webhook_secret})
 
     # Tokens
 
     async def tokens(self, request: Request) -> Response:
         allow(self._routes, request, "admin")
-        return _json({"tokens": await self._controller.request("tokens")})
+        return json_answer({"tokens": await self._controller.request("tokens")})
 
     async def create_token(self, request: Request) -> Response:
         principal = allow(self._routes, request, "admin")
-        body = await _json_body(request)
+        body = await json_body(request)
         role, expires_in_s = body.get("role", "invoker"), body.get("expires_in_s")
         if role not in ROLES:
             raise BadRequest(f"role is one of {', '.join(ROLES)}, not {role!r}.")
@@ -183,7 +183,7 @@ class Control:
             expires_in_s=expires_in_s,
             actor=principal.name,
         )
-        return _json(made, 201)
+        return json_answer(made, 201)
 
     async def revoke_token(self, request: Request) -> Response:
         principal = allow(self._routes, request, "admin")
@@ -203,29 +203,6 @@ def _digest(request: Request) -> str:
     return digest
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"The body is over the limit of {limit:,} bytes.", limit=limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-async def _json_body(request: Request) -> Mapping[str, Any]:
-    try:
-        value = msgspec.json.decode(await _body(request, MAX_REQUEST))
-        _carried(value)
-    except OverflowError:
-        raise BadRequest("A number has more than 64 bits. Send it as text.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MalformedBody(f"The body is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise MalformedBody("The body must be a JSON object.")
-    return value
-
-
 def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e10
 
@@ -235,10 +212,6 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise BadRequest(f"{name} is text, not {value!r}.")
     return value
-
-
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(encode(value), status, media_type=JSON)
 
 
 async def _event_lines(first: Any, events: AsyncIterator[Any]) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from typing import cast
 
 from rayfaas.tls import check_certificate, client_context, keep_alive
 
@@ -73,7 +74,7 @@ class EncryptedSocket:
     def _decrypt(self, buffer: memoryview) -> int:
         count = 0
         try:
-            while got := self._tls.read(len(buffer) - count, buffer[count:]):
+            while got := cast(int, self._tls.read(len(buffer) - count, buffer[count:])):
                 count += got
         except ssl.SSLWantReadError:
             pass
