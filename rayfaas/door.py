@@ -27,7 +27,6 @@ class Door:
         self._protocol, self._context = protocol, context
         self._strangers: dict[asyncio.Task[None], None] = {}  # the oldest first
         self._socket: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -40,30 +39,39 @@ class Door:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.create_server((host, port), family=family, backlog=1024)
         self._socket.setblocking(False)
-        self._accepting = asyncio.ensure_future(self._accept(self._socket))
+        self._listen(self._socket)
 
     async def close(self) -> None:
         """Let nobody else in; who is in stays."""
-        tasks = [task for task in (self._accepting, *self._strangers) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
         if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
             self._socket.close()
+            self._socket = None
+        for task in self._strangers:
+            task.cancel()
+        await asyncio.gather(*self._strangers, return_exceptions=True)
 
-    async def _accept(self, listening: socket.socket) -> None:
-        while True:
-            try:
-                sock, _ = await asyncio.get_running_loop().sock_accept(listening)
-            except OSError as error:  # no file descriptor is left, say
-                _log.error("nobody can be let in: %s", error)
-                await asyncio.sleep(_AFTER_FAILURE_S)
-                continue
-            if len(self._strangers) >= STRANGERS:
-                next(iter(self._strangers)).cancel()
-            task = asyncio.ensure_future(self._let_in(sock))
-            self._strangers[task] = None
-            task.add_done_callback(lambda done: self._strangers.pop(done, None))
+    def _listen(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            sock, _ = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return  # who came is gone already
+        except OSError as error:  # no file descriptor is left, say
+            _log.error("nobody can be let in: %s", error)
+            loop.remove_reader(listening)
+            loop.call_later(_AFTER_FAILURE_S, self._listen, listening)
+            return
+        sock.setblocking(False)
+        if len(self._strangers) >= STRANGERS:
+            next(iter(self._strangers)).cancel()
+        task = asyncio.ensure_future(self._let_in(sock))
+        self._strangers[task] = None
+        task.add_done_callback(lambda done: self._strangers.pop(done, None))
 
     async def _let_in(self, sock: socket.socket) -> None:
         connection: Connection | None = None

@@ -229,7 +229,6 @@ class NodeLost(ExecutorDied):
 
     code = "node_lost"
     title = "The node that ran the call is gone, or its network"
-    retryable = True
 
 
 class CallInterrupted(CallError):

@@ -8,8 +8,10 @@ The join token works once. It ends when Ray Serve has taken the application; the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 
 import click
 import ray
@@ -24,6 +26,11 @@ from rayfaas.link import Service, dial_link
 
 WARM = "warm"
 AGENT = "Agent"
+
+
+async def knock(controller: str, join_id: str, secret: bytes) -> None:
+    """See that the controller is there and would take the token, which is not spent."""
+    (await dial_link(controller, {"role": "join", "join": join_id}, secret, Service({}))).close()
 
 
 async def join(controller: str, join_id: str, secret: bytes) -> tuple[str, bytes]:
@@ -71,19 +78,27 @@ def main(address: str, controller: str, cache: str) -> None:
     join_id, _, secret = os.environ.pop("RAYFAAS_JOIN", "").partition(":")
     if not secret:
         raise click.UsageError("RAYFAAS_JOIN must hold the join token.")
+    given = (controller, join_id, bytes.fromhex(secret))
+    with _explained(controller):
+        asyncio.run(knock(*given))
     try:
         ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise click.ClickException(f"No Ray cluster answers at {address}: {error}") from None
     check_name_is_free()
-    try:
-        cluster, session_key = asyncio.run(join(controller, join_id, bytes.fromhex(secret)))
-    except (OSError, asyncio.TimeoutError, RayfaasError) as error:
-        raise click.ClickException(
-            f"The controller at {controller} did not let this cluster join: {error or 'it did not answer in time'}"
-        ) from None
+    with _explained(controller):
+        cluster, session_key = asyncio.run(join(*given))
     run_application(HostConfig(controller, cluster, session_key, WARM, cache))
     click.echo(f"This Ray cluster has joined as {cluster}.")
+
+
+@contextlib.contextmanager
+def _explained(controller: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, asyncio.TimeoutError, RayfaasError) as error:
+        reason = str(error) or "it did not answer in time"
+        raise click.ClickException(f"The controller at {controller} did not let this cluster join: {reason}") from None
 
 
 if __name__ == "__main__":

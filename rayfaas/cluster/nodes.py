@@ -38,7 +38,6 @@ def describe_nodes() -> list[dict[str, Any]]:
         {
             "node": node["NodeID"],
             "address": node["NodeManagerAddress"],
-            "alive": node["Alive"],
             "state": _state(node, draining),
             "head": _HEAD in node["Resources"],
             "resources": _counted(node["Resources"]),

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from rayfaas.errors import Conflict, DeployTimeout, ImportFailed, NotFound, QueryError
+from rayfaas.gateway import body as body_module
 from rayfaas.gateway import control as control_module
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.following import Following
@@ -58,8 +59,13 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
     Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
     Endpoint("DELETE", "/v1/tokens/{token_id}", "/v1/tokens/t1", "admin"),
+    Endpoint("GET", "/v1/clusters", "/v1/clusters", "viewer"),
+    Endpoint("POST", "/v1/clusters", "/v1/clusters", "admin", b"{}"),
+    Endpoint("DELETE", "/v1/clusters/{cluster}", "/v1/clusters/lab", "admin"),
+    Endpoint("GET", "/v1/nodes", "/v1/nodes", "viewer"),
+    Endpoint("POST", "/v1/nodes/{node}/drain", "/v1/nodes/0123abcd/drain", "admin"),
 ]
-TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
+TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.body]
 OF_A_TEAM = [endpoint for endpoint in ENDPOINTS if "{team}" in endpoint.template]
 
 # What the controller is not asked about.
@@ -138,7 +144,7 @@ async def test_a_body_that_is_no_json_object_is_told_so(gateway: SmallGateway, b
 async def test_a_body_over_the_limit_is_refused(
     gateway: SmallGateway, endpoint: Endpoint, told: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control_module, "MAX_REQUEST", 1000)
+    monkeypatch.setattr(body_module, "MAX_REQUEST", 1000)
     body = b'{"a": "%s"}' % bytes(1001).replace(b"\0", b"x")
     sent: bytes | Sequence[bytes] = body if told else [body[:500], body[500:]]
     answer = await gateway.ask("POST", endpoint.url, sent, "ada")
@@ -178,7 +184,8 @@ async def test_without_the_controller_one_is_told_to_try_again(gateway: SmallGat
 async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGateway, endpoint: Endpoint) -> None:
     error = Conflict("somebody was faster", by="bob")
     names = ("status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "sql", "logs",
-             "usage", "tokens", "create_token", "revoke_token")  # fmt: skip
+             "usage", "tokens", "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes",
+             "drain_node")  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
     answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada")
