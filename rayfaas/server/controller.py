@@ -106,7 +106,7 @@ class Controller(Service):
             path.unlink()
         server = await asyncio.get_running_loop().create_unix_server(self._accept, str(path))
         path.chmod(0o600)
-        door = self._entrance.open(self._accept) if self._entrance else None
+        door = self._entrance.open(self._accept_network) if self._entrance else None
         living = (self._journals.keep_loading(), self._spawned.keep_looking(), self._tick())
         loops = [asyncio.ensure_future(each) for each in living]
         try:
@@ -123,6 +123,13 @@ class Controller(Service):
 
     def _accept(self) -> Link:
         return Link(ServerSide(self._key_of), _Guarded(self))
+
+    def _accept_network(self) -> Link:
+        return Link(ServerSide(self._key_over_network), _Guarded(self))
+
+    def _key_over_network(self, identity: Identity) -> bytes | None:
+        """The home's own processes are on its machine: nobody else comes in as one of them, whatever key they have."""
+        return self._key_of(identity) if identity.get("role") in _FROM_ELSEWHERE else None
 
     def _key_of(self, identity: Identity) -> bytes | None:
         """The key that proves an identity: the home's, a cluster's, or a join token."""
@@ -388,6 +395,7 @@ _ALLOWED = {
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
+_FROM_ELSEWHERE = {"join", "agent", "supervisor"}
 _NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
 
 

@@ -131,6 +131,7 @@ def test_a_drained_node_is_left_without_a_cut_call(home: Server, lab: Lab) -> No
     assert drained.returncode == 0, drained.stderr
     calling.join(60)
     assert answers[0].status_code == 200, answers[0].text
+    eventually(lambda: nodes(home)[gpu_node["node"]]["state"] == "down")
 
 
 def test_the_loss_of_a_node_fails_the_calls_that_ran_on_it_and_no_other(home: Server, lab: Lab, write: Write) -> None:
@@ -150,7 +151,7 @@ def test_the_loss_of_a_node_fails_the_calls_that_ran_on_it_and_no_other(home: Se
         eventually(lambda: len(load.answered) > 100)
         on_it = replica_nodes(home, "busy").count(worker.id)
         kill_and_go_on(worker, load)
-    assert len(load.failed) <= on_it, load.failed
+    assert len(load.failed) <= 2 * on_it, load.failed  # each of the two gateways may have one there that was begun
     assert all('"node_lost"' in problem for problem in load.failed)
 
 
