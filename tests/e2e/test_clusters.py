@@ -110,7 +110,8 @@ def test_gpu_functions_go_to_the_gpu_node_and_others_do_not(home: Server, lab: L
     before = set(nodes(home))
     gpu_node = lab.add(cpus=1, gpus=1)
     gpu_node.id = eventually(lambda: next(iter(set(nodes(home)) - before), ""))
-    deploy(home, write("model.py", HERE.replace("f(", "model(")), {"gpus": 1})
+    # It has nowhere else to go: its node is left when it is at zero.
+    deploy(home, write("model.py", HERE.replace("f(", "model(")), {"gpus": 1}, scale_down_after_s=5)
     assert place_of(home, call(home, "model")) == ("lab", gpu_node.id)
     deploy(home, write("plain.py", HERE.replace("f(", "plain(")), {"cluster": "lab", "cpus": 0.5}, min_replicas=3)
     eventually(lambda: len(replica_nodes(home, "plain")) == 3)

@@ -120,7 +120,7 @@ async def test_supervisors_are_told_the_gateways_by_the_road_that_they_came(serv
     await server.dial({**identity, "network_address": "tls:h:1:ab"})
     key = await server.join_far()
     far, near = Cluster(), Cluster()
-    about = {"node": "n", "application": "warm", "environment": "e", "hosted": []}
+    about: dict[str, Any] = {"node": "n", "application": "warm", "environment": "e", "hosted": []}
     who = {"role": "supervisor", "cluster": "far"}
     await (await server.over_the_network({**who, "replica": "r1"}, key, far)).request(
         "supervisor_up", replica="r1", **about
