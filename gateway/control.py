@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, RayfaasError, to_problem
+from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.problems import encode
@@ -53,6 +54,7 @@ class Control:
             Route("/v1/tokens", self.tokens, methods=["GET"]),
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
+            *Clusters(self._routes, self._controller).routes(),
         ]
 
     async def whoami(self, request: Request) -> Response:

@@ -81,6 +81,8 @@ class ControllerLink(Service):
             changes = msgspec.convert(answer, Changes)
             if changes.revision != since:
                 self._routes.apply(changes)
+                if changes.sessions is not None and self._dispatcher is not None:
+                    self._dispatcher.keep_clusters(changes.sessions)
                 self.has_routes.set()
             since = changes.revision
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
-from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, OutOfMemory, QueueFull, RayfaasError
+from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, NodeLost, OutOfMemory, QueueFull, RayfaasError
 from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
@@ -147,6 +147,12 @@ class Dispatcher:
         while (call := pool.next()) is not None:
             call.fail(error)
 
+    def keep_clusters(self, clusters: Container[str]) -> None:
+        """Executors of all others are of a cluster that was removed: they are not heard any more."""
+        for executor in [e for pool in self._pools.values() for e in pool.executors]:
+            if (executor.peer or {}).get("cluster") not in clusters:
+                executor.close()
+
     def demand_again(self) -> None:
         """The controller is back: tell it again which versions calls wait for."""
         for pool in self._pools.values():
@@ -239,11 +245,15 @@ class Dispatcher:
 
 
 def _describe(key: str, death: Death | None) -> RayfaasError:
-    kind = OutOfMemory if death is not None and death.out_of_memory else ExecutorDied
-    how = death.how if death is not None else "ended"
-    extra = {"output": death.output} if death is not None and death.output else {}
+    if death is None:
+        return NodeLost(
+            f"The connection to the process that ran {key} broke, and nobody told of its end: its node or its network "
+            "is gone. The call is not tried again by itself, because it may have had effects."
+        )
+    kind = OutOfMemory if death.out_of_memory else ExecutorDied
+    extra = {"output": death.output} if death.output else {}
     return kind(
-        f"The process that ran {key} {how} before it answered. The call is not tried again by itself, because it may "
-        "have had effects.",
+        f"The process that ran {key} {death.how} before it answered. The call is not tried again by itself, because it "
+        "may have had effects.",
         **extra,
     )

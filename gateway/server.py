@@ -16,6 +16,7 @@ from typing import Any, cast
 import uvicorn
 
 from rayfaas.config import Limits, local_url
+from rayfaas.entrance import Entrance
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.call_access import CallAccess
@@ -50,7 +51,8 @@ FLUSH_S = 1.0
 class GatewayConfig:
     """`slot` numbers the gateways of one home; `key` is the home's, with which the controller knows this process.
 
-    `webhook_networks` are those to which webhooks may go though they are not public.
+    `webhook_networks` are those to which webhooks may go though they are not public; `entrance` is where executors of
+    other machines come in.
     """
 
     slot: int
@@ -62,6 +64,7 @@ class GatewayConfig:
     key: bytes
     limits: Limits
     webhook_networks: tuple[str, ...] = ()
+    entrance: Entrance | None = None
 
     @property
     def name(self) -> str:
@@ -76,6 +79,11 @@ class GatewayConfig:
     def executor_address(self) -> str:
         """Where executors dial this gateway."""
         return f"unix:{self.executor_socket}"
+
+    @property
+    def network_address(self) -> str:
+        """Where those on other machines do; "": nowhere."""
+        return self.entrance.address if self.entrance else ""
 
 
 class Gateway:
@@ -108,12 +116,14 @@ class Gateway:
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()
+        door = self._config.entrance.open(self._accept_executor) if self._config.entrance else None
         identity = {
             "role": "gateway",
             "name": self._config.name,
             "pid": os.getpid(),
             "instance": self._journal.instance,
             "executor_address": self._config.executor_address,
+            "network_address": self._config.network_address,
         }
         address = f"unix:{self._config.controller_socket}"
         link = asyncio.ensure_future(keep_link(address, identity, self._config.key, self._controller, 0.05, 0.5))
@@ -125,6 +135,8 @@ class Gateway:
             link.cancel()
             flushing.cancel()
             executors.close()
+            if door is not None:
+                await door.close()
             self._journal.close()
 
     async def _flush_late_ends(self) -> None:
@@ -155,14 +167,14 @@ class Gateway:
         path = self._config.executor_socket
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # of a gateway before us in this slot, which is gone
-        server = await asyncio.get_running_loop().create_unix_server(
-            lambda: ExecutorConnection(
-                self._dispatcher, lambda who: executor_key(self._routes.sessions, who), self._access.issue
-            ),
-            str(path),
-        )
+        server = await asyncio.get_running_loop().create_unix_server(self._accept_executor, str(path))
         path.chmod(0o600)
         return server
+
+    def _accept_executor(self) -> ExecutorConnection:
+        return ExecutorConnection(
+            self._dispatcher, lambda who: executor_key(self._routes.sessions, who), self._access.issue
+        )
 
 
 class _Server(uvicorn.Server):

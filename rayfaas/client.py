@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from rayfaas.asker import Json, list_of, object_of
 from rayfaas.bundle import Bundle, bundle_file, bundle_function
@@ -23,7 +24,7 @@ from rayfaas.errors import NotFound
 from rayfaas.following import followed
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_alias, check_call, check_team
+from rayfaas.names import LIVE, check_alias, check_call, check_cluster, check_team
 from rayfaas.operation import Speaker, operation
 from rayfaas.releases import Releases
 from rayfaas.remote import LogListener
@@ -329,6 +330,35 @@ class Client(Releases):
     async def revoke_token(self, token_id: str) -> None:
         """It is refused from now on, by every gateway."""
         await self._transport.send("DELETE", f"/v1/tokens/{token_id}")
+
+    # Clusters
+
+    @operation
+    async def clusters(self) -> list[Json]:
+        """Every cluster that has joined, and whether it is connected."""
+        return list_of(await self._get("/v1/clusters"), "clusters")
+
+    @operation
+    async def invite(self, cluster: str | None = None) -> Json:
+        """A `token` with which a cluster can join, once, within `expires_in_s`; for admins."""
+        body = {} if cluster is None else {"cluster": check_cluster(cluster)}
+        return object_of(await self._transport.post("/v1/clusters", body))
+
+    @operation
+    async def remove_cluster(self, cluster: str, now: bool = False) -> None:
+        """Returns when its calls have finished and it is not known any more; with `now` they are cut."""
+        path = f"/v1/clusters/{check_cluster(cluster)}"
+        await self._transport.send("DELETE", path, query={"now": "true"} if now else None, timeout_s=None)
+
+    @operation
+    async def nodes(self) -> list[Json]:
+        """The nodes of all clusters that are connected."""
+        return list_of(await self._get("/v1/nodes"), "nodes")
+
+    @operation
+    async def drain_node(self, node: str) -> Json:
+        """Have everything leave a node, in order. `node` is its id, or its beginning."""
+        return object_of(await self._transport.post(f"/v1/nodes/{quote(node, safe='')}/drain", {}))
 
     # Inside
 

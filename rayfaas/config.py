@@ -58,6 +58,11 @@ class Home:
         return self.path / "home.key"
 
     @property
+    def certificate_file(self) -> Path:
+        """Key and certificate with which clusters on other machines know this home, as PEM, mode 0600."""
+        return self.path / "certificate.pem"
+
+    @property
     def ray_token_file(self) -> Path:
         """The token that the Ray cluster of this home asks for, mode 0600: `RAY_AUTH_MODE=token`."""
         return self.path / "ray.token"

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, cast
 
 from rayfaas import frames
+from rayfaas.address import NetworkAddress, parse_address
 from rayfaas.errors import ProtocolError, RayfaasError
-from rayfaas.frames import CHUNK, Decoder, Message
-from rayfaas.handshake import ClientSide, Identity, ServerSide, refusal
+from rayfaas.frames import CHUNK, Decoder, Message, StrangerDecoder
+from rayfaas.handshake import MAX_HELLO, ClientSide, Identity, ServerSide, refusal
+from rayfaas.tls import check_certificate, client_context, keep_alive
 
 _log = logging.getLogger("rayfaas.connection")
 
@@ -31,7 +34,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, handshake: ServerSide | ClientSide) -> None:
         self._handshake: ServerSide | ClientSide | None = handshake
-        self._decoder = Decoder()
+        self._decoder = StrangerDecoder(MAX_HELLO) if isinstance(handshake, ServerSide) else Decoder()
         self._held: list[bytes] | None = None  # written in this turn after the first; None before it
         self._large: dict[int, deque[Iterator[bytes]]] = {}  # by call, in the order of their turns
         self._last: list[bytes] = []  # what waits until none of them is left
@@ -42,6 +45,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self.peer: Identity | None = None
         self.is_open = False
+        self.is_remote = False  # it came, or goes, over the network
+        self.expects = ""  # the fingerprint of the certificate that the accepting end must have
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -89,6 +94,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self.is_remote = True
+            keep_alive(transport.get_extra_info("socket"))
+            if self.expects and not self._trusts(tls):
+                return
         self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._too_slow)
         if isinstance(self._handshake, ServerSide):
             self._write(self._handshake.first())
@@ -137,6 +147,15 @@ class Connection(asyncio.Protocol):
         if held and self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(held))
 
+    def _trusts(self, tls: ssl.SSLObject) -> bool:
+        """Asked before the first word: somebody in between must not get a proof that is meant for the server."""
+        try:
+            check_certificate(tls, self.expects)
+        except RayfaasError as error:
+            self._fail(error)
+            return False
+        return True
+
     async def _pump_large(self) -> None:
         while self._large and self.is_open:
             await self._writable.wait()
@@ -165,6 +184,8 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def _finish(self) -> None:
+        if isinstance(self._handshake, ServerSide):
+            self._decoder = Decoder()
         self._handshake, self.is_open = None, True
         if self._timer is not None:
             self._timer.cancel()
@@ -187,19 +208,31 @@ class Connection(asyncio.Protocol):
 
 
 async def dial(address: str, protocol: Any) -> Any:
-    """Connect to `unix:PATH` or `tcp:HOST:PORT`, shake hands, and return the Connection that `protocol` makes."""
+    """Connect to an address (`rayfaas.address`), shake hands, and return the Connection that `protocol` makes.
+
+    Raises OSError where nobody listens there, and `ProtocolError` or `Unauthenticated` where it is not who was meant.
+    """
     loop = asyncio.get_running_loop()
-    scheme, _, rest = address.partition(":")
-    if scheme == "unix":
-        _, connection = await loop.create_unix_connection(protocol, rest)
-    elif scheme == "tcp":
-        host, _, port = rest.rpartition(":")
-        _, connection = await loop.create_connection(protocol, host, int(port))
+    place = parse_address(address)
+    if isinstance(place, str):
+        _, connection = await loop.create_unix_connection(protocol, place)
     else:
-        raise ProtocolError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
+        connection = await asyncio.wait_for(_dial_network(place, protocol), HANDSHAKE_S)
     try:
         await connection.ready
     except BaseException:
         connection.abort()
         raise
+    return connection
+
+
+async def _dial_network(place: NetworkAddress, protocol: Any) -> Any:
+    def make() -> Any:
+        connection = protocol()
+        connection.expects = place.fingerprint
+        return connection
+
+    _, connection = await asyncio.get_running_loop().create_connection(
+        make, place.host, place.port, ssl=client_context(), server_hostname="rayfaas"
+    )
     return connection

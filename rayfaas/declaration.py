@@ -10,7 +10,7 @@ from rayfaas.errors import BadRequest
 from rayfaas.names import check_name, check_team
 from rayfaas.spec import Scaling, Shape, Spec, parse
 
-_SHAPE = ("cpus", "gpus", "memory_mb", "env")
+_SHAPE = ("cpus", "gpus", "memory_mb", "env", "cluster")
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
 _SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap")
 
@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     gpus: float | None
     memory_mb: int | None
     env: Mapping[str, str] | None
+    cluster: str | None
     min_replicas: int | None
     max_replicas: int | None
     target_concurrency: float | None

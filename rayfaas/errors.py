@@ -13,7 +13,7 @@
     ├── DeployError                ImportFailed, DeployTimeout: nothing changed, the old version serves on
     ├── CallError                  the call itself could not be answered
     │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, NoCapacity
-    │   └── ExecutorDied           OutOfMemory
+    │   └── ExecutorDied           OutOfMemory, NodeLost
     ├── Unavailable                a part of rayfaas is down or full; try again
     └── ProtocolError              two processes do not understand, or do not trust, each other
 
@@ -222,6 +222,13 @@ class ExecutorDied(CallError):
 class OutOfMemory(ExecutorDied):
     code = "out_of_memory"
     title = "The process that ran the call had no memory left"
+
+
+class NodeLost(ExecutorDied):
+    """Its connection broke and no supervisor told why. It may go on running for some seconds, where it is."""
+
+    code = "node_lost"
+    title = "The node that ran the call is gone, or its network"
 
 
 class CallInterrupted(CallError):

@@ -137,3 +137,17 @@ class Decoder:
             self._partial[key] = (header, chunks, size)
             return None
         return Message(message.kind, message.call, header, b"".join(chunks))
+
+
+class StrangerDecoder(Decoder):
+    """For a peer that has not proved who it is: it may say so much, in bytes, and no more."""
+
+    def __init__(self, max_total: int) -> None:
+        super().__init__()
+        self._left = max_total
+
+    def feed(self, data: bytes) -> list[Message]:
+        self._left -= len(data)
+        if self._left < 0:
+            raise ProtocolError("the peer says too much before it has proved who it is")
+        return super().feed(data)

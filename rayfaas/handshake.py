@@ -24,6 +24,9 @@ from rayfaas.frames import PROTOCOL, Kind, Message, encode, encode_header, heade
 Identity = dict[str, Any]
 Lookup = Callable[[Identity], bytes | None]
 
+# The bytes that a peer may send before it has proved who it is.
+MAX_HELLO = 16 << 10
+
 _canonical = msgspec.msgpack.Encoder(order="deterministic").encode
 
 

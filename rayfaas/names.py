@@ -18,6 +18,7 @@ DEFAULT_TEAM = "default"
 TEAM = r"[a-z0-9][a-z0-9-]{0,62}"
 NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 ALIAS = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
+CLUSTER = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 CALL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TARGET = re.compile(
@@ -78,6 +79,12 @@ def check_team(team: str) -> str:
     if not re.fullmatch(TEAM, team, re.ASCII):
         raise BadRequest(f"{team!r} is not a team's name: lower-case letters, digits and -, 63 at most.")
     return team
+
+
+def check_cluster(text: str) -> str:
+    if not re.fullmatch(CLUSTER, text, re.ASCII):
+        raise BadRequest(f"{text!r} is not a cluster: up to 63 lower-case letters, digits and hyphens, none at an end.")
+    return text
 
 
 def check_name(name: str) -> str:

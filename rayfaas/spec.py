@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rayfaas.errors import BadRequest
+from rayfaas.names import CLUSTER
 
 
 class Frozen(BaseModel):
@@ -16,7 +17,7 @@ class Frozen(BaseModel):
 
 
 class Shape(Frozen):
-    """What a replica needs to exist. Versions of one shape share a deployment.
+    """What a replica needs to exist. Versions of one shape share a deployment. Without a `cluster` it may be on any.
 
     >>> Shape(gpus=1).is_base
     False
@@ -26,6 +27,8 @@ class Shape(Frozen):
     gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
     memory_mb: Annotated[int, Field(ge=0)] = 0
     env: dict[Annotated[str, Field(pattern=r"^[^=\x00]+$")], Annotated[str, Field(pattern=r"^[^\x00]*$")]] = {}
+
+    cluster: Annotated[str, Field(pattern=f"^{CLUSTER}$")] | None = None
 
     @property
     def is_base(self) -> bool:

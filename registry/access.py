@@ -92,6 +92,18 @@ class Access:
             self._audit("join", "cluster joined", cluster)
         return cluster, session_key
 
+    def remove_cluster(self, cluster: str, actor: str) -> None:
+        """Its session key, and join tokens for it that nobody used, are good for nothing from now on."""
+        with self._database.transaction():
+            self._run("remove_session", cluster=cluster)
+            self._run("remove_join_tokens", cluster=cluster)
+            self._audit(actor, "cluster removed", cluster)
+
+    def note(self, actor: str, action: str, subject: str) -> None:
+        """Add to the audit what was done elsewhere."""
+        with self._database.transaction():
+            self._audit(actor, action, subject)
+
     def sessions(self) -> dict[str, bytes]:
         """The session key of each cluster that joined."""
         return {row["cluster"]: bytes(row["session_key"]) for row in self._run("sessions")}

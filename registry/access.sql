@@ -25,3 +25,9 @@ INSERT OR REPLACE INTO store.sessions VALUES ($cluster, $session_key, $now);
 
 -- name: sessions
 SELECT cluster, session_key FROM store.sessions;
+
+-- name: remove_session
+DELETE FROM store.sessions WHERE cluster = $cluster;
+
+-- name: remove_join_tokens
+DELETE FROM store.join_tokens WHERE cluster = $cluster;

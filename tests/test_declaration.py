@@ -26,6 +26,7 @@ VALID: dict[str, Any] = {
     "cpus": 0.5,
     "gpus": 1,
     "memory_mb": 512,
+    "cluster": "gpu-lab",
     "env": {"A": "b"},
     "min_replicas": 1,
     "max_replicas": 2,
@@ -51,7 +52,13 @@ def test_each_option_arrives_where_it_belongs() -> None:
         "retry_delay_s": 0.5,
     }
     assert (spec.preload, spec.retry_on) == (("numpy",), ("OSError",))
-    assert spec.shape.model_dump() == {"cpus": 0.5, "gpus": 1.0, "memory_mb": 512, "env": {"A": "b"}}
+    assert spec.shape.model_dump() == {
+        "cpus": 0.5,
+        "gpus": 1.0,
+        "memory_mb": 512,
+        "env": {"A": "b"},
+        "cluster": "gpu-lab",
+    }
     assert spec.scaling.model_dump() == {
         "min_replicas": 1,
         "max_replicas": 2,

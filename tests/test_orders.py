@@ -36,7 +36,7 @@ def an_order(**changed: object) -> Order:
         "entry_module": "embed",
         "entry_name": "embed",
         "concurrency": 1,
-        "gateways": ["unix:/run/gateway-0.sock", "tcp:10.0.0.1:9000"],
+        "gateways": ["unix:/run/gateway-0.sock", "tls:10.0.0.1:9000:ab12"],
         "key": bytes(range(224, 256)),
         "cluster": "local",
         "node": "n-1",
@@ -84,7 +84,7 @@ def test_half_a_packet_or_another_is_refused(packet: bytes) -> None:
 
 def test_a_packet_holds_an_order_with_many_gateways_and_variables() -> None:
     env = {f"VARIABLE_{n}": "x" * 500 for n in range(100)}
-    packet = encode_packet(Fork(an_order(env=env, gateways=[f"tcp:10.0.0.{n}:9000" for n in range(250)])))
+    packet = encode_packet(Fork(an_order(env=env, gateways=[f"tls:10.0.0.{n}:9000:{'ab' * 32}" for n in range(250)])))
     assert len(packet) < MAX_PACKET
 
 

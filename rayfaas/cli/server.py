@@ -18,6 +18,7 @@ from typing import Any
 
 import click
 
+from rayfaas.address import split_host_port
 from rayfaas.cli.output import STDERR
 from rayfaas.client import Client
 from rayfaas.config import DEFAULT_PORT, MAX_BODY_MB, Home
@@ -37,6 +38,12 @@ _LOOK_S = 0.05
 @click.option("--ray-address", default="", help="Join this Ray cluster (host:port of its head) instead of a local one.")
 @click.option("--max-body-mb", default=float(MAX_BODY_MB), show_default=True, help="Largest body of a call, in MB.")
 @click.option(
+    "--cluster-address",
+    default="",
+    help="HOST:PORT at which clusters on other machines find this server. Off if not said.",
+)
+@click.option("--cluster-listen", default="", help="The address of this machine that it leads to, if not HOST itself.")
+@click.option(
     "--webhook-network", multiple=True, help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones."
 )
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
@@ -48,7 +55,8 @@ def up(foreground: bool, **options: Any) -> None:
         raise click.ClickException(
             f"A server is running in {home.path}, at {server_url(home)}. End it with `rayfaas down`."
         )
-    _check_port(options["host"], options["port"])
+    _check_port(options["host"], options["port"], "--port …")
+    _check_entrance(options)
     command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(home.path), *_arguments(options)]
     if foreground:
         os.execv(sys.executable, command)
@@ -152,16 +160,29 @@ def _check_server_is_installed() -> None:
         )
 
 
-def _check_port(host: str, port: int) -> None:
+def _check_entrance(options: dict[str, Any]) -> None:
+    if not options["cluster_address"]:
+        return
+    try:
+        host, port = split_host_port(options["cluster_address"])
+    except ValueError as error:
+        raise click.UsageError(f"--cluster-address: {error}") from None
+    for number in range(1 + options["gateways"]):  # the controller's, and one for each gateway
+        _check_port(
+            options["cluster_listen"] or host, port + number, "--cluster-address …, or --cluster-listen 0.0.0.0"
+        )
+
+
+def _check_port(host: str, port: int, option: str) -> None:
     # Gateways share their port with SO_REUSEPORT, so only somebody else's would refuse; this asks without it.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as asked:
         asked.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             asked.bind((host, port))
-        except OSError as error:
-            reason = "is in use" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
-            raise click.ClickException(f"{host}:{port} {reason}. Choose another: rayfaas up --port …") from None
+        except (OSError, OverflowError) as error:
+            reason = "is in use" if getattr(error, "errno", 0) == errno.EADDRINUSE else f"can't be used ({error})"
+            raise click.ClickException(f"{host}:{port} {reason}. Choose another: rayfaas up {option}") from None
 
 
 def _arguments(options: dict[str, Any]) -> list[str]:

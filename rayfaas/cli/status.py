@@ -27,7 +27,7 @@ def status(as_json: bool) -> None:
 
 def _nodes(found: dict[str, Any]) -> list[list[Any]]:
     return [
-        [cluster["cluster"], short(node["node"]), "up" if node["alive"] else "down", _resources(node["resources"])]
+        [cluster["cluster"], short(node["node"]), node["state"], resources_of(node["resources"])]
         for cluster in found["clusters"]
         for node in cluster["nodes"]
     ]
@@ -40,7 +40,7 @@ def _replicas(found: dict[str, Any]) -> list[list[Any]]:
     ]
 
 
-def _resources(resources: dict[str, float]) -> str:
+def resources_of(resources: dict[str, float]) -> str:
     return ", ".join(f"{amount:g} {name}" for name, amount in sorted(resources.items()) if name != "memory")
 
 

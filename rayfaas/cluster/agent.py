@@ -8,16 +8,18 @@ import logging
 from typing import Any
 
 import msgspec
-import ray
 from ray import serve
 
 from rayfaas.cluster.hosting import HostConfig
+from rayfaas.cluster.nodes import away_from_gpus, describe_nodes, drain_node, ray_nodes
 from rayfaas.cluster.replica import supervisors
 from rayfaas.cluster.scaling import autoscaling
 from rayfaas.link import Link, Service, keep_link
 
 _log = logging.getLogger("rayfaas.agent")
 
+# The application that the agent itself is in.
+APPLICATION = "rayfaas"
 # The deployment's name in every application of ours. Applications without it are others' and never touched.
 SUPERVISOR = "rayfaas-supervisor"
 WAKE_AGAIN_S = 1.0
@@ -34,6 +36,8 @@ class Agent(Service):
                 "delete": self._delete,
                 "applications": self._applications,
                 "nodes": self._nodes,
+                "drain_node": self._drain_node,
+                "leave": self._leave,
             }
         )
         logging.getLogger("rayfaas").setLevel(logging.INFO)
@@ -53,9 +57,8 @@ class Agent(Service):
     async def _ensure(self, link: Link, application: str, shape: dict[str, Any], scaling: dict[str, Any]) -> None:
         """Have an application with this shape and scaling; nothing happens where it is so already."""
         config = msgspec.structs.replace(self._config, application=application)
-        target = supervisors(
-            SUPERVISOR, config, ray_actor_options=actor_options(shape), autoscaling_config=autoscaling(scaling)
-        )
+        options = actor_options(shape, await asyncio.to_thread(ray_nodes))
+        target = supervisors(SUPERVISOR, config, ray_actor_options=options, autoscaling_config=autoscaling(scaling))
         async with self._serve_api:
             await asyncio.to_thread(_run, target, application)
 
@@ -75,16 +78,16 @@ class Agent(Service):
         return await asyncio.to_thread(our_applications)
 
     async def _nodes(self, link: Link) -> list[dict[str, Any]]:
-        nodes = await asyncio.to_thread(ray.nodes)
-        return [
-            {
-                "node": node["NodeID"],
-                "address": node["NodeManagerAddress"],
-                "alive": node["Alive"],
-                "resources": {k: v for k, v in node["Resources"].items() if k in ("CPU", "GPU", "memory")},
-            }
-            for node in nodes
-        ]
+        return await asyncio.to_thread(describe_nodes)
+
+    async def _drain_node(self, link: Link, node: str, reason: str) -> None:
+        await asyncio.to_thread(drain_node, node, reason)
+
+    async def _leave(self, link: Link) -> None:
+        """Delete what is ours on this cluster, this application last."""
+        for application in await asyncio.to_thread(our_applications):
+            await self._delete(link, application)
+        await asyncio.to_thread(serve.delete, APPLICATION, _blocking=False)
 
     async def _keep_waking(self, application: str) -> None:
         while True:
@@ -98,11 +101,14 @@ class Agent(Service):
                 return
 
 
-def actor_options(shape: dict[str, Any]) -> dict[str, Any]:
-    """Ray's options for a `rayfaas.spec.Shape`."""
+def actor_options(shape: dict[str, Any], nodes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Ray's options for a `rayfaas.spec.Shape`, where the cluster has these nodes (`ray_nodes`)."""
+    memory = shape["memory_mb"] * 1024 * 1024
     options: dict[str, Any] = {"num_cpus": shape["cpus"], "num_gpus": shape["gpus"]}
-    if shape["memory_mb"]:
-        options["memory"] = shape["memory_mb"] * 1024 * 1024
+    if memory:
+        options["memory"] = memory
+    if not shape["gpus"] and (selector := away_from_gpus(nodes, shape["cpus"], memory)):
+        options["label_selector"] = selector
     return options
 
 

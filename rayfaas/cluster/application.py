@@ -8,21 +8,29 @@ The join token works once. It ends when Ray Serve has taken the application; the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+from collections.abc import Iterator
 
 import click
 import ray
 from ray import serve
 
-from rayfaas.cluster.agent import Agent
+from rayfaas.cluster.agent import APPLICATION, Agent
 from rayfaas.cluster.hosting import HostConfig
+from rayfaas.cluster.nodes import ON_HEAD, away_from_gpus, ray_nodes
 from rayfaas.cluster.replica import supervisors
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 
-APPLICATION = "rayfaas"
 WARM = "warm"
+AGENT = "Agent"
+
+
+async def knock(controller: str, join_id: str, secret: bytes) -> None:
+    """See that the controller is there and would take the token, which is not spent."""
+    (await dial_link(controller, {"role": "join", "join": join_id}, secret, Service({}))).close()
 
 
 async def join(controller: str, join_id: str, secret: bytes) -> tuple[str, bytes]:
@@ -37,10 +45,11 @@ async def join(controller: str, join_id: str, secret: bytes) -> tuple[str, bytes
 
 def run_application(config: HostConfig) -> None:
     """Have Serve run the agent and a warm supervisor; both cost no CPU of Ray's count, so that functions get it all."""
-    no_cpu = {"num_cpus": 0}
+    no_cpu = {"num_cpus": 0, "label_selector": away_from_gpus(ray_nodes(), 0, 0)}
     warm = supervisors("Warm", config, num_replicas=1, ray_actor_options=no_cpu)
-    agent = serve.deployment(Agent, name="Agent").options(  # type: ignore[attr-defined]
-        num_replicas=1, ray_actor_options=no_cpu, health_check_period_s=5, max_ongoing_requests=1000
+    on_head = {"num_cpus": 0, "resources": ON_HEAD}
+    agent = serve.deployment(Agent, name=AGENT).options(  # type: ignore[attr-defined]
+        num_replicas=1, ray_actor_options=on_head, health_check_period_s=5, max_ongoing_requests=1000
     )
     serve.start(proxy_location="Disabled")
     serve.run_many(
@@ -50,22 +59,46 @@ def run_application(config: HostConfig) -> None:
     )
 
 
+def check_name_is_free() -> None:
+    """Raises `ClickException` where an application that is not ours has the name of ours."""
+    found = serve.status().applications.get(APPLICATION)
+    if found is not None and AGENT not in found.deployments:
+        raise click.ClickException(
+            f"This cluster runs a Serve application {APPLICATION!r} that is not rayfaas's. It is left alone: delete or "
+            "rename it, then join."
+        )
+
+
 @click.command()
 @click.option("--address", required=True, help="Address of the Ray cluster's head.")
-@click.option("--controller", required=True, help="Where the controller listens: unix:PATH or tcp:HOST:PORT.")
+@click.option("--controller", required=True, help="Where the controller listens (`rayfaas.address`).")
 @click.option("--cache", required=True, help="Directory on each node for unpacked bundles.")
 def main(address: str, controller: str, cache: str) -> None:
     logging.basicConfig(level=logging.INFO)
     join_id, _, secret = os.environ.pop("RAYFAAS_JOIN", "").partition(":")
     if not secret:
         raise click.UsageError("RAYFAAS_JOIN must hold the join token.")
+    given = (controller, join_id, bytes.fromhex(secret))
+    with _explained(controller):
+        asyncio.run(knock(*given))
     try:
-        cluster, session_key = asyncio.run(join(controller, join_id, bytes.fromhex(secret)))
-    except (OSError, RayfaasError) as error:
-        raise click.ClickException(f"The controller at {controller} did not let this cluster join: {error}") from None
-    config = HostConfig(controller, cluster, session_key, WARM, cache)
-    ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.WARNING)
-    run_application(config)
+        ray.init(address=address, namespace="serve", log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise click.ClickException(f"No Ray cluster answers at {address}: {error}") from None
+    check_name_is_free()
+    with _explained(controller):
+        cluster, session_key = asyncio.run(join(*given))
+    run_application(HostConfig(controller, cluster, session_key, WARM, cache))
+    click.echo(f"This Ray cluster has joined as {cluster}.")
+
+
+@contextlib.contextmanager
+def _explained(controller: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, asyncio.TimeoutError, RayfaasError) as error:
+        reason = str(error) or "it did not answer in time"
+        raise click.ClickException(f"The controller at {controller} did not let this cluster join: {reason}") from None
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class Host(Service):
         self._link: Link | None = None
         self._keeping: asyncio.Task[None] | None = None
         self.supervisor = Supervisor(
-            site, config.session_key, BundleCache(Path(config.cache), self._fetch), self._exited
+            site, config.session_key, BundleCache(Path(config.cache).expanduser(), self._fetch), self._exited
         )
         self._environment = ""
         self.calls = 0.0  # in flight and waiting anywhere, of the functions hosted here; for the autoscaler

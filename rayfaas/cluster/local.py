@@ -24,6 +24,7 @@ from pathlib import Path
 import click
 
 from rayfaas.config import Home
+from rayfaas.entrance import entrance_of
 from rayfaas.errors import RayfaasError, Unavailable
 from rayfaas.link import Service, dial_link
 
@@ -120,8 +121,9 @@ class RayHead:
 class LocalCluster:
     """Keeps the cluster up and joined until `stop`."""
 
-    def __init__(self, home: Home, head: RayHead | None, address: str, ray_token: str) -> None:
+    def __init__(self, home: Home, head: RayHead | None, address: str, ray_token: str, controller: str) -> None:
         self._home, self._head, self._address, self._ray_token = home, head, address, ray_token
+        self._controller = controller
         self._stopping = False
 
     def run(self) -> None:
@@ -149,7 +151,7 @@ class LocalCluster:
         self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
         token = asyncio.run(self._join_token())
         command = [sys.executable, "-m", "rayfaas.cluster.application", "--address", self._address]
-        command += ["--controller", self._home.controller_address, "--cache", str(self._home.cache)]
+        command += ["--controller", self._controller, "--cache", str(self._home.cache)]
         started = subprocess.run(
             command,
             env={**ray_environment(self._ray_token), "RAYFAAS_JOIN": token},
@@ -210,13 +212,24 @@ def _terminate_with_parent() -> None:
 @click.option("--ray-address", default="", help="Join this Ray cluster and start none.")
 @click.option("--cpus", type=float)
 @click.option("--gpus", type=float)
-def main(home: Path, ray_address: str, cpus: float | None, gpus: float | None) -> None:
+@click.option("--cluster-address", default="", help="HOST:PORT of the controller, for nodes on other machines.")
+@click.option("--cluster-listen", default="")
+def main(
+    home: Path,
+    ray_address: str,
+    cpus: float | None,
+    gpus: float | None,
+    cluster_address: str,
+    cluster_listen: str,
+) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = Home(home)
     # Ray's own processes read the token from the environment; an existing cluster's is in ours, if it wants one.
     token = "" if ray_address else place.ray_token_file.read_text()
     head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus), token)
-    cluster = LocalCluster(place, head, ray_address, token)
+    entrance = entrance_of(place, cluster_address, cluster_listen)
+    controller = entrance.address if entrance else place.controller_address
+    cluster = LocalCluster(place, head, ray_address, token, controller)
 
     def stop(*_: object) -> None:
         cluster.stop()

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Iterator
 
 from rayfaas import frames
+from rayfaas.address import parse_address
 from rayfaas.errors import ProtocolError
+from rayfaas.executor.encrypted import EncryptedSocket
 from rayfaas.frames import CHUNK, Body, Decoder, Message
 from rayfaas.handshake import ClientSide, Identity
 
 _RECEIVE = 256 << 10
 DIAL_S = 5.0
 
+AnySocket = socket.socket | EncryptedSocket
+
 
 class Channel:
     """Sends messages whole and in the order given; the chunks of a large one let others pass between them."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: AnySocket) -> None:
         self._sock = sock
         self._lock = threading.Lock()
         self._decoder = Decoder()
@@ -38,7 +43,10 @@ class Channel:
     def messages(self) -> Iterator[list[Message]]:
         """The messages as they come, in batches, until the peer closes."""
         while True:
-            data = self._receive()
+            try:
+                data = self._take()
+            except OSError:
+                return
             if not data:
                 return
             yield self._decoder.feed(data)
@@ -56,16 +64,13 @@ class Channel:
             return None
         return self._decoder.feed(bytes(self._received[:size])) if size else None
 
-    def _receive(self) -> bytes:
-        try:
-            return bytes(self._received[: self._sock.recv_into(self._received)])
-        except (ConnectionResetError, OSError):
-            return b""
+    def _take(self) -> bytes:
+        return bytes(self._received[: self._sock.recv_into(self._received)])
 
     def shake_hands(self, identity: Identity, key: bytes) -> None:
         handshake = ClientSide(identity, key)
         while not handshake.done:
-            data = self._sock.recv(_RECEIVE)
+            data = self._take()
             if not data:
                 raise ProtocolError("the peer closed the connection during the handshake")
             for message in self._decoder.feed(data):
@@ -90,24 +95,28 @@ class Channel:
 
 
 def dial(address: str, identity: Identity, key: bytes) -> Channel:
-    """Connect to `unix:PATH` or `tcp:HOST:PORT` and shake hands. Raises OSError or a `RayfaasError`."""
-    scheme, _, rest = address.partition(":")
-    if scheme == "unix":
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        target: str | tuple[str, int] = rest
-    elif scheme == "tcp":
-        host, _, port = rest.rpartition(":")
-        sock, target = socket.socket(socket.AF_INET, socket.SOCK_STREAM), (host, int(port))
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    else:
-        raise ProtocolError(f"{address!r} is neither unix:PATH nor tcp:HOST:PORT")
-    try:
-        sock.settimeout(DIAL_S)
-        sock.connect(target)
+    """Connect to an address (`rayfaas.address`) and shake hands. Raises OSError or a `RayfaasError`."""
+    place = parse_address(address)
+    with contextlib.ExitStack() as undo:
+        if isinstance(place, str):
+            sock: AnySocket = undo.enter_context(_connect_unix(place))
+        else:
+            plain = undo.enter_context(socket.create_connection((place.host, place.port), DIAL_S))
+            sock = encrypted = EncryptedSocket(plain)
+            encrypted.shake_hands(place.fingerprint)
         channel = Channel(sock)
         channel.shake_hands(identity, key)
         sock.settimeout(None)
+        undo.pop_all()
+    return channel
+
+
+def _connect_unix(path: str) -> socket.socket:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(DIAL_S)
+        sock.connect(path)
     except BaseException:
         sock.close()
         raise
-    return channel
+    return sock

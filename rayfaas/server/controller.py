@@ -24,6 +24,7 @@ import msgspec
 from rayfaas.canary import CanaryPlan
 from rayfaas.config import Home
 from rayfaas.destination import Move
+from rayfaas.entrance import Entrance, entrance_of
 from rayfaas.errors import NotFound, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
@@ -32,6 +33,7 @@ from rayfaas.registry.rows import MoveRow
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
+from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.journals import Journals
@@ -53,7 +55,7 @@ WAITING_S = 2.0
 class Controller(Service):
     """The methods that the peers call, each given the link that asks. Who may call which is in `_ALLOWED`."""
 
-    def __init__(self, home: Home, registry: Registry) -> None:
+    def __init__(self, home: Home, registry: Registry, entrance: Entrance | None = None) -> None:
         super().__init__(
             {
                 # gateways
@@ -83,10 +85,7 @@ class Controller(Service):
                 "tokens": self.tokens,
                 "create_token": self.create_token,
                 "revoke_token": self.revoke_token,
-                # the home's own processes
-                "join_token": self.join_token,
                 # clusters
-                "join": self.join,
                 "agent_up": self.agent_up,
                 "supervisor_up": self.supervisor_up,
                 "executor_ended": self.executor_ended,
@@ -94,18 +93,18 @@ class Controller(Service):
                 "bundle": self.bundle,
             }
         )
-        self._home = home
+        self._home, self._entrance = home, entrance
         self._key = home.key_file.read_bytes()
         self._store = Store(registry)
         self._bundles = BundleStore(home.bundles)
         self._catalog, self._fleet, self._routing = Catalog(), Fleet(), RouteTable()
         self._loads = Loads(time.monotonic)
         self._gateways: dict[Link, Identity] = {}
-        self._sessions: dict[str, bytes] = {}
+        self._clusters = Clusters(self._store, self._fleet, self._routing, entrance.address if entrance else "")
         self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse)
         self._journals = Journals(self._store)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways)
-        self.methods |= self._spawned.methods
+        self.methods |= self._spawned.methods | self._clusters.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
@@ -127,11 +126,14 @@ class Controller(Service):
             self._canaries.keep_looking(),
             self._tick(),
         )
+        door = self._entrance.open(self._accept_network) if self._entrance else None
         loops = [asyncio.ensure_future(each) for each in living]
         try:
             await stop.wait()
         finally:
             server.close()
+            if door is not None:
+                await door.close()
             for task in loops:
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
@@ -141,13 +143,20 @@ class Controller(Service):
     def _accept(self) -> Link:
         return Link(ServerSide(self._key_of), _Guarded(self))
 
+    def _accept_network(self) -> Link:
+        return Link(ServerSide(self._key_over_network), _Guarded(self))
+
+    def _key_over_network(self, identity: Identity) -> bytes | None:
+        """The home's own processes are on its machine: nobody else comes in as one of them, whatever key they have."""
+        return self._key_of(identity) if identity.get("role") in _FROM_ELSEWHERE else None
+
     def _key_of(self, identity: Identity) -> bytes | None:
         """The key that proves an identity: the home's, a cluster's, or a join token."""
         role = identity.get("role")
         if role in ("gateway", "home"):
             return self._key
         if role in ("agent", "supervisor"):
-            return self._sessions.get(str(identity.get("cluster")))
+            return self._clusters.session_key(str(identity.get("cluster")))
         if role == "join":
             # Links are few: one query on the event loop, at a join only.
             return self._store.registry.access.join_key(str(identity.get("join")))
@@ -155,7 +164,6 @@ class Controller(Service):
 
     async def _read_registry(self) -> None:
         registry = self._store.registry
-        self._sessions = await self._store.write(registry.access.sessions)
         for route in await self._store.write(registry.catalog.routes):
             function = self._catalog.function(f"{route.team}/{route.name}")
             function.scaling = route.scaling
@@ -164,7 +172,7 @@ class Controller(Service):
             await self._routing.set_function(function.route())
         await self._canaries.resume()
         await self._announce_tokens()
-        await self._routing.set_sessions(self._sessions)
+        await self._clusters.read_registry()
 
     async def _tick(self) -> None:
         count = 0
@@ -196,12 +204,13 @@ class Controller(Service):
 
     def _tell_gateways(self) -> None:
         """Supervisors hand the gateways' addresses on to their executors."""
-        addresses = self._addresses()
         for member in self._fleet.members():
-            member.link.notify("set_gateways", addresses=addresses)
+            member.link.notify("set_gateways", addresses=self._addresses(member.link))
 
-    def _addresses(self) -> list[str]:
-        return sorted({str(peer["executor_address"]) for peer in self._gateways.values()})
+    def _addresses(self, supervisor: Link) -> list[str]:
+        """Where the executors of a supervisor dial the gateways."""
+        address = "network_address" if supervisor.is_remote else "executor_address"
+        return sorted({str(peer[address]) for peer in self._gateways.values() if peer.get(address)})
 
     def _refuse(self, key: str, error: RayfaasError) -> None:
         for link in self._gateways:
@@ -354,8 +363,7 @@ class Controller(Service):
     async def status(self, link: Link) -> dict[str, Any]:
         """What runs: gateways, clusters with their nodes, replicas with what they host."""
         clusters = []
-        for name in self._fleet.clusters():
-            agent = await self._fleet.agent(1.0)
+        for name, agent in self._fleet.agents().items():
             clusters.append(
                 {
                     "cluster": name,
@@ -396,18 +404,6 @@ class Controller(Service):
 
     # Clusters
 
-    async def join_token(self, link: Link, cluster: str) -> dict[str, Any]:
-        """Let a cluster join, once, within ten minutes."""
-        join_id, secret = await self._store.write(self._store.registry.access.create_join_token, cluster, "home")
-        return {"id": join_id, "secret": secret}
-
-    async def join(self, link: Link) -> dict[str, Any]:
-        join_id = str((link.peer or {}).get("join"))
-        cluster, session_key = await self._store.write(self._store.registry.access.use_join_token, join_id)
-        self._sessions[cluster] = session_key
-        await self._routing.applied(await self._routing.set_sessions(dict(self._sessions)))
-        return {"cluster": cluster, "session_key": session_key}
-
     async def agent_up(self, link: Link) -> None:
         await self._fleet.agent_up(str((link.peer or {})["cluster"]), link)
         await self._placement.agent_up()
@@ -418,7 +414,7 @@ class Controller(Service):
         member = Member(link, str((link.peer or {})["cluster"]), node, replica, application, environment)
         for executor in hosted:
             member.add(executor["version_key"], executor["executor"])
-        link.notify("set_gateways", addresses=self._addresses())
+        link.notify("set_gateways", addresses=self._addresses(link))
         await self._fleet.join(member)
         await self._placement.member_up(member)
 
@@ -448,6 +444,7 @@ _ALLOWED = {
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
+_FROM_ELSEWHERE = {"join", "agent", "supervisor"}
 _NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
 
 
@@ -496,18 +493,20 @@ def _plain(row: Any) -> Any:
 
 @click.command()
 @click.option("--home", required=True, type=click.Path(path_type=Path))
-def main(home: Path) -> None:
+@click.option("--cluster-address", default="", help="HOST:PORT that clusters on other machines dial.")
+@click.option("--cluster-listen", default="", help="The address of this machine that it leads to.")
+def main(home: Path, cluster_address: str, cluster_listen: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(_main(Home(home)))
+    asyncio.run(_main(Home(home), entrance_of(Home(home), cluster_address, cluster_listen)))
 
 
-async def _main(home: Home) -> None:
+async def _main(home: Home, entrance: Entrance | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     registry = Registry.open(home.database, home.journal)
-    await Controller(home, registry).serve(stop)
+    await Controller(home, registry, entrance).serve(stop)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,10 @@ class Deploys:
         """
         if not self._bundles.has(publish.bundle):
             raise NotFound(f"Bundle {publish.bundle[:12]} is not on this server: send it first.", bundle=publish.bundle)
+        cluster = publish.spec.shape.cluster
+        if cluster is not None and cluster not in self._fleet.joined:
+            known = ", ".join(sorted(self._fleet.joined)) or "none yet"
+            raise NotFound(f"There is no cluster {cluster!r} to run {team}/{name} on. There are: {known}.")
         async with self.locks[f"{team}/{name}"]:
             clock = _Stopwatch()
             catalog = self._store.registry.catalog

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from rayfaas.link import Link
 
 WARM = "warm"
+T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -65,11 +67,14 @@ class Fleet:
     def __init__(self) -> None:
         self._members: dict[Link, Member] = {}
         self._agents: dict[str, Link] = {}
+        self._let_go: set[str] = set()
+        self.joined: set[str] = set()  # the clusters that may come, connected or not
         self._changed = asyncio.Condition()
 
     # Supervisors
 
     async def join(self, member: Member) -> None:
+        member.leaving = member.leaving or member.cluster in self._let_go
         self._members[member.link] = member
         await self._tell()
 
@@ -87,10 +92,14 @@ class Fleet:
     def member(self, link: Link) -> Member | None:
         return self._members.get(link)
 
-    def members(self, application: str | None = None) -> list[Member]:
-        """Those that take orders; of one Serve application where it is named."""
+    def members(self, application: str | None = None, cluster: str | None = None) -> list[Member]:
+        """Those that take orders; of one Serve application, of one cluster where they are named."""
         return [
-            m for m in self._members.values() if not m.leaving and (application is None or m.application == application)
+            m
+            for m in self._members.values()
+            if not m.leaving
+            and (application is None or m.application == application)
+            and (cluster is None or m.cluster == cluster)
         ]
 
     def hosting(self, key: str) -> list[Member]:
@@ -102,18 +111,15 @@ class Fleet:
 
     async def wait_gone(self, keys: set[str], timeout_s: float) -> None:
         """Returns when none of these versions has an executor. Raises TimeoutError."""
-        async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(lambda: not keys & self.keys()), timeout_s)
+        await self._wait(lambda: not keys & self.keys(), timeout_s)
 
     def environment(self) -> str:
         """The digest of the base environment, as the warm replicas have it; "" while none is up."""
         return next((m.environment for m in self.members(WARM)), "")
 
-    async def wait_for(self, application: str, timeout_s: float) -> list[Member]:
+    async def wait_for(self, application: str, timeout_s: float, cluster: str | None = None) -> list[Member]:
         """The members of an application, as soon as there is one. Raises TimeoutError."""
-        async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(lambda: self.members(application)), timeout_s)
-        return self.members(application)
+        return await self._wait(lambda: self.members(application, cluster), timeout_s)
 
     # Agents
 
@@ -121,14 +127,49 @@ class Fleet:
         self._agents[cluster] = link
         await self._tell()
 
-    def clusters(self) -> list[str]:
-        return sorted(self._agents)
+    def agents(self) -> dict[str, Link]:
+        """By cluster, in the order of their names; without those of clusters that are on their way out."""
+        return {name: self._agents[name] for name in sorted(self._agents) if name not in self._let_go}
 
-    async def agent(self, timeout_s: float) -> Link:
-        """An agent, as soon as there is one. Raises TimeoutError."""
+    async def wait_for_agents(self, cluster: str | None, timeout_s: float) -> dict[str, Link]:
+        """Those that are there, of one cluster where it is named, as soon as there is one. Raises TimeoutError."""
+
+        def found() -> dict[str, Link]:
+            agents = self.agents()
+            return agents if cluster is None else {name: agents[name] for name in agents if name == cluster}
+
+        return await self._wait(found, timeout_s)
+
+    # Clusters that go
+
+    def welcome(self, cluster: str) -> None:
+        """It has joined, perhaps again."""
+        self._let_go.discard(cluster)
+
+    def let_go(self, cluster: str) -> None:
+        """Give it no more orders, and have its executors finish their calls and end."""
+        self._let_go.add(cluster)
+        for member in [m for m in self._members.values() if m.cluster == cluster]:
+            member.leaving = True
+            for key in list(member.hosted):
+                member.drain(key)
+
+    async def wait_idle(self, cluster: str, timeout_s: float) -> None:
+        """Returns when none of its executors is left. Raises TimeoutError."""
+
+        def is_idle() -> bool:
+            return not any(m.hosted or m.draining for m in self._members.values() if m.cluster == cluster)
+
+        await self._wait(is_idle, timeout_s)
+
+    def links(self, cluster: str) -> list[Link]:
+        """Those of its supervisors and its agent."""
+        members = [m.link for m in self._members.values() if m.cluster == cluster]
+        return [*members, *(link for name, link in self._agents.items() if name == cluster)]
+
+    async def _wait(self, question: Callable[[], T], timeout_s: float) -> T:
         async with self._changed:
-            await asyncio.wait_for(self._changed.wait_for(lambda: self._agents), timeout_s)
-        return next(iter(self._agents.values()))
+            return await asyncio.wait_for(self._changed.wait_for(question), timeout_s)
 
     async def _tell(self) -> None:
         async with self._changed:

@@ -12,6 +12,7 @@ import click
 import uvloop
 
 from rayfaas.config import MAX_BODY_MB, Home, Limits
+from rayfaas.entrance import entrance_of
 from rayfaas.gateway.server import Gateway, GatewayConfig
 
 
@@ -22,9 +23,21 @@ from rayfaas.gateway.server import Gateway, GatewayConfig
 @click.option("--port", required=True, type=int)
 @click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
 @click.option("--webhook-network", "webhook_networks", multiple=True)
-def main(home: Path, slot: int, host: str, port: int, max_body_mb: float, webhook_networks: tuple[str, ...]) -> None:
+@click.option("--cluster-address", default="")
+@click.option("--cluster-listen", default="")
+def main(
+    home: Path,
+    slot: int,
+    host: str,
+    port: int,
+    max_body_mb: float,
+    webhook_networks: tuple[str, ...],
+    cluster_address: str,
+    cluster_listen: str,
+) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = Home(home)
+    entrance = entrance_of(place, cluster_address, cluster_listen)
     config = GatewayConfig(
         slot=slot,
         host=host,
@@ -35,6 +48,7 @@ def main(home: Path, slot: int, host: str, port: int, max_body_mb: float, webhoo
         key=place.key_file.read_bytes(),
         limits=Limits(max_body=int(max_body_mb * (1 << 20))),
         webhook_networks=webhook_networks,
+        entrance=entrance.of_gateway(slot) if entrance else None,
     )
     uvloop.run(_serve(config))
 

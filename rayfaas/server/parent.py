@@ -52,6 +52,8 @@ class ServerOptions:
     gpus: float | None = None
     max_body_mb: float = MAX_BODY_MB
     webhook_networks: tuple[str, ...] = ()
+    cluster_address: str = ""
+    cluster_listen: str = ""
 
     @property
     def url(self) -> str:
@@ -115,13 +117,15 @@ class Parent:
     def __init__(self, home: Home, options: ServerOptions) -> None:
         self._home, self._options = home, options
         self._stopping = False
-        self._controller = self._child("controller", "rayfaas.server.controller")
+        entrance = _entrance_options(options)
+        self._controller = self._child("controller", "rayfaas.server.controller", *entrance)
         self._gateways = [
             self._child(
                 f"gateway-{slot}",
                 "rayfaas.server.gateway",
                 *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
                 *("--max-body-mb", str(options.max_body_mb)),
+                *entrance,
                 *(text for network in options.webhook_networks for text in ("--webhook-network", network)),
             )
             for slot in range(options.gateways)
@@ -132,6 +136,8 @@ class Parent:
         prepare(self._home)
         with self._lock():
             self._forget_server_file()  # of a parent before this one, which was killed
+            if self._options.cluster_address:
+                self._make_certificate()
             try:
                 self._keep_until_stopped()
             finally:
@@ -157,6 +163,10 @@ class Parent:
                 gateway.process.terminate()
         for child in (*self._gateways, self._cluster, self._controller):
             child.stop()
+
+    def _make_certificate(self) -> None:
+        command = [sys.executable, "-m", "rayfaas.server.certificate", "--home", str(self._home.path)]
+        subprocess.run(command, stdin=subprocess.DEVNULL, check=True)
 
     async def _make_admin_token(self) -> None:
         """Once per home: the token with which CLI and SDK of this user find in."""
@@ -229,12 +239,18 @@ def write_secret(path: Path, secret: bytes) -> None:
 
 
 def _cluster_options(options: ServerOptions) -> list[str]:
-    arguments = ["--ray-address", options.ray_address] if options.ray_address else []
+    arguments = ["--ray-address", options.ray_address, *_entrance_options(options)] if options.ray_address else []
     if options.cpus is not None:
         arguments += ["--cpus", str(options.cpus)]
     if options.gpus is not None:
         arguments += ["--gpus", str(options.gpus)]
     return arguments
+
+
+def _entrance_options(options: ServerOptions) -> list[str]:
+    if not options.cluster_address:
+        return []
+    return ["--cluster-address", options.cluster_address, "--cluster-listen", options.cluster_listen]
 
 
 def _terminate_with_parent() -> None:
@@ -251,6 +267,8 @@ def _terminate_with_parent() -> None:
 @click.option("--gpus", type=float)
 @click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
 @click.option("--webhook-network", "webhook_networks", multiple=True)
+@click.option("--cluster-address", default="")
+@click.option("--cluster-listen", default="")
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rayfaas.errors import DeployTimeout, NoCapacity, RayfaasError, Unavailable
+from rayfaas.link import Link
+from rayfaas.server.capacity import Capacity
 from rayfaas.server.catalog import Catalog, Function, Version
 from rayfaas.server.fleet import WARM, Fleet, Member
 from rayfaas.server.loads import Loads
@@ -40,7 +42,9 @@ class Placement:
         self._fleet, self._catalog, self._loads, self._refuse = fleet, catalog, loads, refuse
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[float, RayfaasError]] = {}
+        self._capacity = Capacity(fleet)
         self._deployments: dict[str, Version] = {}  # applications that were asked for, and a version that they are for
+        self._clusters: dict[str, str] = {}  # where each of them is
         self._waking: set[str] = set()
         self._held: dict[str, set[str]] = {}  # functions that are being replaced, and versions demanded meanwhile
         self._background: set[asyncio.Task[None]] = set()
@@ -145,6 +149,9 @@ class Placement:
         self._waking.discard(member.application)
         if member.application == WARM:
             return
+        if member.cluster != self._clusters.setdefault(member.application, member.cluster):
+            _log.info("%s runs on another cluster than %s now", member.application, member.cluster)
+            return self._run(self._delete_on(member.cluster, member.application))
         versions = [v for f in self._catalog for v in f.served() if v.application == member.application]
         for version in [v for v in versions if v.function not in self._held]:
             self._deployments.setdefault(member.application, version)
@@ -169,6 +176,7 @@ class Placement:
             self._give_deployment(key)
         if count % 20 == 0:
             self._end_idle()
+            self._move_lost()
 
     # Where
 
@@ -180,8 +188,8 @@ class Placement:
         left_s = max(0.1, deadline - time.monotonic())
         try:
             if version.spec.shape.is_base:
-                warm = self._fleet.members(WARM) or await self._fleet.wait_for(WARM, left_s)
-                return [m for m in warm if self._hosts_function(m, version)] or warm[:1]
+                warm = await self._fleet.wait_for(WARM, left_s, version.spec.shape.cluster)
+                return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             progress("replica", f"waiting for a replica with {_ask(version)}")
             await self._deploy(version, wake=True)
             return await self._fleet.wait_for(version.application, max(0.1, deadline - time.monotonic()))
@@ -251,21 +259,48 @@ class Placement:
         shape = version.spec.shape.model_dump(mode="json")
         scaling = self._catalog.function(version.function).scaling.model_dump(mode="json")
         try:
-            agent = await self._fleet.agent(DEMAND_S)
+            agent = await self._agent_for(version)
             await agent.request("ensure", application=application, shape=shape, scaling=scaling)
             if wake:
                 await agent.request("wake", application=application)
         except (RayfaasError, asyncio.TimeoutError) as error:
             _log.warning("deployment %s: %s", application, error)
 
+    async def _agent_for(self, version: Version) -> Link:
+        """That of the cluster which is to have the deployment: the one that has it, unless another would do better."""
+        application = version.application
+        present = self._clusters.get(application)
+        chosen = await self._capacity.cluster_for(version.spec.shape, present, DEMAND_S)
+        self._clusters[application] = chosen
+        if present not in (None, chosen):
+            self._run(self._delete_on(str(present), application))
+        return (await self._fleet.wait_for_agents(chosen, DEMAND_S))[chosen]
+
     async def _delete(self, application: str) -> None:
         self._deployments.pop(application, None)
         self._waking.discard(application)
+        cluster = self._clusters.pop(application, None)
+        for name in [cluster] if cluster is not None else list(self._fleet.agents()):
+            await self._delete_on(name, application)
+
+    async def _delete_on(self, cluster: str, application: str) -> None:
+        """A cluster that is away is told when it comes back, by `member_up`."""
+        if (agent := self._fleet.agents().get(cluster)) is None:
+            return
         try:
-            agent = await self._fleet.agent(DEMAND_S)
             await agent.request("delete", application=application)
-        except (RayfaasError, asyncio.TimeoutError) as error:
+        except RayfaasError as error:
             _log.warning("deployment %s could not be deleted: %s", application, error)
+
+    def _move_lost(self) -> None:
+        """Deployments that must have replicas go to another cluster where theirs is away."""
+        agents = self._fleet.agents()
+        for function in self._catalog:
+            for version in function.served():
+                place = self._clusters.get(version.application)
+                is_lost = place is not None and place not in agents and not self._fleet.members(version.application)
+                if is_lost and agents and function.scaling.min_replicas and version.spec.shape.cluster is None:
+                    self._run(self._deploy(version, wake=True))
 
     def _tell_load(self, function: Function) -> None:
         """The autoscaler of a function's deployment learns of all its calls through its replicas."""
@@ -304,6 +339,11 @@ class Placement:
         task.add_done_callback(self._background.discard)
 
 
+def _burden(member: Member) -> tuple[bool, int]:
+    """Calls come in at the home server: what is near it answers them sooner."""
+    return member.link.is_remote, sum(map(len, member.hosted.values()))
+
+
 def _ask(version: Version) -> str:
     shape = version.spec.shape
     parts = [f"{shape.cpus:g} CPU"]
@@ -311,4 +351,4 @@ def _ask(version: Version) -> str:
         parts.append(f"{shape.gpus:g} GPU")
     if shape.memory_mb:
         parts.append(f"{shape.memory_mb} MB")
-    return ", ".join(parts)
+    return ", ".join(parts) + (f" on the cluster {shape.cluster}" if shape.cluster else "")

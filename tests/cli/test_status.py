@@ -13,8 +13,8 @@ STATUS: dict[str, Any] = {
         {
             "cluster": "local",
             "nodes": [
-                {"node": "0123456789abcdef", "alive": True, "resources": {"CPU": 4.0, "memory": 1e9, "GPU": 0.5}},
-                {"node": "fedcba9876543210", "alive": False, "resources": {}},
+                {"node": "0123456789abcdef", "state": "up", "resources": {"CPU": 4.0, "memory": 1e9, "GPU": 0.5}},
+                {"node": "fedcba9876543210", "state": "down", "resources": {}},
             ],
         }
     ],

@@ -23,4 +23,4 @@ with warnings.catch_warnings():
     ],
 )
 def test_a_shape_becomes_rays_options(shape: Shape, options: dict[str, Any]) -> None:
-    assert actor_options(shape.model_dump(mode="json")) == options
+    assert actor_options(shape.model_dump(mode="json"), []) == options

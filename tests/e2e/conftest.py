@@ -55,14 +55,12 @@ def eventually(question: Callable[[], T], timeout_s: float = 60.0) -> T:
 class Server:
     """The server under test, seen from outside."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str) -> None:
         self.home = Home(directory)
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._seen: dict[int, psutil.Process] = {}
-        up = self.rayfaas(
-            "up", "--port", str(self.port), "--cpus", "16", "--gpus", "1", "--webhook-network", "127.0.0.0/8"
-        )
+        up = self.rayfaas("up", "--port", str(self.port), *options)
         assert up.returncode == 0, up.stderr
         self.http = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=httpx.Timeout(120)
@@ -170,7 +168,7 @@ def _line(process: psutil.Process | None) -> str:
     return " ".join(process.cmdline()) if process is not None else ""
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
@@ -182,7 +180,7 @@ def server() -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="rf-"))  # short: Ray puts sockets below it
     running = None
     try:
-        running = Server(directory)
+        running = Server(directory, "--cpus", "16", "--gpus", "1", "--webhook-network", "127.0.0.0/8")
         yield running
         left = running.stop()
         assert not left, f"still running after the stop: {[_describe(p) for p in left]}"

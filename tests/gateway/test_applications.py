@@ -290,7 +290,7 @@ async def test_an_executor_that_dies_fails_what_it_served(gateway: SmallGateway)
     request = get(gateway)
     await opened(executor)
     await executor.die()
-    assert (await request.answer()).code == "executor_died"
+    assert (await request.answer()).code == "node_lost"
 
 
 # WebSockets

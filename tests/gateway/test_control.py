@@ -67,8 +67,13 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
     Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
     Endpoint("DELETE", "/v1/tokens/{token_id}", "/v1/tokens/t1", "admin"),
+    Endpoint("GET", "/v1/clusters", "/v1/clusters", "viewer"),
+    Endpoint("POST", "/v1/clusters", "/v1/clusters", "admin", b"{}"),
+    Endpoint("DELETE", "/v1/clusters/{cluster}", "/v1/clusters/lab", "admin"),
+    Endpoint("GET", "/v1/nodes", "/v1/nodes", "viewer"),
+    Endpoint("POST", "/v1/nodes/{node}/drain", "/v1/nodes/0123abcd/drain", "admin"),
 ]
-TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.method == "POST"]
+TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.body]
 OF_A_TEAM = [endpoint for endpoint in ENDPOINTS if "{team}" in endpoint.template]
 
 # What the controller is not asked about.
@@ -189,7 +194,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
     names = (
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
-        "create_token", "revoke_token",
+        "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]

@@ -296,7 +296,7 @@ async def test_what_an_executor_had_begun_fails_and_what_it_had_not_goes_elsewhe
     other.answers(lambda call: call.returns(call.body.decode()))
     await executor.die()
     failed = await begun.answer()
-    assert (failed.status, failed.code, failed.json()["retryable"]) == (502, "executor_died", False)
+    assert (failed.status, failed.code, failed.json()["retryable"]) == (502, "node_lost", False)
     assert gateway.end_of(failed.headers["rayfaas-call-id"]).state == "FAILED"
     assert [(await exchange.answer()).json() for exchange in others] == ["2", "3", "4"]
 
@@ -333,7 +333,7 @@ async def test_the_controller_is_asked_for_another_executor_when_the_last_one_di
     (waiting,) = await queue(gateway, (b"1", "ivan"))
     assert gateway.controller.demanded == []
     await executor.die()
-    assert (await running.answer()).code == "executor_died"
+    assert (await running.answer()).code == "node_lost"
     await eventually(lambda: gateway.controller.demanded == [KEY])
     await waiting.left()
 

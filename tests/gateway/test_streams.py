@@ -288,8 +288,8 @@ async def test_an_executor_that_dies_in_the_middle_is_an_error_at_the_end(gatewa
     assert json.loads(await exchange.piece()) == {"item": 1}
     await executor.die()
     last = (await exchange.answer()).lines()[-1]
-    assert last["error"]["code"] == "executor_died"
-    assert gateway.end_of(call.header.call_id).code == "executor_died"
+    assert last["error"]["code"] == "node_lost"
+    assert gateway.end_of(call.header.call_id).code == "node_lost"
 
 
 async def test_a_stream_that_runs_out_of_time_says_so_at_its_end(gateway: SmallGateway) -> None:

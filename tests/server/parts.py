@@ -29,6 +29,7 @@ class Peer:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.is_open = True
+        self.is_remote = False
 
     @property
     def link(self) -> Link:
@@ -79,8 +80,14 @@ async def never(**_: Any) -> None:
     await asyncio.Event().wait()
 
 
-def member(peer: Peer, application: str = WARM, hosted: list[Version] | None = None, environment: str = "e1") -> Member:
-    made = Member(peer.link, "lab", "node", new_id(), application, environment)
+def member(
+    peer: Peer,
+    application: str = WARM,
+    hosted: list[Version] | None = None,
+    environment: str = "e1",
+    cluster: str = "lab",
+) -> Member:
+    made = Member(peer.link, cluster, "node", new_id(), application, environment)
     for version in hosted or []:
         made.add(version.key, new_id())
     return made

@@ -30,6 +30,9 @@ from tests.waiting import eventually
 ADMIN = {"principal": "root", "team": "default", "role": "admin"}
 
 
+_AGENTS = ("ensure", "wake", "drain_node", "leave")
+
+
 class Cluster:
     """A supervisor's or a gateway's side of a link; what it was asked and told is in `heard`."""
 
@@ -37,7 +40,7 @@ class Cluster:
         self.answers = answers
         self.heard: list[tuple[str, dict[str, Any]]] = []
         methods = ("spawn", "drain", "set_gateways", "load", "nodes", "applications", "refuse", "executor_ended")
-        self.service = Service({name: self._method(name) for name in (*methods, "ensure", "wake", "held", "resume")})
+        self.service = Service({name: self._method(name) for name in (*methods, *_AGENTS, "held", "resume")})
 
     def _method(self, name: str) -> Any:
         async def answer(link: Link, **parameters: Any) -> Any:
@@ -58,10 +61,13 @@ class Running:
 
     def __init__(self, home: Home, registry: Registry | None = None) -> None:
         self.home = home
-        self.controller = Controller(home, registry or Registry.open(home.database, home.journal))
+        self.controller = self.make(registry or Registry.open(home.database, home.journal))
         self.links: list[Link] = []
         self._stop = asyncio.Event()
         self._serving = asyncio.ensure_future(self.controller.serve(self._stop))
+
+    def make(self, registry: Registry) -> Controller:
+        return Controller(self.home, registry)
 
     async def up(self) -> None:
         deadline = time.monotonic() + 20
@@ -213,7 +219,8 @@ CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
-    "release", "call", "outcome", "replay", "cancel_call", "type",
+    "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
+    "drain_node",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,

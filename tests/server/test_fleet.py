@@ -52,14 +52,15 @@ async def test_who_waits_in_vain_is_told_so_and_who_gives_up_blocks_nobody() -> 
 
 async def test_an_agent_is_there_from_its_coming_until_its_link_breaks() -> None:
     fleet, agent = Fleet(), Peer()
-    waiting = asyncio.ensure_future(fleet.agent(20))
+    waiting = asyncio.ensure_future(fleet.wait_for_agents(None, 20))
     await fleet.agent_up("lab", agent.link)
-    assert await waiting is agent.link
-    assert fleet.clusters() == ["lab"]
-    await fleet.leave(agent.link)
-    assert fleet.clusters() == []
+    assert await waiting == fleet.agents() == {"lab": agent.link}
     with pytest.raises(asyncio.TimeoutError):
-        await fleet.agent(0.01)
+        await fleet.wait_for_agents("another", 0.01)
+    await fleet.leave(agent.link)
+    assert fleet.agents() == {}
+    with pytest.raises(asyncio.TimeoutError):
+        await fleet.wait_for_agents(None, 0.01)
 
 
 async def test_an_agent_that_came_back_is_not_forgotten_with_its_old_link() -> None:
@@ -67,7 +68,7 @@ async def test_an_agent_that_came_back_is_not_forgotten_with_its_old_link() -> N
     await fleet.agent_up("lab", old.link)
     await fleet.agent_up("lab", new.link)
     await fleet.leave(old.link)
-    assert await fleet.agent(1) is new.link
+    assert fleet.agents() == {"lab": new.link}
 
 
 async def test_the_environment_is_that_of_the_warm_replicas() -> None:
@@ -160,3 +161,25 @@ async def test_a_version_is_gone_when_its_last_executor_has_ended_or_its_supervi
     first.add("red/f:1", "another")
     with pytest.raises(asyncio.TimeoutError):
         await fleet.wait_gone({"red/f:1"}, 0.01)
+
+
+async def test_a_cluster_that_is_let_go_takes_no_orders_finishes_and_may_join_again() -> None:
+    fleet, peer, agent = Fleet(), supervisor(), Peer()
+    leaves, stays = member(peer, hosted=[version()], cluster="a"), member(supervisor(), cluster="b")
+    for each in (leaves, stays):
+        await fleet.join(each)
+    await fleet.agent_up("a", agent.link)
+    (executor,) = leaves.hosted["red/f:1"]
+    fleet.let_go("a")
+    assert (fleet.members(), fleet.agents(), peer.drained) == ([stays], {}, ["red/f:1"])
+    late = member(supervisor(), cluster="a")
+    await fleet.join(late)
+    assert fleet.members() == [stays]
+    waiting = asyncio.ensure_future(fleet.wait_idle("a", 20))
+    await settle()
+    assert not waiting.done()
+    await fleet.executor_ended(leaves.link, "red/f:1", executor)
+    await waiting
+    assert fleet.links("a") == [leaves.link, late.link, agent.link]
+    fleet.welcome("a")
+    assert list(fleet.agents()) == ["a"]
