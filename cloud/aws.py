@@ -69,15 +69,18 @@ class AwsAdapter(OwnedAdapter):
         self._clients: dict[tuple[str, str], Any] = {}
 
     def price(self, machine: Machine) -> Price | None:
-        """Of a spot machine the newest in its market; else that of the table."""
+        """Of a spot machine the newest in its market, where that can be asked; else that of the table."""
         if not machine.spot or self._prices.own(self.provider, machine):
             return super().price(machine)
         region = self._region(machine.place)
         zone = {} if machine.place == region else {"AvailabilityZone": machine.place}
-        with errors("ask for spot prices"):
-            found = self._ec2(region).describe_spot_price_history(
-                InstanceTypes=[machine.type], ProductDescriptions=["Linux/UNIX"], MaxResults=20, **zone
-            )["SpotPriceHistory"]
+        try:
+            with errors("ask for spot prices"):
+                found = self._ec2(region).describe_spot_price_history(
+                    InstanceTypes=[machine.type], ProductDescriptions=["Linux/UNIX"], MaxResults=20, **zone
+                )["SpotPriceHistory"]
+        except CloudError:
+            return super().price(machine)
         newest = max(found, key=lambda each: each["Timestamp"], default=None)
         if newest is None:
             return super().price(machine)
@@ -118,7 +121,7 @@ class AwsAdapter(OwnedAdapter):
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         found = self._tagged(self._region(machine.place), ATTEMPT, claim.attempt)
-        return next((each for each in found if each.claim == claim), None)
+        return next((each for each in found if each.is_of(claim)), None)
 
     def _start(self, instance: Instance) -> None:
         region, key = self._split(instance.id)

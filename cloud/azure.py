@@ -144,7 +144,7 @@ class AzureAdapter(OwnedAdapter):
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         found = self._look(claim.name())
-        if found.claim != claim:
+        if not found.is_of(claim):
             return None
         if found.reason and found.state == "STOPPED":  # whoever asked for it died before it could delete it
             self._delete(found.id)
@@ -309,7 +309,8 @@ def _errors(doing: str, launching: bool = False) -> Iterator[None]:
     try:
         yield
     except ClientAuthenticationError as error:
-        raise Credentials(f"Azure: can't {doing}: {error.message}") from error
+        said = str(error.message).partition("\n")[0]  # the first line; the others are every way that was tried
+        raise Credentials(f"Azure: can't {doing}: {said}") from error
     except HttpResponseError as error:
         code = error.error.code if error.error and error.error.code else ""
         kind = from_code(code, error.status_code or 500, error.message, launching)

@@ -155,7 +155,7 @@ class GcpAdapter(OwnedAdapter):
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         found = self._look(f"{machine.place}/{claim.name()}")
-        return found if found.claim == claim else None
+        return found if found.is_of(claim) else None
 
     def _start(self, instance: Instance) -> None:
         doing, zone = f"start {instance.id}", self._split(instance.id)[0]

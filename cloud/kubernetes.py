@@ -133,7 +133,7 @@ class KubernetesAdapter(OwnedAdapter):
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         found = self._look(f"{self._namespace}/{claim.name()}")
-        return found if found.claim == claim else None
+        return found if found.is_of(claim) else None
 
     def _start(self, instance: Instance) -> None:
         self._patch(instance.id, {"spec": {"suspend": False}}, f"start {instance.id}")

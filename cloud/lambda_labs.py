@@ -79,7 +79,10 @@ class LambdaLabsAdapter(OwnedAdapter):
         """Lambda's own, where it can be asked."""
         if self._prices.own(self.provider, machine):
             return super().price(machine)
-        answer, today = self._request("GET", "/instance-types")
+        try:
+            answer, today = self._request("GET", "/instance-types")
+        except CloudError:
+            return super().price(machine)
         found = answer.get(machine.type)
         if found is None:
             return super().price(machine)

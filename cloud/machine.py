@@ -123,3 +123,7 @@ class Instance:
     @property
     def claim(self) -> Claim | None:
         return Claim.of(self.tags)
+
+    def is_of(self, claim: Claim) -> bool:
+        """Whether this attempt made it; what else is in the claim may have changed since."""
+        return (self.tags.get(OWNER), self.tags.get(ATTEMPT)) == (claim.owner, claim.attempt)

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from rayfaas.cloud.adapter import Capabilities, Finding
 from rayfaas.cloud.errors import CloudError, Foreign, NotReady, Unsupported
-from rayfaas.cloud.machine import ATTEMPT, OWNER, Claim, Instance, InstanceState, Machine
+from rayfaas.cloud.machine import OWNER, Claim, Instance, InstanceState, Machine
 from rayfaas.cloud.prices import Price, Prices
 
 _UP: tuple[InstanceState, ...] = ("REQUESTED", "BOOTING", "RUNNING")
@@ -45,7 +45,10 @@ class OwnedAdapter(ABC):
             raise Foreign(f"The claim is {claim.owner}'s, this adapter is {self.owner}'s.")
         if machine.spot and not self.capabilities.spot:
             raise Unsupported(f"{self.provider} has no spot machines.")
-        return self._of_attempt(machine, claim) or self._launch(machine, claim)
+        made = self._of_attempt(machine, claim) or self._launch(machine, claim)
+        if made.state != "GONE" and not made.is_of(claim):
+            raise Foreign(f"{made.id} has the name of this attempt, and is not tagged as it; it is left alone.")
+        return made
 
     def find(self) -> list[Instance]:
         return [each for each in self._list() if each.tags.get(OWNER) == self.owner and each.state != "GONE"]
@@ -91,7 +94,7 @@ class OwnedAdapter(ABC):
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         """The machine that this attempt made already. Looked for by tag; overridden where its name tells."""
-        return next((each for each in self.find() if each.tags.get(ATTEMPT) == claim.attempt), None)
+        return next((each for each in self.find() if each.is_of(claim)), None)
 
     def _ours(self, instance_id: str) -> Instance:
         instance = self._look(instance_id)

@@ -117,7 +117,7 @@ class SagemakerAdapter(OwnedAdapter):
 
     def _of_attempt(self, machine: Machine, claim: Claim) -> Instance | None:
         found = self._look(f"{self._region(machine.place)}/{claim.name()}")
-        return found if found.claim == claim else None
+        return found if found.is_of(claim) else None
 
     def _start(self, instance: Instance) -> None:
         raise Unsupported(f"{instance.id} is {instance.state}: a training job can't be started again.")

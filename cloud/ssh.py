@@ -124,7 +124,7 @@ class SshAdapter(OwnedAdapter):
                 failed = error
                 continue
             reached = True
-            if (found := _instance(name, self._hosts[name], said)).claim == claim:
+            if (found := _instance(name, self._hosts[name], said)).is_of(claim):
                 self._remember(name, _Memory(claim.tags()))
                 return found
         if failed is not None and not reached:

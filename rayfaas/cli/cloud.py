@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from rayfaas.cli.exits import FAILED
-from rayfaas.cli.output import json_option, show_json, show_table
+from rayfaas.cli.output import json_option, show_json
 from rayfaas.cli.values import parse_value
 from rayfaas.cloud.adapter import Finding
 from rayfaas.cloud.providers import PROVIDERS, open_adapter
@@ -49,7 +49,8 @@ def check(provider: str, options: tuple[str, ...], owner: str | None, as_json: b
     if as_json:
         show_json([asdict(each) for each in findings])
     else:
-        show_table(["RESULT", "WHAT", "DETAIL", "ADVICE"], [_row(each) for each in findings])
+        for each in findings:
+            click.echo(_text(each))
     if any(each.result == "failed" for each in findings):
         sys.exit(FAILED)
 
@@ -73,5 +74,12 @@ def _setting(text: str) -> tuple[str, Any]:
     return name, parse_value(value)
 
 
-def _row(finding: Finding) -> list[str]:
-    return [finding.result, finding.what, finding.detail, finding.advice]
+def _text(finding: Finding) -> str:
+    """A line, and another with what to do.
+
+    >>> print(_text(Finding("reach rack1", "failed", "Connection refused", "Switch it on.")))
+    failed    reach rack1: Connection refused
+              Switch it on.
+    """
+    told = f"{finding.result:9} {finding.what}{': ' if finding.detail else ''}{finding.detail}"
+    return f"{told}\n{'':10}{finding.advice}" if finding.advice else told

@@ -23,13 +23,12 @@ class Sshd:
     def __init__(self, port: int, directory: Path) -> None:
         self._port, self._directory = port, directory
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._server = self._run(self._listen())
 
     def end(self) -> None:
-        self._server.close()
-        self._run(self._server.wait_closed())
+        self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -46,6 +45,10 @@ class Sshd:
             process_factory=lambda process: _shell(process, self._directory / "home"),
             encoding=None,
         )
+
+    async def _close(self) -> None:
+        self._server.close()
+        await self._server.wait_closed()
 
 
 class _Server(asyncssh.SSHServer):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from google.auth.credentials import AnonymousCredentials
 
-from rayfaas.cloud.errors import Ambiguous, Unreachable
+from rayfaas.cloud.errors import Ambiguous, Foreign, Unreachable
 from rayfaas.cloud.gcp import PERMISSIONS, GcpAdapter
 from rayfaas.cloud.machine import Machine
 from tests.cloud import google_schema
@@ -218,3 +218,12 @@ def test_a_zone_that_cannot_be_asked_leaves_no_machine_out(provider: Gcp, monkey
     monkeypatch.setattr(provider, "list", lambda _: typed("InstanceAggregatedList", items))
     with pytest.raises(Unreachable, match=ZONE):
         provider.adapter().find()
+
+
+def test_a_machine_of_the_same_name_that_is_not_ours_is_left_alone(provider: Gcp) -> None:
+    mine = claim()
+    provider.adapter().create(provider.machine, mine)
+    provider.machines[mine.name()]["labels"] = {"rayfaas-owner": "somebody-else"}
+    provider.asked.clear()
+    with pytest.raises(Foreign):
+        provider.adapter().create(provider.machine, mine)

@@ -159,6 +159,11 @@ def test_the_users_price_goes_before_lambdas(provider: Lambda) -> None:
     assert provider.requests == []
 
 
+def test_without_an_answer_prices_are_those_of_the_table(provider: Lambda) -> None:
+    provider.fail("down")
+    assert provider.adapter().price(provider.machine) is None
+
+
 def test_a_key_file_that_is_not_there_is_named(provider: Lambda, tmp_path: Path) -> None:
     with pytest.raises(Credentials, match="nowhere"):
         provider.adapter(key_file=tmp_path / "nowhere").find()
