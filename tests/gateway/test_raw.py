@@ -80,7 +80,7 @@ async def test_one_that_breaks_is_cut_off(gateway: SmallGateway, how: str) -> No
     await asyncio.wait_for(exchange.task, 20)
     with pytest.raises(AssertionError, match="no end"):
         await exchange.answer()
-    code = {"fails": "function_error", "dies": "executor_died", "is late": "timeout"}[how]
+    code = {"fails": "function_error", "dies": "node_lost", "is late": "timeout"}[how]
     assert [end.code for end in gateway.ends()] == [code]
 
 

@@ -183,7 +183,7 @@ async def test_a_body_of_which_something_was_sent_fails_with_its_executor(gatewa
     exchange, _ = await begun(gateway, executor)
     spare = await gateway.executor()
     await executor.die()
-    assert (await exchange.answer()).code == "executor_died"
+    assert (await exchange.answer()).code == "node_lost"
     assert spare.received == []
 
 
@@ -196,7 +196,7 @@ async def test_calls_of_which_something_was_sent_fail_even_behind_others(gateway
     gateway_end = next(iter(gateway.dispatcher.pool("nlp/embed:1").executors))
     gateway_end.concurrency = 1
     await executor.die()
-    assert [(await each.answer()).code for each in held] == ["executor_died", "executor_died"]
+    assert [(await each.answer()).code for each in held] == ["node_lost", "node_lost"]
 
 
 async def test_no_call_is_sent_ahead_to_an_executor_that_is_fed(gateway: SmallGateway) -> None:
