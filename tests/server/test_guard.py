@@ -68,7 +68,7 @@ async def test_who_says_nothing_or_knows_goes_on(server: Server, expected: int |
 async def test_nobody_is_in_his_own_way(server: Server) -> None:
     await deploy(server, "a", "ann")
     await deploy(server, "b", "ann")
-    await server.releases.move("red", "f", "live", Move(version=1, reason="b is slow"), "ann")
+    await server.releases.move("red", "f", "live", Move(version=1, message="b is slow"), "ann")
     assert (await deploy(server, "c", "ann", expected=1))["revision"] == 4
 
 
@@ -82,7 +82,7 @@ async def test_another_alias_and_the_same_code_are_no_conflict(server: Server) -
 async def test_an_alias_that_somebody_moved_back_is_told_of_as_such(server: Server) -> None:
     for content in "ab":
         await deploy(server, content, "ann")
-    await server.releases.move("red", "f", "live", Move(version=1, reason="b is broken"), "bob")
+    await server.releases.move("red", "f", "live", Move(version=1, message="b is broken"), "bob")
     with pytest.raises(Conflict, match="bob moved red/f@live to version 1") as refused:
         await deploy(server, "c", "ann", expected=2)
     assert refused.value.extra["deployed"] is False
