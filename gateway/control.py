@@ -12,6 +12,7 @@ from starlette.routing import Route
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, RayfaasError, to_problem
 from rayfaas.gateway.clusters import Clusters
+from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.problems import encode
@@ -33,6 +34,7 @@ class Control:
         self._routes, self._controller, self._following = routes, controller, following
         self._webhook_secret = webhook_secret
         self._releases = Releases(routes, controller)
+        self._code = Code(routes, controller)
 
     def routes(self) -> list[Route]:
         """The table of contents of the control plane."""
@@ -46,6 +48,7 @@ class Control:
             Route(function, self.function),
             Route(function + "/versions", self.versions, methods=["GET"]),
             Route(function + "/versions", self.publish, methods=["POST"]),
+            *self._code.routes(),
             *self._releases.routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
             Route("/v1/usage", self.usage),

@@ -65,6 +65,7 @@ _LATER = {
     "SpawnedCall": "rayfaas.spawned",
     "Stream": "rayfaas.stream",
     "Validation": "rayfaas.validation",
+    "load_ipython_extension": "rayfaas.notebook",
 }
 
 

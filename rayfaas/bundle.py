@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import sys
+import tokenize
 import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -135,9 +136,19 @@ def _bundle_pickle(function: Declared) -> Bundle:
         for path in project.files_of(module):
             sources |= import_closure(project, path)
     meta = {"python": ".".join(platform.python_version_tuple()[:2])}
+    if (source := _source_of(function.wrapped)) is not None:
+        meta["source"] = source
     for name, content in ((PICKLE, data), (PICKLE_META, json.dumps(meta).encode())):
         sources[name] = SourceFile(name, directory / name, content)
     return _bundle(sources, Entry(kind="pickle", module="function", name=function.wrapped.__name__), directory)
+
+
+def _source_of(wrapped: Any) -> str | None:
+    """Its text, for people to read, where the notebook or the shell knows it."""
+    try:
+        return inspect.getsource(wrapped)
+    except (OSError, TypeError, IndentationError, tokenize.TokenError):
+        return None
 
 
 def _bundle(sources: Mapping[str, SourceFile], entry: Entry, path: Path) -> Bundle:

@@ -12,26 +12,28 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from rayfaas.archive import Archive
 from rayfaas.asker import Json, list_of, object_of
-from rayfaas.bundle import Bundle, bundle_file, bundle_function
+from rayfaas.bundle import Bundle, bundle_function
+from rayfaas.bundled import Bundled, bundled_functions
 from rayfaas.call import Call
 from rayfaas.call_options import NO_OPTIONS, CallOptions
-from rayfaas.config import ClientConfig
+from rayfaas.config import ClientConfig, Home
 from rayfaas.declaration import Declaration
 from rayfaas.declared import Declared
-from rayfaas.deploy import Deployed, OnEvent, deploy, publish_of
+from rayfaas.deploy import Deployed, DeployOptions, OnEvent, deploy_over, publish_of
 from rayfaas.errors import NotFound
 from rayfaas.following import followed
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_alias, check_call, check_cluster, check_team
+from rayfaas.names import LIVE, check_call, check_cluster, check_team
 from rayfaas.operation import Speaker, operation
+from rayfaas.planning import plan
 from rayfaas.releases import Releases
+from rayfaas.remembered import Remembered
 from rayfaas.remote import LogListener
 from rayfaas.session import Sessions
-from rayfaas.source import declared_functions
 from rayfaas.spawned import SpawnedCall
-from rayfaas.spec import Spec
 from rayfaas.stream import Stream
 from rayfaas.validation import Validation
 
@@ -77,13 +79,14 @@ class Client(Releases):
         given = {"RAYFAAS_URL": url, "RAYFAAS_TOKEN": token}
         environ = {**os.environ, **{name: value for name, value in given.items() if value is not None}}
         self.config = ClientConfig.from_env(environ)
+        self._remembered: Remembered | None = Remembered(Home.from_env(environ).deployed)
         super().__init__(Sessions(self.config))
 
     @classmethod
     def of_calls(cls, url: str, token: Callable[[], str]) -> Client:
         """The client of an executor's process: `token` gives the one of the call that asks."""
         client = cls.__new__(cls)
-        client.config = ClientConfig(url, None)
+        client.config, client._remembered = ClientConfig(url, None), None
         Speaker.__init__(client, Sessions(client.config, token))
         return client
 
@@ -190,11 +193,15 @@ class Client(Releases):
         alias: str = LIVE,
         team: str | None = None,
         message: str | None = None,
+        force: bool = False,
+        breaking: bool = False,
+        deadline_s: float = 300.0,
         on_event: OnEvent | None = None,
     ) -> Deployed:
         """Publish a function or class of this program; see `Function.deploy`."""
         bundle = bundle_function(function)
-        return await self._publish(function.declaration, bundle, alias, team, message, on_event)
+        options = DeployOptions(alias, team, message, force, breaking, deadline_s)
+        return await self._publish(function.declaration, bundle, options, on_event)
 
     @operation
     async def deploy_file(
@@ -205,23 +212,18 @@ class Client(Releases):
         alias: str = LIVE,
         team: str | None = None,
         message: str | None = None,
+        force: bool = False,
+        breaking: bool = False,
+        deadline_s: float = 300.0,
         on_event: OnEvent | None = None,
     ) -> list[Deployed]:
         """Publish the decorated functions and classes in a file, or those of them that `names` says, all at once.
 
         Raises the first error in the order of the file, after every deploy has ended.
         """
-        file = Path(path)
-        declared = declared_functions(file)
-        if missing := set(names) - {function.declaration.name for function in declared}:
-            known = ", ".join(function.declaration.name for function in declared)
-            raise NotFound(f"{file} does not declare {', '.join(sorted(missing))}. It declares {known}.")
-        chosen = [function for function in declared if not names or function.declaration.name in names]
-        bundles = [bundle_file(file, function.attribute, function.declaration.include) for function in chosen]
-        deploys = [
-            self._publish(function.declaration, bundle, alias, team, message, on_event)
-            for function, bundle in zip(chosen, bundles, strict=True)
-        ]
+        bundled = bundled_functions(Path(path), names)
+        options = DeployOptions(alias, team, message, force, breaking, deadline_s)
+        deploys = [self._publish(each.declaration, each.bundle, options, on_event) for each in bundled]
         ended = await asyncio.gather(*deploys, return_exceptions=True)
         deployed = []
         for end in ended:
@@ -229,6 +231,26 @@ class Client(Releases):
                 raise end
             deployed.append(end)
         return deployed
+
+    @operation
+    async def deploy_bundled(
+        self, bundled: Bundled, options: DeployOptions, on_event: OnEvent | None = None
+    ) -> Deployed:
+        """Publish what `bundled_functions` found in a file."""
+        return await self._publish(bundled.declaration, bundled.bundle, options, on_event)
+
+    @operation
+    async def plan_file(
+        self, path: str | Path, names: Sequence[str] = (), *, alias: str = LIVE, team: str | None = None
+    ) -> list[Json]:
+        """What `deploy_file` would change, reuse and take, and who called it lately. Nothing is changed."""
+        plans = []
+        for each in bundled_functions(Path(path), names):
+            owner = await self._owner(each.declaration, team)
+            publish = publish_of(each.bundle, each.declaration.spec, DeployOptions(alias))
+            where = owner, each.declaration.name
+            plans.append(await plan(self._transport, self._remembered, *where, each.bundle, publish))
+        return plans
 
     # What is there
 
@@ -257,11 +279,24 @@ class Client(Releases):
         """The versions of a function, newest first, with state, author, commit and interface."""
         return list_of(await self._get(f"{await self._path_of(name)}/versions"), "versions")
 
+    @operation
+    async def version(self, name: str, version: int | str) -> Json:
+        """One version, by its number or by an alias that leads to it."""
+        return await self._version(name, version)
+
+    @operation
+    async def archive(self, name: str, version: int | str) -> Archive:
+        """The files of a version as they were deployed. For tokens of the function's team, and for admins."""
+        found = await self._version(name, version)
+        path = f"/v1/functions/{found['team']}/{found['name']}/versions/{found['version']}/bundle"
+        answer = await self._transport.send("GET", path, timeout_s=None)
+        return Archive(answer.content, str(found["bundle"]))
+
     # The registry
 
     @operation
     async def sql(self, query: str, parameters: Iterable[Any] = ()) -> Table:
-        """One SELECT on calls, logs, functions, versions, aliases and alias_moves; `?` stand for the parameters.
+        """One SELECT on calls, logs, functions, versions, aliases, deploys and more; `?` stand for the parameters.
 
         Raises `QueryError`.
         """
@@ -304,6 +339,14 @@ class Client(Releases):
         if function is not None:
             return Stream(self._sessions, self._follow(function, lines), None)
         return Stream(self._sessions, followed(self._transport, "/v1/logs", {"limit": lines}), None)
+
+    @operation
+    async def listen(self, function: str, on_log: LogListener) -> None:
+        """Tell `on_log`, on the client's own thread, of what calls of a function write from now on, for ever."""
+        async with contextlib.aclosing(self._follow(function, 0)) as batches:
+            async for batch in batches:
+                for event in batch:
+                    on_log(event["item"])
 
     # Tokens
 
@@ -369,15 +412,25 @@ class Client(Releases):
                 yield batch
 
     async def _publish(
-        self,
-        declaration: Declaration,
-        bundle: Bundle,
-        alias: str,
-        team: str | None,
-        message: str | None,
-        on_event: OnEvent | None,
+        self, declaration: Declaration, bundle: Bundle, options: DeployOptions, on_event: OnEvent | None
     ) -> Deployed:
-        owner = team or declaration.team or await self._own_team()
-        spec: Spec = declaration.spec
-        publish = publish_of(bundle, spec, check_alias(alias), message)
-        return await deploy(self._transport, check_team(owner), declaration.name, bundle, publish, on_event)
+        owner = await self._owner(declaration, options.team)
+        publish = publish_of(bundle, declaration.spec, options)
+        remembered = self._remembered
+        if options.force and remembered is not None:
+            remembered = remembered.blank()
+        return await deploy_over(self._transport, remembered, owner, declaration.name, bundle, publish, on_event)
+
+    async def _owner(self, declaration: Declaration, team: str | None) -> str:
+        return check_team(team or declaration.team or await self._own_team())
+
+    async def _version(self, name: str, version: int | str) -> Json:
+        path = await self._path_of(name)
+        if isinstance(version, str):
+            aliases = list_of(await self._get(path), "aliases")
+            found = next((alias["version"] for alias in aliases if alias["alias"] == version), None)
+            if found is None:
+                known = ", ".join(str(alias["alias"]) for alias in aliases) or "none"
+                raise NotFound(f"{name} has no alias {version}. It has: {known}.")
+            version = int(found)
+        return await self._get(f"{path}/versions/{version}")

@@ -102,6 +102,11 @@ class Home:
         return self.path / "cache"
 
     @property
+    def deployed(self) -> Path:
+        """What this user last deployed to which alias of which server."""
+        return self.path / "deployed"
+
+    @property
     def cluster_file(self) -> Path:
         """`{"name": …, "address": …, "dashboard": …}` of the cluster that this home started or joined."""
         return self.path / "cluster.json"

@@ -56,14 +56,19 @@ class Declared:
         *,
         team: str | None = None,
         message: str | None = None,
+        force: bool = False,
+        breaking: bool = False,
         client: Client | None = None,
     ) -> Deployed:
         """Publish the code as it is on disk now and move `alias` to it; returns when new calls are answered by it.
 
         Code that was deployed before makes no new version. Raises `ImportFailed`, with your own traceback, where the
-        code does not import on the server: then nothing changed there.
+        code does not import on the server, `Conflict` where somebody else deployed since you did, unless `force` says
+        to go over it, and `BreakingChange` where those who called it lately could not any more, unless it is meant to
+        be `breaking`: then nothing changed there.
         """
-        return (client or DEFAULT.get()).deploy(self, alias=alias, team=team, message=message)
+        client = client or DEFAULT.get()
+        return client.deploy(self, alias=alias, team=team, message=message, force=force, breaking=breaking)
 
     def __reduce__(self) -> str:
         # As for a plain function or class, a pickle says where to import it from.

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rayfaas import wire
 from rayfaas.bundle import Bundle
-from rayfaas.errors import NotFound, Unavailable, from_problem
-from rayfaas.git import commit_of, git
+from rayfaas.errors import Conflict, NotFound, Unavailable, from_problem
+from rayfaas.git import commit_of, git, holds
+from rayfaas.names import LIVE, check_alias
+from rayfaas.remembered import Remembered
 from rayfaas.spec import Provenance, Publish, Spec
 from rayfaas.transport import Transport
 
@@ -29,7 +31,7 @@ class Deployed:
     """What a deploy came to.
 
     `function` is `team/name`. `created` is False where this code had a version already. `took_ms` counts at the server;
-    `phases` are its parts, in milliseconds.
+    `phases` are its parts, in milliseconds. `revision` is the alias's, `replaced` the version that it led to before.
     """
 
     function: str
@@ -38,6 +40,20 @@ class Deployed:
     created: bool
     took_ms: float
     phases: dict[str, float]
+    revision: int = 0
+    replaced: int | None = None
+
+
+@dataclass(frozen=True)
+class DeployOptions:
+    """How a deploy is made. `force` goes over what somebody else deployed meanwhile, `breaking` over who is broken."""
+
+    alias: str = LIVE
+    team: str | None = None
+    message: str | None = None
+    force: bool = False
+    breaking: bool = False
+    deadline_s: float = 300.0
 
 
 async def deploy(
@@ -62,15 +78,58 @@ async def deploy(
     raise Unavailable("The connection broke during the deploy: `rayfaas versions` shows what became of it.")
 
 
-def publish_of(bundle: Bundle, spec: Spec, alias: str, message: str | None) -> Publish:
+async def deploy_over(
+    transport: Transport,
+    remembered: Remembered | None,
+    team: str,
+    name: str,
+    bundle: Bundle,
+    publish: Publish,
+    on_event: OnEvent | None = None,
+) -> Deployed:
+    """Deploy over what this user last knew of the alias, and remember what it leads to then.
+
+    What somebody else deployed meanwhile from a commit that is in the history of this code too is no `Conflict`.
+    """
+    if remembered is None:
+        return await deploy(transport, team, name, bundle, publish, on_event)
+    target = f"{team}/{name}@{publish.alias}"
+    publish = publish.model_copy(update={"expected": remembered.revision(transport.url, target)})
+    try:
+        deployed = await deploy(transport, team, name, bundle, publish, on_event)
+    except Conflict as conflict:
+        if not _is_held(bundle.path, conflict):
+            raise
+        publish = publish.model_copy(update={"expected": conflict.extra.get("revision")})
+        deployed = await deploy(transport, team, name, bundle, publish, on_event)
+    if deployed.revision:
+        remembered.remember(transport.url, target, deployed.revision)
+    return deployed
+
+
+def _is_held(path: Path, conflict: Conflict) -> bool:
+    """Whether the code at `path` has in it what the other deploy was made of: all of that is in a commit."""
+    commit = conflict.extra.get("git_commit")
+    if (
+        not conflict.extra.get("deployed")
+        or conflict.extra.get("git_dirty") is not False
+        or not isinstance(commit, str)
+    ):
+        return False
+    return holds(path if path.is_dir() else path.parent, commit)
+
+
+def publish_of(bundle: Bundle, spec: Spec, options: DeployOptions) -> Publish:
     """The body of the request that publishes a bundle."""
     return Publish(
         bundle=bundle.digest,
         entry=bundle.entry,
         spec=spec,
         syntax_digest=bundle.syntax_digest,
-        provenance=provenance(bundle.path, message),
-        alias=alias,
+        provenance=provenance(bundle.path, options.message),
+        alias=check_alias(options.alias),
+        deadline_s=options.deadline_s,
+        breaking=options.breaking,
     )
 
 
@@ -86,6 +145,14 @@ def provenance(path: Path, message: str | None = None) -> Provenance:
         python=platform.python_version(),
         message=message,
     )
+
+
+def told(deployed: Deployed) -> str:
+    """A deploy in one line."""
+    same = "" if deployed.created else " (unchanged code)"
+    was = f", it was {deployed.replaced}" if deployed.replaced not in (None, deployed.version) else ""
+    target = f"{deployed.function}:{deployed.version}"
+    return f"{target} is {deployed.alias}{same}{was}, after {deployed.took_ms:.0f} ms"
 
 
 async def _send_bundle(transport: Transport, bundle: Bundle) -> None:
@@ -104,6 +171,8 @@ def _deployed(event: dict[str, Any]) -> Deployed:
         created=event["created"],
         took_ms=event["took_ms"],
         phases=event["phases"],
+        revision=event.get("revision", 0),
+        replaced=event.get("replaced"),
     )
 
 

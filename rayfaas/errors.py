@@ -10,7 +10,8 @@
     ├── AccessError                Unauthenticated, Forbidden
     ├── NotFound                   no such function, version, alias, call or bundle
     ├── Conflict                   somebody else changed it first
-    ├── DeployError                ImportFailed, DeployTimeout: nothing changed, the old version serves on
+    ├── DeployError                nothing changed, the old version serves on
+    │   └── ImportFailed, DeployTimeout, BreakingChange
     ├── CallError                  the call itself could not be answered
     │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, NoCapacity
     │   └── ExecutorDied           OutOfMemory, NodeLost
@@ -185,6 +186,17 @@ class DeployTimeout(DeployError):
     status = 504
     title = "The deploy did not finish in time; what was live is still live"
     retryable = True
+
+
+class BreakingChange(DeployError):
+    """Those who called the function lately could not call it as it is now, or not read what it returns.
+
+    `extra["breaks"]` lists what breaks them, `extra["callers"]` who they are.
+    """
+
+    code = "breaking_change"
+    status = 409
+    title = "The deploy would break those who call the function; what was live is still live"
 
 
 class CallError(RayfaasError):

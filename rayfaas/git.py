@@ -26,3 +26,8 @@ def commit_of(directory: Path, patience_s: float = _PATIENCE_S) -> tuple[str | N
         return None, None
     changed = git(directory, "status", "--porcelain", "--untracked-files=no", patience_s=patience_s)
     return commit, None if changed is None else bool(changed)
+
+
+def holds(directory: Path, commit: str) -> bool:
+    """Whether what is checked out has this commit in its history."""
+    return git(directory, "merge-base", "--is-ancestor", commit, "HEAD") is not None

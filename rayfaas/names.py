@@ -120,6 +120,15 @@ def check_alias(alias: str) -> str:
     return alias
 
 
+def own_alias(principal: str) -> str:
+    """The alias of one person.
+
+    >>> own_alias("ada@example.org")
+    'dev-ada-example-org'
+    """
+    return f"dev-{re.sub('[^A-Za-z0-9_-]+', '-', principal)}"[:63]
+
+
 # Seeded by the system, and anew in a forked process. Not a system call for each id: they are unique, not secret.
 _random = random.Random()
 os.register_at_fork(after_in_child=_random.seed)

@@ -99,7 +99,11 @@ class Provenance(Frozen):
 
 
 class Publish(Frozen):
-    """The body of `POST /v1/functions/{team}/{name}/versions`."""
+    """The body of `POST /v1/functions/{team}/{name}/versions`.
+
+    `expected` is the revision of the alias that the deploy was made against: it is refused where somebody else has
+    moved the alias since. `breaking` allows what breaks those who call the function.
+    """
 
     bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     entry: Entry
@@ -108,11 +112,20 @@ class Publish(Frozen):
     provenance: Provenance = Provenance()
     alias: str = "live"
     deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    expected: Annotated[int, Field(ge=0)] | None = None
+    breaking: bool = False
 
     def content_digest(self) -> str:
         """The digest of what makes a version: code, entry and spec without its scaling."""
         spec = self.spec.model_dump(mode="json", exclude={"scaling"})
         return digest_of([self.bundle, self.entry.model_dump(mode="json"), spec])
+
+
+class Planned(Frozen):
+    """The body of `POST /v1/functions/{team}/{name}/plan`: what would be published, with the SHA-256 of each file."""
+
+    publish: Publish
+    files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
 
 
 def digest_of(value: Any) -> str:

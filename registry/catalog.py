@@ -10,6 +10,7 @@ from rayfaas.destination import Destination
 from rayfaas.errors import NotFound
 from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.deploys import DeployHistory
 from rayfaas.registry.rows import AliasRow, FunctionRow, InterfaceRow, RouteRow, Row, VersionRow, moment
 from rayfaas.registry.statements import load
 from rayfaas.spec import Publish, Scaling
@@ -22,6 +23,8 @@ class Catalog:
 
     def __init__(self, database: Database, aliases: Aliases) -> None:
         self._database, self._aliases = database, aliases
+        self.history = DeployHistory(database)
+        self.history.recover()
         self._run("fail_pending")  # deploys that the last controller did not finish
 
     def add_bundle(self, digest: str, size: int, actor: str) -> None:

@@ -31,6 +31,7 @@ class Registry:
         self.aliases = Aliases(database)
         self.canaries = Canaries(database, self.aliases)
         self.catalog = Catalog(database, self.aliases)
+        self.deploys = self.catalog.history
         self.access = Access(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)

@@ -197,6 +197,33 @@ class CanaryRow(msgspec.Struct, frozen=True):
         return self.plan.steps[self.step]
 
 
+class LastMove(msgspec.Struct, frozen=True):
+    """One move of an alias; `deployed` says that a deploy made it."""
+
+    version: int
+    revision: int
+    by: str
+    at: datetime
+    deployed: bool
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who called a function, of a class its `method`: how often, and when last."""
+
+    team: str
+    principal: str
+    method: str | None
+    calls: int
+    last: datetime
+
+
+class DeployTimes(msgspec.Struct, frozen=True):
+    """`median_s` of so many `deploys`; None where there were none."""
+
+    median_s: float | None
+    deploys: int
+
+
 class FunctionRow(msgspec.Struct, frozen=True):
     """A function and its aliases."""
 

@@ -52,6 +52,26 @@ CREATE TABLE IF NOT EXISTS store.alias_moves (
     PRIMARY KEY (team, name, alias, revision)
 );
 
+-- One row for each deploy that has ended, only ever added. `revision` is that of the alias which it moved, or found
+-- leading there already.
+CREATE TABLE IF NOT EXISTS store.deploys (
+    deploy VARCHAR NOT NULL,
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    alias VARCHAR,
+    revision INTEGER,
+    created BOOLEAN,
+    outcome VARCHAR NOT NULL,
+    code VARCHAR,
+    failure VARCHAR,
+    began_us BIGINT NOT NULL,
+    ended_us BIGINT NOT NULL,
+    deployed_by VARCHAR NOT NULL,
+    message VARCHAR,
+    phases JSON
+);
+
 CREATE TABLE IF NOT EXISTS store.tokens (
     id VARCHAR PRIMARY KEY,
     digest VARCHAR NOT NULL,

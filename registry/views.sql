@@ -58,6 +58,12 @@ SELECT team, name, team || '/' || name AS function, alias, revision, version,
        coalesce(undo, revision - 1) AS undo, make_timestamp(moved_us) AS moved_at, moved_by, reason, phases
 FROM store.alias_moves;
 
+-- name: deploys
+SELECT deploy, team, name, team || '/' || name AS function, version, alias, revision, created, outcome, code, failure,
+       make_timestamp(began_us) AS began_at, make_timestamp(ended_us) AS ended_at,
+       (ended_us - began_us) / 1000 AS took_ms, deployed_by, message, phases
+FROM store.deploys;
+
 -- name: shadow_calls
 SELECT c.call, s.call AS shadow_call, c.function, c.method, c.alias, c.version, s.version AS shadow_version, d.same,
        c.state, s.state AS shadow_state, c.code, s.code AS shadow_code, d.answer, d.shadow_answer,
@@ -111,7 +117,7 @@ LEFT JOIN (VALUES
     ('calls', 'calls of the canarys version in the step'),
     ('canary', 'the canary'),
     ('cluster', 'the Ray cluster that the call ran on'),
-    ('code', 'the code of the error that the call ended with; NULL: none'),
+    ('code', 'the code of the error that the call or deploy ended with; NULL: none'),
     ('code_digest', 'SHA-256 of the bundle that the code came in'),
     ('cold', 'whether it waited because no executor of its version was up'),
     ('cold_reason', 'why it did'),
@@ -119,15 +125,18 @@ LEFT JOIN (VALUES
     ('content_digest', 'SHA-256 of what makes a version: code, entry and spec'),
     ('context', 'what the caller''s program told of itself, as JSON: orchestrator, git, notebook, host, user'),
     ('cpu_seconds', 'CPU time that the executor used during it'),
+    ('created', 'whether the deploy made the version; NULL: not known'),
     ('created_at', 'when it was first deployed'),
     ('created_by', 'who deployed it first'),
+    ('deploy', 'the id of the deploy'),
+    ('deployed_by', 'who deployed'),
     ('detail', 'more about it, as JSON'),
     ('duration_ms', 'from acceptance to end'),
     ('ended_at', 'when it ended'),
     ('environment_digest', 'SHA-256 of the Python and the packages that it ran with'),
     ('errors', 'those of them that failed'),
     ('executor', 'the process that ran it'),
-    ('failure', 'why no executor could import it'),
+    ('failure', 'why the deploy failed, or no executor could import the version'),
     ('flow', 'the Prefect flow or Airflow DAG that called'),
     ('flow_run', 'and which run of it'),
     ('function', 'team/name'),
@@ -149,11 +158,11 @@ LEFT JOIN (VALUES
     ('name', 'the function without its team'),
     ('node', 'the Ray node that the call ran on'),
     ('orchestrator', 'prefect, airflow or github, where one of them called; NULL: what ran outside of any'),
-    ('outcome', 'what became of the step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
+    ('outcome', 'of a deploy: SUCCEEDED, FAILED, CANCELLED by who deployed, INTERRUPTED by the end of the controller; of a canary''s step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
     ('owner', 'the team whose function was called'),
     ('p99_ms', 'p99 of the versions successful calls that were not cold'),
     ('parent', 'the call that made this one'),
-    ('phases', 'milliseconds of each step of the deploy that moved it, as JSON'),
+    ('phases', 'milliseconds of each step of the deploy, as JSON'),
     ('plan', 'what the canary is to do, as JSON'),
     ('priority', 'which goes first where calls wait'),
     ('published_at', 'when it was deployed'),
@@ -188,6 +197,7 @@ LEFT JOIN (VALUES
     ('task', 'the task of the flow that called'),
     ('team', 'of a call: the caller''s, or that which began the chain; else the owner'),
     ('text', 'what was written'),
+    ('took_ms', 'from the request to the end of the deploy'),
     ('type', 'in SQL'),
     ('undo', 'the revision that a rollback returns to; 0: none'),
     ('version', '1, 2, 3 …'),

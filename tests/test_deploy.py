@@ -13,10 +13,11 @@ import pytest
 
 from rayfaas.bundle import Bundle, bundle_file
 from rayfaas.config import ClientConfig
-from rayfaas.deploy import Deployed, deploy, provenance, publish_of
+from rayfaas.deploy import Deployed, DeployOptions, deploy, deploy_over, provenance, publish_of
 from rayfaas.errors import (
     AccessError,
     BodyTooLarge,
+    Conflict,
     DeployTimeout,
     Forbidden,
     ImportFailed,
@@ -24,6 +25,7 @@ from rayfaas.errors import (
     Unavailable,
     to_problem,
 )
+from rayfaas.remembered import Remembered
 from rayfaas.spec import Publish, Spec
 from rayfaas.transport import Transport
 from tests.scripted_server import Handler, Reply, Request, ScriptedServer, refusing, routes, streaming
@@ -64,7 +66,7 @@ async def unknown(_: Request, reply: Reply) -> None:
 
 async def deployed(handler: Handler, bundle: Bundle, **options: Any) -> Deployed:
     async with talking({VERSIONS: handler}, bundle) as (transport, _):
-        return await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), "live", None), **options)
+        return await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()), **options)
 
 
 async def test_a_bundle_that_the_server_lacks_is_sent_whole(bundle: Bundle) -> None:
@@ -73,7 +75,7 @@ async def test_a_bundle_that_the_server_lacks_is_sent_whole(bundle: Bundle) -> N
         transport,
         server,
     ):
-        await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), "live", None))
+        await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
     assert [request.method for request in server.requests] == ["HEAD", "PUT", "POST"]
     assert server.requests[1].body == bundle.archive
     assert server.requests[1].headers["content-type"] == "application/zip"
@@ -81,7 +83,9 @@ async def test_a_bundle_that_the_server_lacks_is_sent_whole(bundle: Bundle) -> N
 
 async def test_a_bundle_that_is_known_is_not_sent_again(bundle: Bundle) -> None:
     async with talking({VERSIONS: streaming(LIVE)}, bundle) as (transport, server):
-        await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(timeout_s=7), "prod", "why"))
+        await deploy(
+            transport, "t", "f", bundle, publish_of(bundle, Spec(timeout_s=7), DeployOptions("prod", message="why"))
+        )
     assert [request.method for request in server.requests] == ["HEAD", "POST"]
     published = Publish.model_validate_json(server.requests[1].body)
     assert (published.bundle, published.syntax_digest, published.entry) == (
@@ -129,7 +133,7 @@ async def test_a_connection_that_breaks_during_a_deploy_is_unavailable_and_nothi
 
     async with talking({VERSIONS: dies}, bundle) as (transport, server):
         with pytest.raises(Unavailable):
-            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), "live", None))
+            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
     assert [request.method for request in server.requests] == ["HEAD", "POST"]
 
 
@@ -138,7 +142,7 @@ async def test_a_bundle_that_is_refused_is_not_published(bundle: Bundle) -> None
     table = {f"HEAD /v1/bundles/{digest}": unknown, f"PUT /v1/bundles/{digest}": refusing(BodyTooLarge("too big"))}
     async with talking(table, bundle) as (transport, server):
         with pytest.raises(BodyTooLarge, match="too big"):
-            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), "live", None))
+            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
     assert [request.method for request in server.requests] == ["HEAD", "PUT"]
 
 
@@ -148,7 +152,7 @@ async def test_a_server_that_is_no_rayfaas_is_told_at_the_first_request(bundle: 
 
     async with talking({f"HEAD /v1/bundles/{bundle.digest}": nginx}, bundle) as (transport, server):
         with pytest.raises(ProtocolError, match="405"):
-            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), "live", None))
+            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
     assert len(server.requests) == 1
 
 
@@ -213,3 +217,79 @@ def test_a_machine_without_git_deploys_all_the_same(repository: Path, monkeypatc
 def test_no_credentials_of_a_remote_are_told(repository: Path, remote: str, told: str) -> None:
     git(repository, "remote", "add", "origin", remote)
     assert provenance(repository).git_remote == told
+
+
+# Two people at once
+
+
+def went_live(revision: int) -> Handler:
+    return streaming({**LIVE, "revision": revision, "replaced": 2})
+
+
+async def over(server: ScriptedServer, bundle: Bundle, remembered: Remembered | None) -> Deployed:
+    transport = Transport(ClientConfig(server.url, "rf_x"))
+    try:
+        publish = publish_of(bundle, Spec(), DeployOptions())
+        return await deploy_over(transport, remembered, "t", "f", bundle, publish)
+    finally:
+        await transport.aclose()
+
+
+def published(server: ScriptedServer) -> list[int | None]:
+    """What each request said that it was made from."""
+    return [request.json()["expected"] for request in server.requests if request.method == "POST"]
+
+
+async def test_a_deploy_says_what_the_last_one_from_here_came_to(bundle: Bundle, tmp_path: Path) -> None:
+    remembered = Remembered(tmp_path / "home" / "deployed")
+    with ScriptedServer(routes({f"HEAD /v1/bundles/{bundle.digest}": {}, VERSIONS: went_live(7)})) as server:
+        assert (await over(server, bundle, remembered)).revision == 7
+        assert (await over(server, bundle, remembered)).replaced == 2
+        await over(server, bundle, remembered.blank())
+        await over(server, bundle, None)
+    assert published(server) == [None, 7, None, None]
+
+
+@pytest.mark.parametrize(
+    ("told", "attempts"),
+    [
+        ({}, 2),
+        ({"git_dirty": True}, 1),
+        ({"git_dirty": None}, 1),
+        ({"git_commit": None}, 1),
+        ({"git_commit": "0" * 40}, 1),
+        ({"deployed": False}, 1),
+    ],
+)
+async def test_what_somebody_else_deployed_from_a_commit_that_is_here_too_is_no_conflict(
+    bundle: Bundle, tmp_path: Path, told: dict[str, Any], attempts: int
+) -> None:
+    commit = committed(bundle.path.parent)
+    conflict = Conflict(
+        "bob was faster", **{"revision": 9, "deployed": True, "git_commit": commit, "git_dirty": False, **told}
+    )
+
+    async def versions(request: Request, reply: Reply) -> None:
+        await (went_live(10) if request.json()["expected"] == 9 else refusing(conflict))(request, reply)
+
+    remembered = Remembered(tmp_path / "deployed")
+    with ScriptedServer(routes({f"HEAD /v1/bundles/{bundle.digest}": {}, VERSIONS: versions})) as server:
+        if attempts == 1:
+            with pytest.raises(Conflict, match="bob was faster"):
+                await over(server, bundle, remembered)
+        else:
+            assert (await over(server, bundle, remembered)).revision == 10
+    assert published(server) == [None, 9][:attempts]
+
+
+def committed(directory: Path) -> str:
+    """Its commit, which has another after it."""
+    for arguments in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "x"],
+        ["-c", "user.name=x", "-c", "user.email=x@y", "commit", "-qm", "y", "--allow-empty"],
+    ):
+        subprocess.run(["git", "-C", str(directory), *arguments], check=True)
+    found = subprocess.run(["git", "-C", str(directory), "rev-parse", "HEAD~"], check=True, capture_output=True)
+    return found.stdout.decode().strip()

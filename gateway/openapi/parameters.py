@@ -33,6 +33,7 @@ PARAMETERS: dict[str, Schema] = {
     "team": _parameter("path", "team", _text(names.TEAM), "A team."),
     "name": _parameter("path", "name", _text(names.NAME), "A function of it."),
     "alias": _parameter("path", "alias", _text(names.ALIAS), "An alias of that."),
+    "version": _parameter("path", "version", {**WHOLE, "minimum": 1, "maximum": 999_999_999}, "A version of that."),
     "digest": _parameter("path", "digest", _text("[0-9a-f]{64}"), "SHA-256 of the archive."),
     "token_id": _parameter("path", "token_id", TEXT, "A token's id."),
     "cluster": _parameter("path", "cluster", _text(names.CLUSTER), "A cluster."),

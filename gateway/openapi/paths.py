@@ -55,6 +55,7 @@ _EVENTS = {
     "description": "One DeployEvent a line.",
     "content": {NDJSON: {"schema": TEXT, "x-item-schema": reference("DeployEvent")}},
 }
+_FILES = {"description": "A ZIP archive.", "content": {"application/zip": {"schema": {**TEXT, "format": "binary"}}}}
 _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
 _LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
 _CONFLICT, _FAILED = problems(409), problems(422)
@@ -99,6 +100,17 @@ def api_paths() -> dict[str, Schema]:
             "post": operation(
                 "publish", "functions", "Deploy", _EVENTS, *of, body=reference("Publish"), more=_CONFLICT | _FAILED
             ),
+        },
+        f"{_FUNCTION}/versions/{{version}}": {
+            "get": operation("version", "functions", "One version", reference("Version"), *of, "version")
+        },
+        f"{_FUNCTION}/versions/{{version}}/bundle": {
+            "get": operation("version_bundle", "functions", "Its files, as deployed", _FILES, *of, "version")
+        },
+        f"{_FUNCTION}/plan": {
+            "post": operation(
+                "plan", "functions", "What a deploy would change", reference("Plan"), *of, body=reference("Planned")
+            )
         },
         **release_paths(f"{_FUNCTION}/aliases"),
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},

@@ -7,7 +7,7 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Move
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.rights import ROLES
-from rayfaas.spec import Publish
+from rayfaas.spec import Planned
 
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
@@ -35,7 +35,7 @@ _STATES = ["WAITING", "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED"
 _CAUSE = record(exception=TEXT, message=TEXT)
 _FAULT = record("msg type", loc=array(ANYTHING), msg=TEXT, type=TEXT)
 
-_PUBLISH = Publish.model_json_schema(ref_template="#/components/schemas/{model}")
+_PLANNED = Planned.model_json_schema(ref_template="#/components/schemas/{model}")
 _MOVE = Move.model_json_schema(ref_template="#/components/schemas/{model}")
 _CANARY = CanaryPlan.model_json_schema(ref_template="#/components/schemas/{model}")
 _ARMS = array(record(version=WHOLE, weight=NUMBER))
@@ -43,11 +43,11 @@ _SHADOW = nullable(record(version=WHOLE, share=NUMBER))
 _FIGURES = record(calls=WHOLE, errors=WHOLE, p99_ms=nullable(NUMBER))
 
 SCHEMAS: dict[str, Schema] = {
-    **_PUBLISH["$defs"],
+    **_PLANNED["$defs"],
     **_MOVE["$defs"],
     "Move": {key: value for key, value in _MOVE.items() if key != "$defs"},
     "CanaryPlan": _CANARY,
-    "Publish": {key: value for key, value in _PUBLISH.items() if key != "$defs"},
+    "Planned": {key: value for key, value in _PLANNED.items() if key != "$defs"},
     "Problem": {
         "description": "RFC 9457. `code` is stable; `retryable` says whether the same request may do better later.",
         **record(
@@ -187,6 +187,22 @@ SCHEMAS: dict[str, Schema] = {
         published_by=TEXT,
         interface=ANYTHING,
         failure=nullable(TEXT),
+    ),
+    "Plan": record(
+        function=TEXT,
+        alias=TEXT,
+        revision=WHOLE,
+        before=nullable({"type": "object"}),
+        version=nullable(WHOLE),
+        created=YES_OR_NO,
+        starts=YES_OR_NO,
+        bundle_known=YES_OR_NO,
+        environment_known=YES_OR_NO,
+        shape_known=YES_OR_NO,
+        files=record(added=array(TEXT), removed=array(TEXT), changed=array(TEXT)),
+        settings=array(record(field=TEXT, before=ANYTHING, after=ANYTHING)),
+        callers=array(record(team=TEXT, principal=TEXT, method=nullable(TEXT), calls=WHOLE, last=TIME)),
+        expected=record(seconds=nullable(NUMBER), deploys=WHOLE, of={"enum": ["function", "all"]}),
     ),
     "DeployEvent": {
         "description": "`event` is `published`, a step of the start, `live`, or at last `error` with its `problem`.",

@@ -46,7 +46,7 @@ def call(
 
         rayfaas call area 2 height=3
     """
-    args, kwargs = _given(data) if data is not None else _parsed(arguments)
+    args, kwargs = given_arguments(data) if data is not None else _parsed(arguments)
     if data is not None and arguments:
         raise click.UsageError("Give the arguments by --data or one by one, not both.")
     options = CallOptions(timeout_s, team=team, priority=priority)
@@ -55,10 +55,10 @@ def call(
             show_json(asdict(client.validate(target, args, kwargs, options)))
             return
         if not stream and not debug:
-            show_json(client.answer(target, args, kwargs, options, _show_log if follow else None))
+            show_json(client.answer(target, args, kwargs, options, show_log if follow else None))
             return
         answer = partial(_answer_debugger, client) if debug else None
-        for item in client.stream(target, args, kwargs, options, _show_log, answer):
+        for item in client.stream(target, args, kwargs, options, show_log, answer):
             show_json(item)
             sys.stdout.flush()
 
@@ -89,7 +89,8 @@ def _parsed(arguments: tuple[str, ...]) -> tuple[tuple[Any, ...], dict[str, Any]
     return tuple(args), kwargs
 
 
-def _given(data: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def given_arguments(data: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Of `--data`: JSON, @FILE, or - for stdin. An object is arguments by name, anything else the single one."""
     text = _read(data)
     try:
         value = json.loads(text)
@@ -109,5 +110,6 @@ def _read(data: str) -> str:
         raise click.UsageError(f"{data[1:]} can't be read: {error.strerror}") from None
 
 
-def _show_log(line: dict[str, Any]) -> None:
+def show_log(line: dict[str, Any]) -> None:
+    """What a call wrote, on stderr."""
     click.echo(line.get("text", ""), err=True, nl=not str(line.get("text", "")).endswith("\n"))

@@ -9,8 +9,9 @@ import click
 from rich.status import Status
 
 from rayfaas.cli.output import STDERR, json_option, show_json
+from rayfaas.cli.plan import show_plan
 from rayfaas.client import Client
-from rayfaas.deploy import Deployed
+from rayfaas.deploy import Deployed, told
 
 
 @click.command()
@@ -19,9 +20,22 @@ from rayfaas.deploy import Deployed
 @click.option("--alias", default="live", show_default=True, help="The alias to move to the new version.")
 @click.option("--team", help="The team that owns the functions, if their decorators do not say; else the token's.")
 @click.option("-m", "--message", help="Why; kept with the version.")
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would change and who calls it, and change nothing.")
+@click.option("--force", is_flag=True, help="Also over what somebody else deployed since you did.")
+@click.option("--breaking", is_flag=True, help="Also where it breaks who called it in the last 30 days.")
+@click.option("--timeout", "deadline_s", type=float, default=300.0, show_default=True, help="Seconds it may take.")
 @json_option
 def deploy(
-    file: Path, names: tuple[str, ...], alias: str, team: str | None, message: str | None, as_json: bool
+    file: Path,
+    names: tuple[str, ...],
+    alias: str,
+    team: str | None,
+    message: str | None,
+    only_plan: bool,
+    force: bool,
+    breaking: bool,
+    deadline_s: float,
+    as_json: bool,
 ) -> None:
     """Publish the functions in FILE that are decorated with @rayfaas.function, and the classes with @rayfaas.cls.
 
@@ -29,16 +43,36 @@ def deploy(
 
     Returns when new calls are answered by the new code. Where it does not import, nothing changes.
     """
+    if only_plan:
+        _plan(file, names, alias, team, as_json)
+        return
     with Client() as client, STDERR.status(f"Deploying {file.name} …") as status:
         deployed = client.deploy_file(
-            file, names, alias=alias, team=team, message=message, on_event=lambda event: _progress(status, event)
+            file,
+            names,
+            alias=alias,
+            team=team,
+            message=message,
+            force=force,
+            breaking=breaking,
+            deadline_s=deadline_s,
+            on_event=lambda event: _progress(status, event),
         )
     if as_json:
         show_json([_as_json(each) for each in deployed])
         return
     for each in deployed:
-        same = "" if each.created else " (unchanged code)"
-        click.echo(f"{each.function}:{each.version} is {each.alias}{same}, after {each.took_ms:.0f} ms")
+        click.echo(told(each))
+
+
+def _plan(file: Path, names: tuple[str, ...], alias: str, team: str | None, as_json: bool) -> None:
+    with Client() as client:
+        plans = client.plan_file(file, names, alias=alias, team=team)
+    if as_json:
+        show_json(plans)
+        return
+    for each in plans:
+        show_plan(each)
 
 
 def _progress(status: Status, event: dict[str, Any]) -> None:
@@ -54,4 +88,6 @@ def _as_json(deployed: Deployed) -> dict[str, Any]:
         "created": deployed.created,
         "took_ms": deployed.took_ms,
         "phases": deployed.phases,
+        "revision": deployed.revision,
+        "replaced": deployed.replaced,
     }

@@ -35,7 +35,10 @@ def functions(as_json: bool) -> None:
 @click.argument("function")
 @json_option
 def versions(function: str, as_json: bool) -> None:
-    """List the versions of FUNCTION, newest first: when, by whom, from which commit."""
+    """List the versions of FUNCTION, newest first: when, by whom, from which commit and Python, and their digests.
+
+    A commit with + had files that differ from it.
+    """
     with Client() as client:
         found = client.versions(function)
     if as_json:
@@ -47,6 +50,8 @@ def versions(function: str, as_json: bool) -> None:
         "published": "PUBLISHED",
         "by": "BY",
         "commit": "COMMIT",
+        "python": "PYTHON",
+        "digest": "DIGEST",
         "message": "MESSAGE",
         "failure": "FAILURE",
     }
@@ -67,6 +72,8 @@ def _version(row: dict[str, Any]) -> dict[str, Any]:
         "published": when(row["published_at"]),
         "by": row["published_by"],
         "commit": f"{commit[:10]}{'+' if provenance.get('git_dirty') else ''}" if commit else "",
+        "python": provenance.get("python"),
+        "digest": row["content_digest"][:12],
         "message": provenance.get("message"),
         "failure": (row["failure"] or "").partition("\n")[0],
     }

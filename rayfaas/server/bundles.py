@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from rayfaas.errors import BadRequest, NotFound
+from rayfaas.errors import BadRequest, NotFound, Unavailable
 
 
 class BundleStore:
@@ -20,10 +20,18 @@ class BundleStore:
         return self._path(digest).is_file()
 
     def put(self, digest: str, archive: bytes) -> None:
-        """Raises `BadRequest` where the archive is not what its digest says."""
+        """Raises `BadRequest` where the archive is not what its digest says, `Unavailable` where it can't be kept."""
         if hashlib.sha256(archive).hexdigest() != digest:
             raise BadRequest("The bundle's SHA-256 is not the one in its address; was it cut off on the way?")
-        path = self._path(digest)
+        try:
+            self._write(self._path(digest), archive)
+        except OSError as error:
+            raise Unavailable(
+                f"The server can't keep the bundle: {error.strerror}. Nothing is changed; make room where its bundles "
+                "are, then deploy again."
+            ) from None
+
+    def _write(self, path: Path, archive: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd, scratch = tempfile.mkstemp(dir=path.parent)
         try:

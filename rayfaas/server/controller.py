@@ -36,15 +36,17 @@ from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
+from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import TICK_S, Placement
+from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
-from rayfaas.spec import Publish, parse
+from rayfaas.spec import Planned, Publish, parse
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -77,6 +79,9 @@ class Controller(Service):
                 "functions": self.functions,
                 "function": self.function,
                 "versions": self.versions,
+                "version": self.version,
+                "version_bundle": self.version_bundle,
+                "plan": self.plan,
                 "interfaces": self.interfaces,
                 "sql": self.sql,
                 "usage": self.usage,
@@ -106,7 +111,9 @@ class Controller(Service):
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways)
         self.methods |= self._spawned.methods | self._clusters.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
-        self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet)
+        guard = Guard(self._store, self._journals.load)
+        self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet, guard)
+        self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
         self._background: set[asyncio.Task[None]] = set()
@@ -290,6 +297,18 @@ class Controller(Service):
     async def versions(self, link: Link, team: str, name: str) -> list[Any]:
         self._catalog.existing(f"{team}/{name}")
         return [_plain(row) for row in await self._store.query(self._store.registry.catalog.versions, team, name)]
+
+    async def version(self, link: Link, team: str, name: str, version: int) -> Any:
+        self._catalog.existing(f"{team}/{name}")
+        return _plain(await self._store.query(self._store.registry.deploys.version, team, name, version))
+
+    async def version_bundle(self, link: Link, team: str, name: str, version: int) -> bytes:
+        found = await self._store.query(self._store.registry.deploys.version, team, name, version)
+        return await asyncio.to_thread(self._bundles.get, found.bundle)
+
+    async def plan(self, link: Link, team: str, name: str, planned: dict[str, Any]) -> dict[str, Any]:
+        request: Planned = parse(Planned, planned, "The plan")
+        return await self._plans.plan(team, name, request)
 
     async def interfaces(self, link: Link) -> list[Any]:
         return [_plain(row) for row in await self._store.query(self._store.registry.catalog.interfaces)]

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from rayfaas.errors import NotFound, RayfaasError
+from rayfaas.errors import DeployTimeout, NotFound
+from rayfaas.registry.rows import VersionRow
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Function, Version, methods_of
+from rayfaas.server.deploy import Deploy, outcome_of, reason_of, whole
 from rayfaas.server.fleet import Fleet
+from rayfaas.server.guard import Guard
 from rayfaas.server.placement import Placement, Progress
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.spec import Publish
 
 Event = dict[str, Any]
+Events = AsyncGenerator[Event, None]
 
 # How long a deploy says nothing.
 QUIET_S = 10.0
+# How long after its deadline the answer to a part of a deploy is waited for.
+HANG_S = 10.0
 
 
 class Deploys:
@@ -36,15 +42,18 @@ class Deploys:
         placement: Placement,
         swaps: Swaps,
         fleet: Fleet,
+        guard: Guard,
     ) -> None:
         self._store, self._bundles, self._catalog = store, bundles, catalog
         self._placement, self._swaps, self._fleet = placement, swaps, fleet
+        self._guard = guard
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, team: str, name: str, publish: Publish, actor: str) -> AsyncIterator[Event]:
         """The events of one deploy, the last of them `live`. Raises where it fails: then nothing changed for callers.
 
-        Code that is deployed already makes no new version: its alias moves.
+        Code that is deployed already makes no new version: its alias moves. Who stops listening before it is live has
+        given it up.
         """
         if not self._bundles.has(publish.bundle):
             raise NotFound(f"Bundle {publish.bundle[:12]} is not on this server: send it first.", bundle=publish.bundle)
@@ -52,63 +61,88 @@ class Deploys:
         if cluster is not None and cluster not in self._fleet.joined:
             known = ", ".join(sorted(self._fleet.joined)) or "none yet"
             raise NotFound(f"There is no cluster {cluster!r} to run {team}/{name} on. There are: {known}.")
-        async with self.locks[f"{team}/{name}"]:
-            clock = _Stopwatch()
-            catalog = self._store.registry.catalog
-            environment = self._fleet.environment()
-            row, created = await self._store.write(catalog.publish, team, name, publish, actor, environment)
-            version = Version.of(row)
-            clock.lap("publish_ms")
-            yield {"event": "published", "version": version.number, "created": created}
-            try:
-                async for event in self._make_live(version, row.state == "ACTIVE", publish, actor, clock):
+        deploy = Deploy(team, name, publish, actor)
+        lock = self.locks[deploy.function]
+        await self._wait_for_turn(lock, deploy)
+        try:
+            async with aclosing(self._run(deploy)) as events:
+                async for event in events:
                     yield event
-            except BaseException as error:
-                reason = error.detail if isinstance(error, RayfaasError) else f"interrupted: {type(error).__name__}"
-                await asyncio.shield(self._store.write(catalog.fail, team, name, version.number, reason, actor))
-                raise
-            yield {
-                "event": "live",
-                "function": version.function,
-                "version": version.number,
-                "alias": publish.alias,
-                "created": created,
-                "took_ms": clock.total_ms(),
-                "phases": clock.laps,
-            }
+        finally:
+            lock.release()
+        try:
+            yield deploy.live()
+        finally:
+            await whole(self._record(deploy, "SUCCEEDED"))
 
-    async def _make_live(
-        self, version: Version, was_active: bool, publish: Publish, actor: str, clock: _Stopwatch
-    ) -> AsyncIterator[Event]:
-        function = self._catalog.function(version.function)
-        async with self._swaps.swap(function, publish.alias, version) as swap:
-            if swap is not None:
-                async for event in _told(partial(swap.clear, publish.deadline_s)):
+    async def _wait_for_turn(self, lock: asyncio.Lock, deploy: Deploy) -> None:
+        try:
+            await asyncio.wait_for(lock.acquire(), deploy.publish.deadline_s)
+        except asyncio.TimeoutError:
+            raise DeployTimeout(
+                f"Another deploy of {deploy.function} was still under way after {deploy.publish.deadline_s:.0f} s."
+            ) from None
+
+    async def _run(self, deploy: Deploy) -> Events:
+        function = self._catalog.function(deploy.function)
+        await self._guard.check_expected(deploy, function)
+        try:
+            row = await whole(self._publish(deploy))
+            yield {"event": "published", "version": row.version, "created": deploy.created}
+            async with aclosing(self._make_live(deploy, function, row)) as events:
+                async for event in events:
                     yield event
-                clock.lap("swap_ms")
-            interface: dict[str, Any] | None = None
-            if not was_active:
-                async for event in _told(partial(self._placement.start, version, publish.deadline_s)):
-                    if event["event"] == "done":
-                        interface = event["result"]["interface"]
-                    else:
+        except BaseException as error:
+            if deploy.revision is not None:
+                await whole(self._record(deploy, "SUCCEEDED"))
+            elif deploy.version is not None:
+                await whole(self._fail(deploy, function, error))
+            raise
+
+    async def _publish(self, deploy: Deploy) -> VersionRow:
+        publish, environment = deploy.publish, self._fleet.environment()
+        row, deploy.created = await self._store.write(
+            self._store.registry.catalog.publish, deploy.team, deploy.name, publish, deploy.actor, environment
+        )
+        deploy.version = Version.of(row)
+        deploy.clock.lap("publish_ms")
+        return row
+
+    async def _make_live(self, deploy: Deploy, function: Function, row: VersionRow) -> Events:
+        version, interface = Version.of(row), row.interface
+        # Asked while the executor starts: the deploy does not wait for it.
+        before = asyncio.ensure_future(self._guard.interfaces(function, deploy.publish.alias))
+        async with self._swaps.swap(function, deploy.publish.alias, version) as swap:
+            if swap is not None:
+                async with aclosing(_told(partial(swap.clear, deploy.left_s()), deploy.left_s())) as events:
+                    async for event in events:
                         yield event
+                deploy.clock.lap("swap_ms")
+            if row.state != "ACTIVE":
+                starting = partial(self._placement.start, version, deploy.left_s())
+                async with aclosing(_told(starting, deploy.left_s())) as events:
+                    async for event in events:
+                        if event["event"] == "done":
+                            interface = event["result"]["interface"]
+                        else:
+                            yield event
                 version = replace(version, methods=methods_of(interface))
-                clock.lap("start_ms")
-            await self._activate(function, version, interface, publish, actor, clock)
+                deploy.clock.lap("start_ms")
+            await self._guard.check_callers(deploy, await before, interface)
+            await whole(self._go_live(deploy, function, version, interface))
+
+    async def _go_live(
+        self, deploy: Deploy, function: Function, version: Version, interface: dict[str, Any] | None
+    ) -> None:
+        await self._activate(deploy, function, version, interface)
         await self._announce(function)
-        clock.lap("announce_ms")
+        deploy.clock.lap("announce_ms")
         self._placement.deployment_needed(version)
 
     async def _activate(
-        self,
-        function: Function,
-        version: Version,
-        interface: dict[str, Any] | None,
-        publish: Publish,
-        actor: str,
-        clock: _Stopwatch,
+        self, deploy: Deploy, function: Function, version: Version, interface: dict[str, Any] | None
     ) -> None:
+        publish = deploy.publish
         alias = await self._store.write(
             self._store.registry.catalog.activate,
             function.team,
@@ -116,16 +150,31 @@ class Deploys:
             version.number,
             interface,
             publish.alias,
-            actor,
+            deploy.actor,
             publish.provenance.message or "deploy",
-            clock.laps,
+            deploy.clock.laps,
             publish.spec.scaling,
         )
         function.scaling = publish.spec.scaling
         function.versions[version.number] = version
+        before = function.aliases.get(alias.alias)
+        deploy.replaced = before.version if before is not None else None
         function.aliases[alias.alias] = alias
         function.kept.pop(alias.alias, None)
-        clock.lap("activate_ms")
+        deploy.revision = alias.revision
+        deploy.clock.lap("activate_ms")
+
+    async def _fail(self, deploy: Deploy, function: Function, error: BaseException) -> None:
+        """Nothing leads to the version; what was started for it ends."""
+        assert deploy.version is not None
+        where = deploy.team, deploy.name, deploy.version.number
+        await self._store.write(self._store.registry.catalog.fail, *where, reason_of(error), deploy.actor)
+        await self._record(deploy, outcome_of(error), error)
+        self._placement.retire(function)
+
+    async def _record(self, deploy: Deploy, outcome: str, error: BaseException | None = None) -> None:
+        row = deploy.row(outcome, error)
+        await self._store.write(self._store.registry.deploys.add, deploy.team, deploy.name, **row)
 
     async def _announce(self, function: Function) -> None:
         """Every gateway has it in force; then the executors that no alias leads to may end."""
@@ -133,14 +182,17 @@ class Deploys:
         self._placement.retire(function)
 
 
-async def _told(work: Callable[[Progress], Coroutine[Any, Any, Any]]) -> AsyncIterator[Event]:
-    """Progress while it goes on, then `done`, with what it returned unless that is nothing."""
+async def _told(work: Callable[[Progress], Coroutine[Any, Any, Any]], deadline_s: float) -> Events:
+    """Progress while it goes on, then `done`, with what it returned unless that is nothing.
+
+    What has a deadline of its own and has not ended well after it hears no answer from somewhere: `DeployTimeout`.
+    """
     progress: asyncio.Queue[Event] = asyncio.Queue()
 
     def tell(phase: str, detail: str) -> None:
         progress.put_nowait({"event": "progress", "phase": phase, "detail": detail})
 
-    working = asyncio.ensure_future(work(tell))
+    working = asyncio.ensure_future(asyncio.wait_for(work(tell), deadline_s + HANG_S))
     working.add_done_callback(lambda _: progress.put_nowait({"event": "done"}))
     try:
         last: Event = {"event": "progress", "phase": "start", "detail": "starting an executor"}
@@ -149,6 +201,10 @@ async def _told(work: Callable[[Progress], Coroutine[Any, Any, Any]]) -> AsyncIt
         result = working.result()
         if result is not None:
             yield {"event": "done", "result": result}
+    except asyncio.TimeoutError:
+        raise DeployTimeout(
+            f"The cluster did not answer within {deadline_s:.0f} s. `rayfaas status` shows it."
+        ) from None
     finally:
         working.cancel()
 
@@ -159,19 +215,3 @@ async def _next_or(progress: asyncio.Queue[Event], last: Event) -> Event:
         return await asyncio.wait_for(progress.get(), QUIET_S)
     except asyncio.TimeoutError:
         return last
-
-
-class _Stopwatch:
-    """Milliseconds of each phase."""
-
-    def __init__(self) -> None:
-        self._started = self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = round((now - self._last) * 1000, 2)
-        self._last = now
-
-    def total_ms(self) -> float:
-        return round((time.perf_counter() - self._started) * 1000, 2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rayfaas.errors import ImportFailed, to_problem
 from tests.cli.terminal import Terminal
-from tests.scripted_server import Handler, Reply, Request, answering, streaming
+from tests.scripted_server import Handler, Reply, Request, answering, routes, streaming
 
 SERVICE = "import rayfaas\n@rayfaas.function\ndef a(): ...\n@rayfaas.function(team='vision')\ndef b(): ...\n"
 
@@ -57,6 +58,8 @@ def test_names_alias_team_and_message_are_heeded(rayfaas: Terminal, file: Path) 
             "created": True,
             "took_ms": 12.4,
             "phases": {"import": 9.0},
+            "revision": 0,
+            "replaced": None,
         }
     ]
     body = next(request for request in rayfaas.requests if request.method == "POST").json()
@@ -110,3 +113,75 @@ def test_a_name_that_the_file_does_not_declare_is_not_found(rayfaas: Terminal, f
     code, _, err = rayfaas("deploy", file, "c")
     assert code == 3
     assert "It declares a, b." in err
+
+
+def test_what_it_is_to_go_over_and_how_long_it_may_take_is_said(rayfaas: Terminal, file: Path) -> None:
+    rayfaas.serve(deploys())
+    rayfaas("deploy", file, "a", "--force", "--breaking", "--timeout", "9")
+    body = rayfaas.requests[-1].json()
+    assert (body["expected"], body["breaking"], body["deadline_s"]) == (None, True, 9.0)
+
+
+PLAN: dict[str, Any] = {
+    "function": "nlp/a",
+    "alias": "live",
+    "revision": 4,
+    "before": {"version": 3, "revision": 4, "by": "ada", "at": "2026-11-27T10:00:00Z", "deployed": True},
+    "version": None,
+    "created": True,
+    "starts": True,
+    "bundle_known": False,
+    "environment_known": True,
+    "shape_known": True,
+    "files": {"added": ["x.py"], "removed": [], "changed": ["cli_service.py"]},
+    "settings": [{"field": "timeout_s", "before": 300.0, "after": 60.0}],
+    "callers": [
+        {"team": "blue", "principal": "eva", "method": None, "calls": 1200, "last": "2026-11-27T10:00:00+00:00"}
+    ],
+    "expected": {"seconds": 0.1234, "deploys": 7, "of": "function"},
+}
+
+
+def test_a_plan_is_told_and_changes_nothing(rayfaas: Terminal, file: Path) -> None:
+    rayfaas.serve(routes({"GET /v1/whoami": {"team": "nlp"}, "POST /v1/functions/nlp/a/plan": PLAN}))
+    code, out, err = rayfaas("deploy", file, "a", "--plan")
+    assert (code, err) == (0, "")
+    assert out.startswith("nlp/a@live: version 3, by ada ")
+    for told in (
+        "files        added x.py; changed cli_service.py",
+        "settings     timeout_s 300 → 60",
+        "shape        the same",
+        "reused       environment",
+        "callers      1,200 calls in 30 days",
+        "eva (blue), 1,200 calls",
+        "expected     0.12 s, the median of the last 7 deploys of this function",
+    ):
+        assert told in out
+    assert [request.method for request in rayfaas.requests] == ["GET", "POST"]
+    assert set(rayfaas.requests[-1].json()["files"]) == {"cli_service.py"}
+    assert rayfaas("deploy", file, "a", "--plan", "--json").json == [PLAN]
+
+
+def test_a_deploy_after_a_plan_is_made_from_what_the_plan_saw(rayfaas: Terminal, file: Path) -> None:
+    async def handler(request: Request, reply: Reply) -> None:
+        await (answering(PLAN) if request.path.endswith("/plan") else deploys())(request, reply)
+
+    rayfaas.serve(handler)
+    rayfaas("deploy", file, "a", "--plan", "--team", "core")
+    rayfaas("deploy", file, "a", "--team", "core")
+    assert rayfaas.requests[-1].json()["expected"] == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"before": None}, "a new version, the first that it leads to"),
+        ({"version": 3, "created": False, "starts": False}, "nothing changes, it leads to version 3 already"),
+        ({"version": 2, "created": False, "starts": False}, "→ version 2, which has this content"),
+        ({"expected": {"seconds": None, "deploys": 0, "of": "all"}}, "not known, nothing was deployed yet"),
+        ({"callers": []}, "none in 30 days"),
+    ],
+)
+def test_plans_of_all_kinds_are_told(rayfaas: Terminal, file: Path, changes: dict[str, Any], told: str) -> None:
+    rayfaas.serve(routes({"POST /v1/functions/core/a/plan": {**PLAN, **changes}}))
+    assert told in rayfaas("deploy", file, "a", "--plan", "--team", "core").out

@@ -23,7 +23,13 @@ VERSION: dict[str, Any] = {
     "state": "ACTIVE",
     "published_at": AN_HOUR_AGO,
     "published_by": "ada",
-    "provenance": {"git_commit": "0123456789abcdef", "git_dirty": True, "message": "[bold]why[/bold]"},
+    "content_digest": "c0ffee",
+    "provenance": {
+        "python": "3.11.7",
+        "git_commit": "0123456789abcdef",
+        "git_dirty": True,
+        "message": "[bold]why[/bold]",
+    },
     "failure": None,
 }
 FAILED: dict[str, Any] = {
@@ -52,8 +58,8 @@ def test_functions_are_listed_with_their_aliases(rayfaas: Terminal) -> None:
 
 def test_versions_are_listed_with_their_commits_and_what_went_wrong(rayfaas: Terminal) -> None:
     _, newest, failed = (" ".join(line) for line in rayfaas("versions", "nlp/embed").lines)
-    assert newest == "2 ACTIVE 1 h ago ada 0123456789+ [bold]why[/bold]"
-    assert failed == "1 FAILED 1 h ago ada No module named 'x'"
+    assert newest == "2 ACTIVE 1 h ago ada 0123456789+ 3.11.7 c0ffee [bold]why[/bold]"
+    assert failed == "1 FAILED 1 h ago ada c0ffee No module named 'x'"
 
 
 def test_programs_have_all_that_the_server_says(rayfaas: Terminal) -> None:

@@ -19,6 +19,7 @@ _PLAIN = (
     "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
+    "version", "version_bundle", "plan",
 )  # fmt: skip
 
 

@@ -51,6 +51,9 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/functions/{team}/{name}", FUNCTION, "viewer"),
     Endpoint("GET", "/v1/functions/{team}/{name}/versions", f"{FUNCTION}/versions", "viewer"),
     Endpoint("POST", "/v1/functions/{team}/{name}/versions", f"{FUNCTION}/versions", "deployer", b"{}"),
+    Endpoint("GET", "/v1/functions/{team}/{name}/versions/{version}", f"{FUNCTION}/versions/3", "viewer"),
+    Endpoint("GET", "/v1/functions/{team}/{name}/versions/{version}/bundle", f"{FUNCTION}/versions/3/bundle", "viewer"),
+    Endpoint("POST", "/v1/functions/{team}/{name}/plan", f"{FUNCTION}/plan", "deployer", b"{}"),
     Endpoint(
         "POST", "/v1/functions/{team}/{name}/aliases/{alias}", f"{FUNCTION}/aliases/prod", "deployer", b'{"version": 1}'
     ),
@@ -195,6 +198,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
+        "version", "version_bundle", "plan",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]

@@ -9,7 +9,7 @@ import pytest
 
 from rayfaas.registry.statements import load
 
-FILES = ["access.sql", "catalog.sql", "journal.sql", "spawned.sql", "views.sql"]
+FILES = ["access.sql", "catalog.sql", "deploys.sql", "journal.sql", "spawned.sql", "views.sql"]
 
 
 @pytest.mark.parametrize("file", FILES)

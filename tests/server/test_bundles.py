@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rayfaas.errors import BadRequest, NotFound
+from rayfaas.errors import BadRequest, NotFound, Unavailable
 from rayfaas.server.bundles import BundleStore
 from tests.server.parts import full_disk
 
@@ -67,7 +67,7 @@ def test_a_bundle_may_be_put_again_and_by_many_at_once(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_no_half_of_it(tmp_path: Path) -> None:
     archive = os.urandom(10_000)
     store = BundleStore(tmp_path)
-    with full_disk(free=5_000), pytest.raises(OSError, match="File too large"):
+    with full_disk(free=5_000), pytest.raises(Unavailable, match="File too large"):
         store.put(digest_of(archive), archive)
     assert not store.has(digest_of(archive))
     assert files(tmp_path) == []

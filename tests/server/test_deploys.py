@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet
+from rayfaas.server.guard import Guard
+from rayfaas.server.journals import Journals
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import Placement
 from rayfaas.server.releases import Releases
@@ -38,7 +41,8 @@ class Server:
         self.waiting = 0  # calls that wait at the gateways
         self.looks = 0  # how often they were asked for
         swaps = Swaps(placement, self.routing, self._waiting)
-        self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet)
+        guard = Guard(store, Journals(store).load)
+        self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet, guard)
         self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks)
         self.warm = supervisor()
 
@@ -235,6 +239,91 @@ async def test_slow_parts_are_told_while_they_last(server: Server) -> None:
     application = f"red--f--{GPU.shape.digest}"
     await server.fleet.join(member(supervisor(), application))
     assert [event["event"] async for event in events] == ["live"]
+
+
+# However it ends, it is a row
+
+
+async def rows(server: Server) -> list[list[Any]]:
+    question = "SELECT version, alias, outcome, code, created, deployed_by, message FROM deploys ORDER BY began_at"
+    return (await server.store.query(server.store.registry.query, question, [], "red")).rows
+
+
+async def test_a_deploy_is_a_row_with_its_phases(server: Server) -> None:
+    await server.deploy("a", provenance=Provenance(message="why"))
+    await server.deploy("a", alias="prod")
+    server.warm.answers["spawn"] = ImportFailed("no module named nmpy")
+    with pytest.raises(ImportFailed):
+        await server.deploy("b")
+    assert await rows(server) == [
+        [1, "live", "SUCCEEDED", None, True, "ann", "why"],
+        [1, "prod", "SUCCEEDED", None, False, "ann", None],
+        [2, "live", "FAILED", "import_failed", True, "ann", None],
+    ]
+    question = "SELECT failure, took_ms >= (phases ->> '$.publish_ms')::DOUBLE FROM deploys ORDER BY began_at DESC"
+    answer = await server.store.query(server.store.registry.query, question, [], "red")
+    assert answer.rows[0] == ["no module named nmpy", True]
+
+
+async def test_who_gives_up_is_a_row_too(server: Server) -> None:
+    server.warm.answers["spawn"] = never
+    deploying = asyncio.ensure_future(server.deploy("a"))
+    await eventually(lambda: server.warm.spawned)
+    deploying.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deploying
+    assert [row[2] for row in await rows(server)] == ["CANCELLED"]
+    assert (await server.versions())[0].failure == "who deployed it was gone before it was live"
+
+
+@pytest.mark.parametrize("method", ["publish", "activate"])
+async def test_who_gives_up_while_the_registry_writes_leaves_one_truth(server: Server, method: str) -> None:
+    await server.deploy("a")
+    catalog, writing, go_on = server.store.registry.catalog, threading.Event(), threading.Event()
+    write = getattr(catalog, method)
+
+    def slow(*args: Any) -> Any:
+        writing.set()
+        assert go_on.wait(20)
+        return write(*args)
+
+    setattr(catalog, method, slow)
+    deploying = asyncio.ensure_future(server.deploy("b"))
+    await eventually(writing.is_set)
+    deploying.cancel()
+    await settle()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await deploying
+    registered = {row.name: row.aliases for row in await server.store.query(catalog.routes)}["f"]["live"].version
+    routed = (await server.routed())["f"]["live"]["version"]
+    states = dict(await server.states())
+    assert registered == routed == (1 if method == "publish" else 2)
+    assert states[2] == ("FAILED" if method == "publish" else "ACTIVE")
+    assert [row[2] for row in await rows(server)][1:] == ["CANCELLED" if method == "publish" else "SUCCEEDED"]
+
+
+async def test_a_supervisor_that_hangs_does_not_hold_a_deploy_for_ever(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rayfaas.server.deploys.HANG_S", 0.0)
+    await server.deploy("a")
+    server.warm.answers["spawn"] = never
+    with pytest.raises(DeployTimeout, match="did not answer within"):
+        await server.deploy("b", deadline_s=0.3)
+    assert await server.routed() == {"f": LIVE_1}
+    assert await server.states() == [(2, "FAILED"), (1, "ACTIVE")]
+
+
+async def test_who_waits_for_another_deploy_waits_until_the_deadline(server: Server) -> None:
+    server.warm.answers["spawn"] = never
+    first = asyncio.ensure_future(server.deploy("a"))
+    await eventually(lambda: server.warm.spawned)
+    with pytest.raises(DeployTimeout, match="Another deploy of red/f was still under way"):
+        await server.deploy("b", deadline_s=0.01)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
 
 
 # Aliases

@@ -1,0 +1,57 @@
+"""The code of versions over HTTP, and plans of deploys. Code is for the team that owns it, and for admins."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rayfaas.errors import BadRequest, Forbidden
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.requests import as_json, function_of, json_body
+from rayfaas.gateway.rights import allow, allow_in_person
+from rayfaas.gateway.routes import Routes
+
+ZIP = "application/zip"
+_FUNCTION = "/v1/functions/{team}/{name}"
+
+
+class Code:
+    """The endpoints of one version, and of what would be the next."""
+
+    def __init__(self, routes: Routes, controller: ControllerLink) -> None:
+        self._routes, self._controller = routes, controller
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(_FUNCTION + "/versions/{version}", self.version),
+            Route(_FUNCTION + "/versions/{version}/bundle", self.bundle),
+            Route(_FUNCTION + "/plan", self.plan, methods=["POST"]),
+        ]
+
+    async def version(self, request: Request) -> Response:
+        allow(self._routes, request, "viewer")
+        found = await self._controller.request("version", **function_of(request), version=_version(request))
+        return as_json(found)
+
+    async def bundle(self, request: Request) -> Response:
+        """The archive as it was deployed; not for code that a call of the team runs."""
+        function = function_of(request)
+        principal = allow_in_person(self._routes, request)
+        if principal.team != function["team"] and principal.role != "admin":
+            raise Forbidden(f"The code of team {function['team']!r} is for that team, and for admins.")
+        archive = await self._controller.request("version_bundle", **function, version=_version(request))
+        return Response(archive, media_type=ZIP, headers={"X-Content-Type-Options": "nosniff"})
+
+    async def plan(self, request: Request) -> Response:
+        function = function_of(request)
+        allow(self._routes, request, "deployer", function["team"])
+        body = await json_body(request)
+        return as_json(await self._controller.request("plan", **function, planned=body))
+
+
+def _version(request: Request) -> int:
+    text = str(request.path_params["version"])
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise BadRequest(f"A version is a number, not {text!r}.")
+    return int(text)
