@@ -46,14 +46,18 @@ class Guard:
         return [row.interface for row in rows if row.interface]
 
     async def check_callers(self, deploy: Deploy, before: list[Interface], after: Interface | None) -> None:
-        """Raises `BreakingChange` where those who called it through the alias in the last 30 days would be broken."""
+        """Raises `BreakingChange` where others, who called it through the alias in the last 30 days, would be broken.
+
+        Who deploys knows what they change, and need not be kept from it by their own tries.
+        """
         if deploy.publish.breaking or not after:
             return
         found = list(dict.fromkeys(each for one in before if one != after for each in breaks(one, after)))
         if not found:
             return
         await self._load()
-        callers = await self._store.query(self._store.registry.deploys.callers, deploy.function, deploy.publish.alias)
+        everybody = await self._store.query(self._store.registry.deploys.callers, deploy.function, deploy.publish.alias)
+        callers = [caller for caller in everybody if caller.principal != deploy.actor]
         called = {caller.method for caller in callers}
         broken = [each for each in found if each.method in called or (each.method is None and called)]
         methods = {each.method for each in broken}

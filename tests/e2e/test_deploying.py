@@ -46,8 +46,10 @@ def deploys(server: Server, name: str) -> list[list[Any]]:
 
 def test_who_calls_it_is_not_broken_unless_that_is_meant(server: Server, write: Write) -> None:
     file = write("area.py", AREA.format(name="area"))
+    made = json.loads(server.rayfaas("token", "create", "eve", "--json").stdout)
+    eve = {"RAYFAAS_URL": server.url, "RAYFAAS_TOKEN": made["token"]}
     assert server.rayfaas("deploy", file, "-m", "first").returncode == 0
-    assert server.rayfaas("call", "area", "2", "height=3").stdout == "6.0\n"
+    assert server.rayfaas("call", "area", "2", "height=3", environ=eve).stdout == "6.0\n"
     file.write_text(AREA.format(name="area").replace(", height: float = 1.0", "").replace("* height", ""))
     plan = server.rayfaas("deploy", file, "--plan").stdout
     assert "changed area.py" in plan

@@ -122,7 +122,7 @@ def says(server: Server, interface: dict[str, Any]) -> None:
 
 def called(home: Home, days_ago: float = 1.0, state: str = "SUCCEEDED", **changes: Any) -> None:
     accepted_us = int((time.time() - days_ago * 86_400) * 1e6)
-    call = started(accepted_us=accepted_us, **{"alias": "live", "alias_revision": 1, **changes})
+    call = started(accepted_us=accepted_us, **{"principal": "eva", "alias": "live", "alias_revision": 1, **changes})
     segment(home.journal, call, ended(call, state=state))
 
 
@@ -203,6 +203,14 @@ async def test_of_an_alias_that_is_split_each_version_counts(server: Server, hom
     with pytest.raises(BreakingChange, match="y is gone; z is gone"):
         await deploy(server, "c")
     assert server.catalog.function("red/f").aliases["live"].versions == {1, 2}
+
+
+async def test_what_the_deployer_called_does_not_count(server: Server, home: Home) -> None:
+    says(server, OF_TWO)
+    await deploy(server, "a")
+    called(home, principal="ann")
+    says(server, OF_ONE)
+    assert (await deploy(server, "b"))["version"] == 2
 
 
 async def test_of_a_class_the_methods_count_that_were_called(server: Server, home: Home) -> None:
