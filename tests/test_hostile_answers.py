@@ -83,7 +83,7 @@ def test_what_a_function_raised_is_never_taken_for_trouble_of_ours(name: str) ->
         for ask in (
             lambda: client.answer("f", (), {}),
             lambda: list(client.stream("f", (), {})),
-            lambda: client.spawned("c1").result(),
+            lambda: client.spawned("01900000-0000-7000-8000-000000000000").result(),
         ):
             with pytest.raises(FunctionError, match="it failed"):
                 ask()
