@@ -45,6 +45,7 @@ from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.spec import Publish, parse
+from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -105,6 +106,7 @@ class Controller(Service):
         self._bundles = BundleStore(home.bundles)
         self._catalog, self._fleet, self._routing = Catalog(), Fleet(), RouteTable()
         self._loads = Loads(time.monotonic)
+        self._strangers = Strangers()
         self._gateways: dict[Link, Identity] = {}
         self._clusters = Clusters(self._store, self._fleet, self._routing, entrance.address if entrance else "")
         self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse)
@@ -147,7 +149,7 @@ class Controller(Service):
             self._store.close()
 
     def _accept(self) -> Link:
-        return Link(ServerSide(self._key_of), _Guarded(self))
+        return Link(ServerSide(self._key_of), _Guarded(self), self._strangers)
 
     def _accept_network(self) -> Link:
         return Link(ServerSide(self._key_over_network), _Guarded(self))

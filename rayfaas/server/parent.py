@@ -118,8 +118,9 @@ class Parent:
     def __init__(self, home: Home, options: ServerOptions) -> None:
         self._home, self._options = home, options
         self._stopping = False
+        entrance = _entrance_options(options)
         kept = ("--keep-results-s", str(options.keep_results_s))
-        self._controller = self._child("controller", "rayfaas.server.controller", *_entrance_options(options), *kept)
+        self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
         self._gateways = [
             self._child(
                 f"gateway-{slot}",
