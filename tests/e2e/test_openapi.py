@@ -36,7 +36,7 @@ schemathesis.serializer.alias(RAW, OCTETS)
 @schemathesis.serializer(MSGPACK)
 def _to_msgpack(_: Any, value: Any) -> bytes:
     try:
-        return msgspec.msgpack.encode(value)
+        return msgspec.msgpack.encode(value, enc_hook=lambda binary: binary.data)
     except OverflowError:  # it has no such ints
         return b"\xc1"
 
