@@ -68,7 +68,7 @@ def measure(server: Server, calls: int) -> Iterable[Row]:
 
 def first_item_ms(client: rayfaas.Client) -> float:
     """From the clock's reading in the function to the item at the client: the same machine, so the same clock."""
-    function = rayfaas.get("tell_time").options(client=client)
+    function = rayfaas.get("tell_time").with_options(client=client)
     waits = []
     for _ in range(_FIRST_ITEMS):
         for made_at in function.stream():
@@ -77,7 +77,7 @@ def first_item_ms(client: rayfaas.Client) -> float:
 
 
 def stream_rate(client: rayfaas.Client, items: int) -> float:
-    function = rayfaas.get("count").options(client=client)
+    function = rayfaas.get("count").with_options(client=client)
 
     def once() -> None:
         if sum(1 for _ in function.stream(items)) != items:
@@ -107,7 +107,7 @@ def _spawn(endpoint: Endpoint, calls: int) -> None:
 
 
 def map_rate(client: rayfaas.Client, calls: int) -> float:
-    function = rayfaas.get("double").options(client=client)
+    function = rayfaas.get("double").with_options(client=client)
 
     def once() -> None:
         if list(function.map(range(calls))) != [2 * x for x in range(calls)]:

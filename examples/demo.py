@@ -48,7 +48,7 @@ def show(file: Path) -> None:
     with timed("2. Call it with curl, on one image"):
         call_by_curl("digit", [images[0].tolist()])
     with rayfaas.Client() as client:
-        digit = rayfaas.get("digit").options(client=client)
+        digit = rayfaas.get("digit").with_options(client=client)
         with timed(f"   … and with the SDK, on {len(images)} images that it was not trained on"):
             first = accuracy(digit.remote(images.tolist()), labels)
         edit(file)
@@ -92,7 +92,7 @@ def call_by_curl(function: str, images: list[list[float]]) -> None:
 
 def stream(client: rayfaas.Client, images: list[list[float]], labels: list[int]) -> None:
     words = []
-    for word in rayfaas.get("read_aloud").options(client=client).stream(images):
+    for word in rayfaas.get("read_aloud").with_options(client=client).stream(images):
         words.append(word)
         say(f"   {word}")
     check(len(words) == len(labels), "as many items as images")

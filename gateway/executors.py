@@ -17,6 +17,7 @@ from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.fed_calls import FedCall
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.handshake import Identity, ServerSide, derive
+from rayfaas.strangers import Strangers
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_credit = msgspec.msgpack.Decoder(CreditHeader).decode
@@ -50,8 +51,9 @@ class ExecutorConnection(Connection):
         listener: Listener,
         lookup: Callable[[Identity], bytes | None],
         issue_access: Callable[[Claims], bytes],
+        strangers: Strangers | None = None,
     ) -> None:
-        super().__init__(ServerSide(lookup))
+        super().__init__(ServerSide(lookup), strangers)
         self._listener, self._issue_access = listener, issue_access
         self._numbers = itertools.count(1)
         self.calls: dict[int, PendingCall] = {}  # in the order in which they were sent

@@ -40,6 +40,7 @@ from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.link import keep_link
+from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.gateway")
 
@@ -167,13 +168,18 @@ class Gateway:
         path = self._config.executor_socket
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # of a gateway before us in this slot, which is gone
-        server = await asyncio.get_running_loop().create_unix_server(self._accept_executor, str(path))
+        server = await asyncio.get_running_loop().create_unix_server(
+            partial(self._accept_executor, Strangers()), str(path)
+        )
         path.chmod(0o600)
         return server
 
-    def _accept_executor(self) -> ExecutorConnection:
+    def _accept_executor(self, strangers: Strangers | None = None) -> ExecutorConnection:
         return ExecutorConnection(
-            self._dispatcher, lambda who: executor_key(self._routes.sessions, who), self._access.issue
+            self._dispatcher,
+            lambda who: executor_key(self._routes.sessions, who),
+            self._access.issue,
+            strangers,
         )
 
 

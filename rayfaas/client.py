@@ -141,8 +141,11 @@ class Client(Releases):
         return Call(target, args, kwargs, options).validate(self._transport)
 
     def spawned(self, call_id: str) -> SpawnedCall:
-        """The spawned call with this id. Nothing is asked of the server before its first operation."""
-        return SpawnedCall(self._sessions, call_id)
+        """The spawned call with this id. Nothing is asked of the server before its first operation.
+
+        Raises `BadRequest` where it is no id of a call.
+        """
+        return SpawnedCall(self._sessions, check_call(call_id))
 
     def map(
         self,

@@ -48,9 +48,9 @@ class Cls(Declared, Generic[T]):
         """How it is addressed: `[team/]name`."""
         return self._declaration.target
 
-    def options(self, **options: Any) -> Remote:
-        """The deployed class, called in another way: `Model.options(alias="staging").predict.remote("a text")`."""
-        return Remote(self.target).options(**options)
+    def with_options(self, **options: Any) -> Remote:
+        """The deployed class, called in another way: `Model.with_options(alias="staging").predict.remote("a text")`."""
+        return Remote(self.target).with_options(**options)
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> T:
         instance: T = self._local(*args, **kwargs)

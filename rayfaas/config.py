@@ -13,6 +13,8 @@ from rayfaas.errors import BadRequest
 
 DEFAULT_PORT = 8700
 MAX_BODY_MB = 2048  # 1 GiB, and what a form or an encoding adds to it
+# How long arguments and results of spawned calls are kept after their end.
+KEEP_RESULTS_S = 7 * 86_400.0
 
 # A UNIX socket's path holds 107 bytes on Linux; the longest name we put behind a run directory is 40.
 _LONGEST_RUN_DIR = 60

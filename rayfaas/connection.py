@@ -19,6 +19,7 @@ from rayfaas.address import NetworkAddress, parse_address
 from rayfaas.errors import ProtocolError, RayfaasError
 from rayfaas.frames import CHUNK, Decoder, Message, StrangerDecoder
 from rayfaas.handshake import MAX_HELLO, ClientSide, Identity, ServerSide, refusal
+from rayfaas.strangers import Strangers
 from rayfaas.tls import check_certificate, client_context, keep_alive
 
 _log = logging.getLogger("rayfaas.connection")
@@ -29,11 +30,13 @@ HANDSHAKE_S = 10.0
 class Connection(asyncio.Protocol):
     """Base of all ends. Subclasses say what happens on `opened`, `on_message` and `on_closed`.
 
-    `peer` is the identity that the other side proved (accepting end) or None (dialling end).
+    `peer` is the identity that the other side proved (accepting end) or None (dialling end). `strangers` are those of
+    the socket that accepted it.
     """
 
-    def __init__(self, handshake: ServerSide | ClientSide) -> None:
+    def __init__(self, handshake: ServerSide | ClientSide, strangers: Strangers | None = None) -> None:
         self._handshake: ServerSide | ClientSide | None = handshake
+        self._strangers = strangers or Strangers()
         self._decoder = StrangerDecoder(MAX_HELLO) if isinstance(handshake, ServerSide) else Decoder()
         self._held: list[bytes] | None = None  # written in this turn after the first; None before it
         self._large: dict[int, deque[Iterator[bytes]]] = {}  # by call, in the order of their turns
@@ -101,6 +104,7 @@ class Connection(asyncio.Protocol):
                 return
         self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self._too_slow)
         if isinstance(self._handshake, ServerSide):
+            self._strangers.came(self)
             self._write(self._handshake.first())
 
     def data_received(self, data: bytes) -> None:
@@ -115,6 +119,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         was_open, self.is_open = self.is_open, False
+        self._strangers.left(self)
         self._writable.set()
         if self._timer is not None:
             self._timer.cancel()
@@ -187,6 +192,7 @@ class Connection(asyncio.Protocol):
         if isinstance(self._handshake, ServerSide):
             self._decoder = Decoder()
         self._handshake, self.is_open = None, True
+        self._strangers.left(self)
         if self._timer is not None:
             self._timer.cancel()
         self.opened()
@@ -202,6 +208,10 @@ class Connection(asyncio.Protocol):
             self.ready.set_exception(error)
             self.ready.exception()
         self.close()
+        if self._timer is not None:
+            self._timer.cancel()
+        # One that does not read what was sent to it would hold its socket for ever.
+        self._timer = asyncio.get_running_loop().call_later(HANDSHAKE_S, self.abort)
 
     def _too_slow(self) -> None:
         self._fail(ProtocolError("the handshake took too long"))

@@ -12,7 +12,7 @@ from rayfaas.spec import Scaling, Shape, Spec, parse
 
 _SHAPE = ("cpus", "gpus", "memory_mb", "env", "cluster")
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
-_SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap")
+_SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "result_ttl_s")
 
 OPTIONS = ("name", "team", *_SPEC, *_SHAPE, *_SCALING, "include")
 
@@ -33,6 +33,7 @@ class Options(TypedDict, total=False):
     retry_delay_s: float | None
     retry_on: Sequence[str] | None
     swap: Literal["overlap", "replace"] | None
+    result_ttl_s: float | None
     cpus: float | None
     gpus: float | None
     memory_mb: int | None

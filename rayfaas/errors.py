@@ -24,7 +24,7 @@ error is an RFC 9457 problem document; `to_problem` and `from_problem` are the t
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -32,9 +32,9 @@ PROBLEM_JSON = "application/problem+json"
 class RayfaasError(Exception):
     """Base of all errors of rayfaas. `extra` holds further members of the problem document."""
 
-    code: ClassVar[str] = "internal"
-    status: ClassVar[int] = 500
-    title: ClassVar[str] = "rayfaas failed"
+    code: str = "internal"
+    status: int = 500
+    title: str = "rayfaas failed"
     retryable: bool = False
 
     def __init__(self, detail: str = "", /, **extra: Any) -> None:
@@ -44,7 +44,7 @@ class RayfaasError(Exception):
         self.extra: dict[str, Any] = extra
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.detail, self.extra)
+        return _rebuild, (type(self), self.detail, self.extra), vars(self)
 
 
 class FunctionError(RayfaasError):
@@ -306,10 +306,14 @@ def to_problem(error: RayfaasError) -> dict[str, Any]:
 
 
 def from_problem(problem: dict[str, Any]) -> RayfaasError:
-    """The error that a problem document describes; an unknown `code` gives the base class, with the code in `extra`."""
+    """The error that a problem document describes.
+
+    An unknown `code`, of a server that is newer, gives the base class with that code, its status and `retryable`.
+    """
     own = ("type", "title", "status", "detail", "code", "retryable")
     kind = BY_CODE.get(str(problem.get("code")), RayfaasError)
-    extra = {k: v for k, v in problem.items() if k not in own}
-    if kind is RayfaasError and problem.get("code") != RayfaasError.code:
-        extra["code"] = problem.get("code")
-    return kind(str(problem.get("detail", "")), **extra)
+    error = kind(str(problem.get("detail", "")), **{k: v for k, v in problem.items() if k not in own})
+    if error.code != problem.get("code"):
+        told = {name: problem[name] for name in ("code", "status", "title", "retryable") if name in problem}
+        vars(error).update({name: value for name, value in told.items() if type(value) is type(getattr(kind, name))})
+    return error

@@ -57,8 +57,8 @@ class ServerSide:
         identity, nonce, proof = hello.get("identity"), hello.get("nonce"), hello.get("proof")
         if not isinstance(identity, dict) or not isinstance(nonce, bytes) or not isinstance(proof, bytes):
             raise ProtocolError("HELLO lacks identity, nonce or proof")
-        if not all(isinstance(name, str) for name in identity):
-            raise ProtocolError("the names in an identity are text")
+        if not all(isinstance(n, str) and isinstance(v, str | int | None) for n, v in identity.items()):
+            raise ProtocolError("an identity has names that are text, and values that are text or numbers")
         # An unknown identity costs the same time as a wrong key.
         key = self._lookup(identity) or secrets.token_bytes(32)
         if not hmac.compare_digest(proof, _proof(key, "client", self._nonce, nonce, identity)):

@@ -21,6 +21,7 @@ from rayfaas.connection import Connection, dial
 from rayfaas.errors import NotFound, RayfaasError, Unavailable, from_problem, to_problem
 from rayfaas.frames import Kind, Message, header_of
 from rayfaas.handshake import ClientSide, Identity, ServerSide
+from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.link")
 
@@ -50,8 +51,10 @@ class Service:
 class Link(Connection):
     """One end of a link."""
 
-    def __init__(self, handshake: ServerSide | ClientSide, service: Service) -> None:
-        super().__init__(handshake)
+    def __init__(
+        self, handshake: ServerSide | ClientSide, service: Service, strangers: Strangers | None = None
+    ) -> None:
+        super().__init__(handshake, strangers)
         self._service = service
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Queue[Message | None]] = {}

@@ -161,7 +161,7 @@ class RemoteFunction(Generic[P, R_co]):
             inputs = import_module("rayfaas.progress").shown(inputs, length, self._target)
         return self._client.map(self._target, inputs, options, self._options)
 
-    def options(
+    def with_options(
         self,
         *,
         alias: str | None = None,
@@ -177,7 +177,7 @@ class RemoteFunction(Generic[P, R_co]):
         webhook: str | None = None,
         client: Client | None = None,
     ) -> RemoteFunction[P, R_co]:
-        """The same function, called in another way: `embed.options(alias="staging", timeout_s=2).remote("a text")`.
+        """The same function, called in another way: `embed.with_options(alias="staging").remote("a text")`.
 
         `timeout_s` counts from when the server accepts the call, waiting for a free executor included. With `logs` what
         the call writes is written here too, as it comes; `on_log` gets the lines instead. The result is JSON then, so
@@ -235,8 +235,8 @@ class Remote(RemoteFunction[..., Any]):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return RemoteFunction(str(target._replace(method=name)), **self._how())
 
-    def options(self, **options: Any) -> Remote:
-        made = super().options(**options)
+    def with_options(self, **options: Any) -> Remote:
+        made = super().with_options(**options)
         return Remote(made.target, **made._how())
 
     def __repr__(self) -> str:

@@ -61,7 +61,8 @@ class Spec(Frozen):
     imported in the zygote, before the fork. A spawned call that failed is run again `retries` times, after
     `retry_delay_s` and then twice as long each time; `retry_on` names the exceptions to do so for, if not for all.
     `swap` says what a deploy does with executors of the version before: with `overlap` they go when new ones are up,
-    with `replace` they are gone before new ones start, and calls wait meanwhile.
+    with `replace` they are gone before new ones start, and calls wait meanwhile. `result_ttl_s` is how long arguments
+    and results of spawned calls are kept after their end, if not as long as the server keeps those of others.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
@@ -71,6 +72,7 @@ class Spec(Frozen):
     retry_delay_s: Annotated[float, Field(gt=0, le=3600)] = 1.0
     retry_on: tuple[str, ...] = ()
     swap: Literal["overlap", "replace"] = "overlap"
+    result_ttl_s: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
 
@@ -117,7 +119,7 @@ class Publish(Frozen):
 
     def content_digest(self) -> str:
         """The digest of what makes a version: code, entry and spec without its scaling."""
-        spec = self.spec.model_dump(mode="json", exclude={"scaling"})
+        spec = self.spec.model_dump(mode="json", exclude={"scaling"}, exclude_none=True)
         return digest_of([self.bundle, self.entry.model_dump(mode="json"), spec])
 
 

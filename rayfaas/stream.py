@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from types import TracebackType
@@ -15,8 +16,9 @@ T = TypeVar("T")
 class Stream(Generic[T]):
     """An iterator and an asynchronous iterator: take the items with `for` or with `async for`, once.
 
-    The generator is paused while nobody takes items. Closing the stream, leaving its `with` block, or dropping it
-    cancels the call. Ends with the function's error where it raised, and with `Unavailable` where the connection broke.
+    The generator is paused while nobody takes items. Closing the stream (from any thread: who waits for an item then is
+    at the end), leaving its `with` block, or dropping it cancels the call. Ends with the function's error where it
+    raised, and with `Unavailable` where the connection broke.
 
     >>> for token in rayfaas.get("nlp/write").stream("Once upon a time"):  # doctest: +SKIP
     ...     print(token, end="")
@@ -32,6 +34,8 @@ class Stream(Generic[T]):
         self._sessions, self._batches = sessions, batches
         self._listeners = {"log": on_log, "debug": on_debug}
         self._events: deque[dict[str, Any]] = deque()
+        self._taking: asyncio.Task[Any] | None = None
+        self._closed = False
 
     def __iter__(self) -> Stream[T]:
         return self
@@ -59,10 +63,10 @@ class Stream(Generic[T]):
 
     def close(self) -> None:
         """Stop the generator. Nothing happens where it has ended."""
-        self._sessions.current().run(self._batches.aclose())
+        self._sessions.current().run(self._close())
 
     async def aclose(self) -> None:
-        await self._sessions.current().run_async(self._batches.aclose())
+        await self._sessions.current().run_async(self._close())
 
     def __enter__(self) -> Stream[T]:
         return self
@@ -92,4 +96,19 @@ class Stream(Generic[T]):
         return None
 
     async def _next_batch(self) -> list[dict[str, Any]] | None:
-        return await anext(self._batches, None)
+        self._taking = asyncio.current_task()
+        try:
+            return await anext(self._batches, None)
+        except asyncio.CancelledError:
+            if self._closed:
+                return None
+            raise
+        finally:
+            self._taking = None
+
+    async def _close(self) -> None:
+        self._closed = True
+        if self._taking is not None:
+            self._taking.cancel()
+            await asyncio.wait([self._taking])
+        await self._batches.aclose()

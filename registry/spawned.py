@@ -127,11 +127,11 @@ class SpawnedCalls:
         self._run("add", call=made, parent=call_id, principal=principal, team=team, gateway="replay", **found[0])
         return made
 
-    def purge(self, before_us: int) -> None:
-        """Forget the arguments and results of what was settled before then."""
+    def purge(self, at_us: int, keep_s: float) -> None:
+        """Forget the arguments and results of what was settled so long before then, or as long as its version says."""
         with self._database.transaction():
-            for statement in ("purge_spawned", "purge_settled", "purge_told", "purge_keys"):
-                self._run(statement, before=before_us)
+            for statement in ("expire", "purge_spawned", "purge_settled", "purge_told", "purge_keys"):
+                self._run(statement, at=at_us, keep_s=keep_s)
 
     def _holders(self, wanted: Sequence[Reservation]) -> dict[tuple[str, str, str], str]:
         """The calls that have some of the keys already, by the keys' names."""

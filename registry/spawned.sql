@@ -64,14 +64,22 @@ SELECT $call::UUID AS call, $call::UUID AS root, $parent::UUID AS parent, $targe
        $now AS accepted_us, $content_type AS content_type, $accept AS accept, $body AS body, $timeout_s AS timeout_s,
        $retries AS retries, $retry_delay_s AS retry_delay_s, $priority AS priority, $webhook AS webhook;
 
+-- name: expire
+-- What a version says of how long its results are kept goes before what the home says.
+CREATE OR REPLACE TEMP TABLE expired AS
+SELECT call FROM store.settled
+LEFT JOIN store.spawned USING (call)
+LEFT JOIN store.versions v ON spawned.function = v.team || '/' || v.name AND spawned.version = v.version
+WHERE settled.ended_us < $at - coalesce(TRY_CAST(v.spec ->> 'result_ttl_s' AS DOUBLE), $keep_s) * 1000000;
+
 -- name: purge_spawned
-DELETE FROM store.spawned WHERE call IN (SELECT call FROM store.settled WHERE ended_us < $before);
+DELETE FROM store.spawned WHERE call IN (SELECT call FROM expired);
 
 -- name: purge_settled
-DELETE FROM store.settled WHERE ended_us < $before;
+DELETE FROM store.settled WHERE call IN (SELECT call FROM expired);
 
 -- name: purge_told
-DELETE FROM store.told WHERE ended_us < $before;
+DELETE FROM store.told WHERE ended_us < $at - $keep_s * 1000000 AND call NOT IN (SELECT call FROM store.spawned);
 
 -- name: untold_gateways
 SELECT DISTINCT gateway FROM store.untold;
@@ -84,4 +92,6 @@ WHERE gateway = $gateway AND ended_us < $before
 ORDER BY ended_us LIMIT $limit;
 
 -- name: purge_keys
-DELETE FROM store.idempotency WHERE reserved_us < $before;
+-- A key holds for as long as what its call came to is kept.
+DELETE FROM store.idempotency
+WHERE reserved_us < $at - $keep_s * 1000000 AND call NOT IN (SELECT call FROM store.spawned);

@@ -83,8 +83,8 @@ def test_its_methods_are_remote_functions() -> None:
     assert isinstance(MODEL.times, RemoteFunction)
     assert MODEL.times.target == "nlp/Model.times"
     assert MODEL().times.target == "nlp/Model.times"
-    assert MODEL.options(alias="prod", timeout_s=2).times.target == "nlp/Model.times@prod"
-    assert MODEL.options(version=3).target == "nlp/Model:3"
+    assert MODEL.with_options(alias="prod", timeout_s=2).times.target == "nlp/Model.times@prod"
+    assert MODEL.with_options(version=3).target == "nlp/Model:3"
 
 
 def test_what_else_it_has_is_its_own() -> None:

@@ -23,6 +23,7 @@ VALID: dict[str, Any] = {
     "retry_delay_s": 0.5,
     "retry_on": ["OSError"],
     "swap": "replace",
+    "result_ttl_s": 86_400,
     "cpus": 0.5,
     "gpus": 1,
     "memory_mb": 512,
@@ -51,7 +52,7 @@ def test_each_option_arrives_where_it_belongs() -> None:
         "retries": 3,
         "retry_delay_s": 0.5,
     }
-    assert (spec.preload, spec.retry_on) == (("numpy",), ("OSError",))
+    assert (spec.preload, spec.retry_on, spec.result_ttl_s) == (("numpy",), ("OSError",), 86_400.0)
     assert spec.shape.model_dump() == {
         "cpus": 0.5,
         "gpus": 1.0,
@@ -86,6 +87,7 @@ def test_the_table_of_options_is_that_of_the_decorator() -> None:
     ("option", "value"),
     [
         ("swap", "at once"),
+        ("result_ttl_s", 0),
         ("timeout_s", 0),
         ("timeout_s", -1),
         ("timeout_s", 604_801),

@@ -115,11 +115,13 @@ def test_kinds_that_users_catch_hold_those_below() -> None:
 
 
 def test_a_newer_servers_error_keeps_its_code_and_all_it_says() -> None:
-    problem = {"code": "quota_exceeded", "detail": "no more", "status": 402, "quota": 5}
-    arrived = from_problem(problem)
-    assert type(arrived) is RayfaasError
-    assert (arrived.detail, arrived.extra) == ("no more", {"code": "quota_exceeded", "quota": 5})
-    assert to_problem(arrived)["code"] == "quota_exceeded"
+    problem = {"code": "quota_exceeded", "detail": "no more", "status": 402, "retryable": True, "quota": 5}
+    for arrived in (from_problem(problem), pickle.loads(pickle.dumps(from_problem(problem)))):
+        assert type(arrived) is RayfaasError
+        assert (arrived.detail, arrived.extra) == ("no more", {"quota": 5})
+        assert (arrived.code, arrived.status, arrived.retryable) == ("quota_exceeded", 402, True)
+        assert to_problem(arrived).items() >= problem.items()
+    assert (RayfaasError.code, RayfaasError.status) == ("internal", 500)
 
 
 @pytest.mark.parametrize(

@@ -160,8 +160,8 @@ def test_a_decorated_function_calls_itself() -> None:
 
 
 def test_called_in_another_way_it_is_addressed_in_another_way() -> None:
-    assert area.options(alias="prod").target == "geo/area@prod"
-    assert area.options(version=3).target == "geo/area:3"
+    assert area.with_options(alias="prod").target == "geo/area@prod"
+    assert area.with_options(version=3).target == "geo/area:3"
     assert area.target == "geo/area"
 
 

@@ -128,6 +128,14 @@ def test_a_hello_that_lacks_a_part_is_refused(lack: dict[str, Any]) -> None:
         server.receive(changed(hello, **lack))
 
 
+@pytest.mark.parametrize("value", [{1: 2, "a": 3}, {None: 1}, ["ann"], 0.5], ids=repr)
+def test_an_identity_that_is_no_flat_table_is_refused(value: Any) -> None:
+    server = ServerSide(key_of)
+    hello = answer_of(ClientSide(ANN, derive(SESSION, "ann")), server)
+    with pytest.raises(ProtocolError, match="values that are text or numbers"):
+        server.receive(changed(hello, identity={"name": value}))
+
+
 @pytest.mark.parametrize("kind", [k for k in Kind if k != Kind.HELLO])
 def test_nothing_is_heard_before_the_handshake_is_done(kind: Kind) -> None:
     server = ServerSide(key_of)

@@ -83,7 +83,7 @@ def test_what_a_function_raised_is_never_taken_for_trouble_of_ours(name: str) ->
         for ask in (
             lambda: client.answer("f", (), {}),
             lambda: list(client.stream("f", (), {})),
-            lambda: client.spawned("c1").result(),
+            lambda: client.spawned("01900000-0000-7000-8000-000000000000").result(),
         ):
             with pytest.raises(FunctionError, match="it failed"):
                 ask()
@@ -127,7 +127,7 @@ def test_an_error_that_is_no_problem_is_a_protocol_error(error: Any) -> None:
 @pytest.mark.parametrize("key", ["a\nb", "a\r\nX-Evil: 1", "día", "\0"])
 def test_a_key_that_no_header_can_hold_is_refused_as_such(key: str) -> None:
     with ScriptedServer(answering(1)) as server, Client(server.url, "rf_x") as client:
-        keyed = rayfaas.get("f").options(client=client, idempotency_key=key)
+        keyed = rayfaas.get("f").with_options(client=client, idempotency_key=key)
         with pytest.raises(BadRequest):
             keyed.remote()
         assert server.requests == []
@@ -176,7 +176,7 @@ def test_errors_of_an_asynchronous_map_leave_no_complaint_of_asyncio(caplog: pyt
         return [value async for value in results]
 
     with ScriptedServer(refusing(FunctionError("no"))) as server, Client(server.url, "rf_x") as client:
-        f = rayfaas.get("f").options(client=client)
+        f = rayfaas.get("f").with_options(client=client)
         with caplog.at_level(logging.ERROR, "asyncio"):
             assert len(asyncio.run(collect(f.map(range(3), return_exceptions=True)))) == 3
             gc.collect()
@@ -205,7 +205,7 @@ def test_a_slow_call_of_an_asynchronous_map_gathers_nothing_while_others_end() -
         return 0
 
     with ScriptedServer(slow_first) as server, Client(server.url, "rf_x") as client:
-        results = rayfaas.get("f").options(client=client).map(range(1000), concurrency=4, ordered=False)
+        results = rayfaas.get("f").with_options(client=client).map(range(1000), concurrency=4, ordered=False)
         assert asyncio.run(take(results)) < 50
 
 

@@ -48,7 +48,7 @@ class Squares:
 @contextmanager
 def serving(handler: Handler) -> Iterator[RemoteFunction[..., Any]]:
     with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client:
-        yield rayfaas.get("square").options(client=client)
+        yield rayfaas.get("square").with_options(client=client)
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_leaving_the_loop_cancels_the_calls_under_way(
 async def test_leaving_an_asynchronous_loop_cancels_the_calls_under_way(squares: Squares) -> None:
     squares.held = {1, 2, 3}
     with ScriptedServer(squares) as server, Client(server.url, "rf_x") as client:
-        async for _ in rayfaas.get("square").options(client=client).map(range(4)):
+        async for _ in rayfaas.get("square").with_options(client=client).map(range(4)):
             await asyncio.to_thread(eventually, lambda: squares.under_way == 3)
             break
         await asyncio.to_thread(eventually, lambda: squares.given_up == 3)
@@ -241,7 +241,7 @@ def test_an_error_cancels_the_calls_under_way(square: RemoteFunction[..., Any], 
 async def test_cancelling_who_waits_cancels_the_calls_under_way(squares: Squares) -> None:
     squares.held = {0, 1}
     with ScriptedServer(squares) as server, Client(server.url, "rf_x") as client:
-        task = asyncio.create_task(collect(rayfaas.get("square").options(client=client).map(range(2))))
+        task = asyncio.create_task(collect(rayfaas.get("square").with_options(client=client).map(range(2))))
         await asyncio.to_thread(eventually, lambda: squares.under_way == 2)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -278,7 +278,7 @@ def test_two_maps_go_on_at_once(square: RemoteFunction[..., Any]) -> None:
 def test_a_map_of_a_closed_client_says_so(squares: Squares) -> None:
     with ScriptedServer(squares) as server:
         client = Client(server.url, "rf_x")
-        results = iter(rayfaas.get("square").options(client=client).map(range(100), concurrency=2))
+        results = iter(rayfaas.get("square").with_options(client=client).map(range(100), concurrency=2))
         next(results)
         client.close()
         with pytest.raises(RuntimeError, match="closed"):

@@ -35,7 +35,7 @@ def test_a_map_with_a_bar_is_a_map(capsys: pytest.CaptureFixture[str]) -> None:
         await reply.json(request.json()["args"][0])
 
     with ScriptedServer(echo) as server, Client(server.url, "rf_x") as client:
-        echoed = rayfaas.get("nlp/echo").options(client=client)
+        echoed = rayfaas.get("nlp/echo").with_options(client=client)
         assert list(echoed.map(range(3), progress=True)) == [0, 1, 2]
         assert list(echoed.map((n for n in "ab"), progress=True)) == ["a", "b"]
         assert list(echoed.starmap([(1,)], progress=True)) == [1]

@@ -38,7 +38,7 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def embed(server: ScriptedServer) -> Iterator[RemoteFunction[..., Any]]:
     with Client(server.url, "rf_x") as client:
-        yield rayfaas.get("nlp/embed").options(client=client)
+        yield rayfaas.get("nlp/embed").with_options(client=client)
 
 
 def test_arguments_arrive_by_place_and_by_name(embed: RemoteFunction[..., Any]) -> None:
@@ -56,7 +56,7 @@ def test_arguments_may_have_any_name(embed: RemoteFunction[..., Any]) -> None:
 @pytest.mark.parametrize("target", ["embed", "embed:7", "embed@prod", "nlp/embed", "nlp/embed:7", "nlp/embed@prod"])
 def test_a_target_is_addressed_as_it_is_written(target: str, server: ScriptedServer) -> None:
     with Client(server.url, "rf_x") as client:
-        rayfaas.get(target).options(client=client).remote()
+        rayfaas.get(target).with_options(client=client).remote()
     assert server.requests[0].target == f"/call/{target}"
     assert server.requests[0].method == "POST"
 
@@ -74,29 +74,29 @@ def test_a_timeout_that_is_none_is_refused_at_once(timeout_s: float) -> None:
     with pytest.raises(BadRequest, match="timeout_s must be more than 0"):
         rayfaas.get("embed", timeout_s=timeout_s)
     with pytest.raises(BadRequest, match="timeout_s must be more than 0"):
-        rayfaas.get("embed").options(timeout_s=timeout_s)
+        rayfaas.get("embed").with_options(timeout_s=timeout_s)
 
 
 def test_options_address_another_version_and_leave_the_function_as_it_was() -> None:
     embed = rayfaas.get("nlp/embed@prod")
-    assert embed.options(alias="staging").target == "nlp/embed@staging"
-    assert embed.options(version=3).target == "nlp/embed:3"
-    assert embed.options(timeout_s=2).target == embed.target == "nlp/embed@prod"
-    assert rayfaas.get("embed").options(version=3).options(alias="live").target == "embed@live"
+    assert embed.with_options(alias="staging").target == "nlp/embed@staging"
+    assert embed.with_options(version=3).target == "nlp/embed:3"
+    assert embed.with_options(timeout_s=2).target == embed.target == "nlp/embed@prod"
+    assert rayfaas.get("embed").with_options(version=3).with_options(alias="live").target == "embed@live"
 
 
 @pytest.mark.parametrize("options", [{"alias": "a", "version": 1}, {"alias": "no spaces"}, {"version": 0}])
 def test_options_that_address_nothing_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
-        rayfaas.get("embed").options(**options)
+        rayfaas.get("embed").with_options(**options)
 
 
 def test_options_are_kept_by_further_options_but_a_key_is_for_one_call(
     embed: RemoteFunction[..., Any], server: ScriptedServer
 ) -> None:
-    keyed = embed.options(timeout_s=2.5, retries=4, idempotency_key="k")
+    keyed = embed.with_options(timeout_s=2.5, retries=4, idempotency_key="k")
     keyed.remote()
-    keyed.options(alias="prod").remote()
+    keyed.with_options(alias="prod").remote()
     first, second = (request.headers for request in server.requests)
     assert (first["rayfaas-timeout"], first["rayfaas-retries"], first["idempotency-key"]) == ("2.5", "4", "k")
     assert (second["rayfaas-timeout"], second["rayfaas-retries"]) == ("2.5", "4")
@@ -123,7 +123,7 @@ def test_a_call_made_by_a_call_tells_of_its_parent(embed: RemoteFunction[..., An
 
 
 def test_a_spawned_call_is_known_by_its_id(embed: RemoteFunction[..., Any], server: ScriptedServer) -> None:
-    spawned = embed.options(retries=2, idempotency_key="k").spawn(1, x=2)
+    spawned = embed.with_options(retries=2, idempotency_key="k").spawn(1, x=2)
     assert (spawned.id, repr(spawned)) == ("id-1", "<rayfaas.SpawnedCall id-1>")
     assert server.requests[0].headers["prefer"] == "respond-async"
     assert server.requests[0].headers["rayfaas-retries"] == "2"
@@ -164,7 +164,7 @@ def test_its_repr_is_its_target() -> None:
 def test_the_methods_of_a_class_are_its_attributes() -> None:
     model = rayfaas.get("nlp/Model@prod", timeout_s=3)
     assert model.predict.target == "nlp/Model.predict@prod"
-    assert model.options(version=3).predict.target == "nlp/Model.predict:3"
+    assert model.with_options(version=3).predict.target == "nlp/Model.predict:3"
     assert rayfaas.get("Model.stream").target == "Model.stream"
     for name in ("_hidden", "__wrapped__"):
         assert not hasattr(model, name)
@@ -179,7 +179,7 @@ def test_a_method_is_called_at_its_own_path(embed: Remote, server: ScriptedServe
 def test_whether_a_result_may_be_a_pickle_goes_on_to_methods_and_other_options(
     embed: RemoteFunction[..., Any], server: ScriptedServer
 ) -> None:
-    model = rayfaas.get("nlp/Model").options(pickle=True).options(client=embed._client)
+    model = rayfaas.get("nlp/Model").with_options(pickle=True).with_options(client=embed._client)
     model.predict.remote()
     embed.remote()
     assert [PICKLE in request.headers["accept"] for request in server.requests] == [True, False]
@@ -189,11 +189,11 @@ def test_what_it_writes_is_written_here_as_it_comes(capsys: pytest.CaptureFixtur
     logs = [{"log": {"text": "out", "stream": "stdout"}}, {"log": {"text": "err\n", "stream": "stderr"}}]
     handler = streaming(*logs, {"item": 1}, {"done": {"single": True}})
     with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client:
-        embed = rayfaas.get("embed").options(client=client)
-        assert embed.options(logs=True).remote() == 1
+        embed = rayfaas.get("embed").with_options(client=client)
+        assert embed.with_options(logs=True).remote() == 1
         assert capsys.readouterr() == ("out\n", "err\n")
         heard: list[Any] = []
-        assert asyncio.run(embed.options(on_log=heard.append).aio()) == 1
+        assert asyncio.run(embed.with_options(on_log=heard.append).aio()) == 1
         assert [line["text"] for line in heard] == ["out", "err\n"]
         assert capsys.readouterr() == ("", "")
 
@@ -202,13 +202,13 @@ def test_what_it_writes_is_written_here_as_it_comes(capsys: pytest.CaptureFixtur
 def test_a_generator_whose_logs_are_wanted_is_the_list_of_its_items(items: list[Any]) -> None:
     handler = streaming(*({"item": item} for item in items), {"done": {"items": len(items)}})
     with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client:
-        assert rayfaas.get("embed").options(client=client, on_log=lambda line: None).remote() == items
+        assert rayfaas.get("embed").with_options(client=client, on_log=lambda line: None).remote() == items
 
 
 def test_options_are_kept_by_further_ones_but_for_the_key(server: ScriptedServer) -> None:
     with Client(server.url, "rf_x") as client:
-        embed = rayfaas.get("embed", timeout_s=3).options(client=client, priority="high", idempotency_key="k")
-        embed.options(team="nlp").remote()
+        embed = rayfaas.get("embed", timeout_s=3).with_options(client=client, priority="high", idempotency_key="k")
+        embed.with_options(team="nlp").remote()
     headers = server.requests[0].headers
     assert (headers["rayfaas-timeout"], headers["rayfaas-priority"], headers["rayfaas-team"]) == ("3", "high", "nlp")
     assert "idempotency-key" not in headers
@@ -217,7 +217,7 @@ def test_options_are_kept_by_further_ones_but_for_the_key(server: ScriptedServer
 @pytest.mark.parametrize("options", [{"priority": "urgent"}, {"team": "No Team"}, {"webhook": "https://é"}])
 def test_options_that_are_not_valid_are_refused_at_once(options: dict[str, Any]) -> None:
     with pytest.raises(BadRequest):
-        rayfaas.get("embed").options(**options)
+        rayfaas.get("embed").with_options(**options)
 
 
 def test_a_breakpoint_is_pythons_own() -> None:

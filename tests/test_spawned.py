@@ -10,17 +10,18 @@ from typing import Any
 import pytest
 
 from rayfaas import Client
-from rayfaas.errors import CallCancelled, Conflict, FunctionError, NotFound, Unavailable
+from rayfaas.errors import BadRequest, CallCancelled, Conflict, FunctionError, NotFound, Unavailable
 from rayfaas.spawned import SpawnedCall
 from tests.scripted_server import Handler, Reply, Request, ScriptedServer, answering, refusing, routes
 
-RESULT = "GET /calls/c1/result"
+CALL = "01890a5d-ac96-774b-bcce-b302099a8057"
+RESULT = f"GET /calls/{CALL}/result"
 
 
 @contextmanager
 def call_on(handler: Handler) -> Iterator[tuple[SpawnedCall, ScriptedServer]]:
     with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client:
-        yield client.spawned("c1"), server
+        yield client.spawned(CALL), server
 
 
 def pending(times: int, value: Any) -> Handler:
@@ -54,7 +55,7 @@ def test_the_server_is_asked_to_wait_so_that_nobody_asks_again_and_again() -> No
 
 def test_a_call_that_goes_on_after_the_timeout_is_a_timeout_and_can_be_asked_again() -> None:
     with call_on(routes({RESULT: pending(1, "well")})) as (call, server):
-        with pytest.raises(TimeoutError, match="call c1 has not ended within 0 s; it goes on"):
+        with pytest.raises(TimeoutError, match=f"call {CALL} has not ended within 0 s; it goes on"):
             call.result(timeout_s=0)
         assert len(server.requests) == 1
         assert call.result(timeout_s=0) == "well"
@@ -64,7 +65,7 @@ def test_a_call_that_goes_on_after_the_timeout_is_a_timeout_and_can_be_asked_aga
     "error",
     [
         CallCancelled("cancelled"),
-        NotFound("no call c1"),
+        NotFound(f"no call {CALL}"),
         FunctionError("ZeroDivisionError: x", exception="ZeroDivisionError", message="x"),
     ],
 )
@@ -97,7 +98,7 @@ def test_a_server_that_dies_while_it_is_waited_for_is_unavailable_and_the_call_c
 
 def test_state_and_logs_are_told() -> None:
     state = {"state": "WAITING", "attempts": 1}
-    table = {"GET /calls/c1": state, "GET /calls/c1/logs": {"logs": [{"text": "hello\n"}]}}
+    table = {f"GET /calls/{CALL}": state, f"GET /calls/{CALL}/logs": {"logs": [{"text": "hello\n"}]}}
     with call_on(routes(table)) as (call, _):
         assert call.status() == state
         assert call.logs() == [{"text": "hello\n"}]
@@ -112,19 +113,25 @@ def test_it_is_cancelled_once() -> None:
 
     with call_on(once) as (call, server):
         call.cancel()
-        assert (server.requests[0].method, server.requests[0].target) == ("DELETE", "/calls/c1")
+        assert (server.requests[0].method, server.requests[0].target) == ("DELETE", f"/calls/{CALL}")
         with pytest.raises(Conflict, match="it has ended"):
             call.cancel()
 
 
 def test_a_replay_is_another_call() -> None:
-    with call_on(routes({"POST /calls/c1/replay": {"call": "c2"}, "GET /calls/c2/result": 5})) as (call, _):
+    with call_on(routes({f"POST /calls/{CALL}/replay": {"call": "c2"}, "GET /calls/c2/result": 5})) as (call, _):
         again = call.replay()
-        assert (again.id, call.id) == ("c2", "c1")
+        assert (again.id, call.id) == ("c2", CALL)
         assert again.result() == 5
 
 
 def test_nothing_is_asked_before_its_first_operation() -> None:
     with call_on(answering({})) as (call, server):
-        assert repr(call) == "<rayfaas.SpawnedCall c1>"
+        assert repr(call) == f"<rayfaas.SpawnedCall {CALL}>"
         assert server.requests == []
+
+
+@pytest.mark.parametrize("call_id", ["", "c1", "../v1/tokens", "01890a5d-ac96-774b-bcce-b302099a8057\r"])
+def test_what_is_no_id_is_told_before_anything_is_asked(call_id: str) -> None:
+    with ScriptedServer(routes({})) as server, Client(server.url) as client, pytest.raises(BadRequest, match="UUID"):
+        client.spawned(call_id)

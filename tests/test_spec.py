@@ -29,6 +29,7 @@ def publish(**changes: Any) -> Publish:
         {"entry": Entry(kind="pickle", module="m", name="f")},
         {"spec": Spec(timeout_s=1)},
         {"spec": Spec(retries=1)},
+        {"spec": Spec(result_ttl_s=60)},
         {"spec": Spec(preload=("numpy",))},
         {"spec": Spec(shape=Shape(gpus=1))},
         {"spec": Spec(shape=Shape(env={"A": "1"}))},
@@ -120,7 +121,11 @@ def test_a_spec_survives_the_wire() -> None:
     body = publish(spec=spec).model_dump(mode="json")
     assert parse(Publish, body, "the deploy") == publish(spec=spec)
     assert Publish.model_validate_json(publish(spec=spec).model_dump_json()).content_digest() == digest_of(
-        [DIGEST, {"kind": "module", "module": "m", "name": "f"}, spec.model_dump(mode="json", exclude={"scaling"})]
+        [
+            DIGEST,
+            {"kind": "module", "module": "m", "name": "f"},
+            spec.model_dump(mode="json", exclude={"scaling"}, exclude_none=True),
+        ]
     )
 
 

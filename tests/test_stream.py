@@ -6,6 +6,7 @@ import asyncio
 import gc
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -143,6 +144,20 @@ def test_closing_it_ends_the_call(client: Client, endless: Endless) -> None:
     assert [next(stream), next(stream)] == [0, 1]
     stream.close()
     assert endless.gone.wait(10)
+
+
+def test_who_waits_for_an_item_is_at_the_end_when_another_thread_closes_it() -> None:
+    handler = OneItem()
+    came: list[int] = []
+    with ScriptedServer(handler) as server, Client(server.url, "rf_x") as client, ThreadPoolExecutor(1) as pool:
+        stream = opened(client)
+        taking = pool.submit(lambda: came.extend(stream))
+        eventually(lambda: came == [1])
+        stream.close()
+        taking.result(20)
+        assert handler.gone.wait(10)
+        assert list(stream) == []
+    assert came == [1]
 
 
 def test_leaving_its_block_ends_the_call(client: Client, endless: Endless) -> None:

@@ -30,14 +30,14 @@ def test_arguments_travel_as_for_a_call() -> None:
         await reply.json(ANSWER)
 
     with ScriptedServer(answer) as server, Client(server.url, "rf_x") as client:
-        assert rayfaas.get("nlp/embed").options(client=client).validate(1, scale=2) == FOUND
+        assert rayfaas.get("nlp/embed").with_options(client=client).validate(1, scale=2) == FOUND
         assert asyncio.run(client.validate.aio("nlp/embed", (1,), {"scale": 2})) == FOUND
 
 
 def test_what_is_wrong_is_raised_as_the_call_would_raise_it() -> None:
     with ScriptedServer(refusing(InvalidArguments("no", errors=[1]))) as server, Client(server.url, "rf_x") as client:
         with pytest.raises(InvalidArguments) as raised:
-            rayfaas.get("embed").options(client=client).validate()
+            rayfaas.get("embed").with_options(client=client).validate()
         assert raised.value.extra["errors"] == [1]
 
 
@@ -48,4 +48,4 @@ def test_a_server_that_ran_the_call_instead_is_no_success(answer: Any) -> None:
         Client(server.url, "rf_x") as client,
         pytest.raises(ProtocolError, match="knows no dry runs"),
     ):
-        rayfaas.get("embed").options(client=client).validate()
+        rayfaas.get("embed").with_options(client=client).validate()

@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 
 from rayfaas.gateway.openapi.components import Components, Schema, unique
 from rayfaas.gateway.openapi.operations import call_operation, sse_and_ndjson
+from rayfaas.gateway.openapi.schemas import BINARY, RAW
 from rayfaas.names import LIVE, METHOD
-from rayfaas.wire import JSON
+from rayfaas.wire import JSON, MSGPACK, MULTIPART
 
 _STREAMS = ("generator", "async_generator")
+_MEDIA = (JSON, MSGPACK, MULTIPART, *RAW)
 
 
 class Callee(NamedTuple):
@@ -66,10 +68,11 @@ def _operation(each: Callee, label: str, components: Components) -> Schema:
     interface = each.interface
     doc = str(interface.get("doc") or "")
     arguments = _arguments(interface.get("arguments"), label, components)
+    named = components.add(f"{label}.Arguments", arguments)
     return call_operation(
         summary=doc.strip().partition("\n")[0] or f"{each.team}/{each.full_name}",
         description=_description(each, doc),
-        arguments=components.add(f"{label}.Arguments", arguments),
+        bodies={media: {"schema": BINARY if media in RAW else named} for media in _known(interface.get("takes"))},
         needs_body=bool(arguments.get("required")),
         answers=_answers(interface, label, components),
     )
@@ -90,11 +93,18 @@ def _arguments(schema: Any, label: str, components: Components) -> Schema:
     return {"type": "object", "properties": properties, **closed, **({"required": required} if required else {})}
 
 
+def _known(media: Any) -> list[str]:
+    """Those media types of an interface that there are; of one that says nothing, from an older executor, JSON."""
+    found = [each for each in media if each in _MEDIA] if isinstance(media, list) else []
+    return found or [JSON]
+
+
 def _answers(interface: Mapping[str, Any], label: str, components: Components) -> Schema:
     """The content of a 200."""
     schema = interface.get("result")
     result = components.lift(label, schema if isinstance(schema, dict) else {})
     if interface.get("kind") not in _STREAMS:
-        return {JSON: {"schema": components.add(f"{label}.Result", result)}}
+        named = components.add(f"{label}.Result", result)
+        return {media: {"schema": BINARY if media in RAW else named} for media in _known(interface.get("gives"))}
     item = components.add(f"{label}.Item", result)
     return {JSON: {"schema": {"type": "array", "items": item}}, **sse_and_ndjson(item)}

@@ -14,15 +14,15 @@ def problems(*statuses: int) -> Schema:
     return {str(status): {"$ref": f"#/components/responses/Problem{status}"} for status in statuses}
 
 
-def call_operation(summary: str, description: str, arguments: Schema, needs_body: bool, answers: Schema) -> Schema:
-    """How a function is called."""
+def call_operation(summary: str, description: str, bodies: Schema, needs_body: bool, answers: Schema) -> Schema:
+    """How a function is called. `bodies` and `answers` are contents by media type."""
     streams = NDJSON in answers
     parameters = ["Prefer", "Timeout", "IdempotencyKey", "Retries", "Priority", *(["Logs"] if streams else [])]
     return {
         "summary": summary,
         "description": description,
         "parameters": [named(name) for name in parameters],
-        "requestBody": {"required": needs_body, "content": {JSON: {"schema": arguments}}},
+        "requestBody": {"required": needs_body, "content": bodies},
         "responses": _call_responses(answers),
     }
 

@@ -14,27 +14,30 @@ from rayfaas.gateway.openapi.operations import (
     sse_and_ndjson,
 )
 from rayfaas.gateway.openapi.releases import release_paths
-from rayfaas.gateway.openapi.schemas import ANYTHING, QUERY, TEXT, TOKEN, array, record
-from rayfaas.wire import ARGUMENTS_JSON, JSON, NDJSON
+from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, QUERY, RAW, TEXT, TOKEN, array, record
+from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
 
 
 def _call_any() -> Schema:
-    answers = {JSON: {"schema": ANYTHING}, **sse_and_ndjson(ANYTHING)}
+    values = {JSON: {"schema": ANYTHING}, MSGPACK: {"schema": ANYTHING}}
+    raw = {media: {"schema": BINARY} for media in RAW}
+    bodies = {**values, MULTIPART: {"schema": {"type": "object"}}, **raw}
+    bodies[ARGUMENTS_JSON] = {"schema": reference("PositionalArguments")}
     called = call_operation(
         "Call any function",
         "A JSON object is arguments by name, anything else is the single argument. Functions that are deployed have "
         "paths of their own, with their schemas; versions are called here.",
-        ANYTHING,
+        bodies,
         False,
-        answers,
+        {**values, **raw, **sse_and_ndjson(ANYTHING)},
     )
     called["parameters"] = [named("target"), named("AnyPrefer"), *called["parameters"][1:]]
-    called["requestBody"]["content"][ARGUMENTS_JSON] = {"schema": reference("PositionalArguments")}
     return {"operationId": "call", "tags": ["calls"], **called}
 
 
 def _result() -> Schema:
-    content = {"content": {JSON: {"schema": ANYTHING}}}
+    raw = {media: {"schema": BINARY} for media in RAW}
+    content = {"content": {JSON: {"schema": ANYTHING}, MSGPACK: {"schema": ANYTHING}, **raw}}
     pending = {"202": {"description": "There is none yet.", "content": {JSON: {"schema": reference("Call")}}}}
     good = {
         "description": "What the call returned. What it ended with otherwise is answered as by the call.",

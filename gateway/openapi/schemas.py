@@ -8,13 +8,18 @@ from rayfaas.destination import Move
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.rights import ROLES
 from rayfaas.spec import Planned
+from rayfaas.wire.media import ARROW, JPEG, OCTETS, PNG, WEBP
 
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 YES_OR_NO: Schema = {"type": "boolean"}
+BINARY: Schema = {"type": "string", "format": "binary"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 ANYTHING: Schema = {}
+
+RAW = (OCTETS, ARROW, PNG, JPEG, WEBP)
+"""The media types whose bytes are no object of arguments, and no JSON."""
 
 
 def record(_optional: str = "", **properties: Schema) -> Schema:

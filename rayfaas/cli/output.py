@@ -75,7 +75,8 @@ def when(text: str | None, now: datetime | None = None) -> str:
     """
     if not text:
         return ""
-    seconds = ((now or datetime.now(timezone.utc)) - datetime.fromisoformat(text)).total_seconds()
+    then = datetime.fromisoformat(text.replace("Z", "+00:00"))  # Python 3.10 knows no Z
+    seconds = ((now or datetime.now(timezone.utc)) - then).total_seconds()
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{seconds // size:.0f} {unit} ago"

@@ -31,7 +31,7 @@ def sql(query: str, parameters: tuple[str, ...], as_csv: bool, as_json: bool) ->
     if as_json:
         show_json(table.dicts())
     elif as_csv:
-        csv.writer(sys.stdout).writerows([table.columns, *table.rows])
+        csv.writer(sys.stdout, lineterminator="\n").writerows([table.columns, *table.rows])
     else:
         show_table(table.columns, table.rows)
     if table.truncated:

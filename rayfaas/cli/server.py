@@ -20,6 +20,7 @@ import click
 
 from rayfaas.address import split_host_port
 from rayfaas.cli.output import STDERR
+from rayfaas.cli.values import parse_duration
 from rayfaas.client import Client
 from rayfaas.config import DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
@@ -45,6 +46,14 @@ _LOOK_S = 0.05
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to, if not HOST itself.")
 @click.option(
     "--webhook-network", multiple=True, help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones."
+)
+@click.option(
+    "--keep-results",
+    "keep_results_s",
+    default="7d",
+    show_default=True,
+    callback=lambda _context, _option, text: parse_duration(text),
+    help="How long arguments and results of spawned calls are kept after their end: 90m, 12h, 30d.",
 )
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:

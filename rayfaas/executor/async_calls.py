@@ -10,6 +10,8 @@ import asyncio
 import contextlib
 import contextvars
 import inspect
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,6 +27,9 @@ from rayfaas.executor.program import Callee, Program
 from rayfaas.executor.running import CallInterrupted, Done, RunningCall
 from rayfaas.executor.sync_calls import run_sync
 from rayfaas.executor.upload import RunningUpload
+
+# A generator that awaits nothing itself lets others have the loop so often.
+TURN_S = 0.005
 
 
 class AsyncCalls(Calls):
@@ -48,6 +53,11 @@ class AsyncCalls(Calls):
         call.changed = asyncio.Event()
         call.listen(lambda: self._loop.call_soon_threadsafe(self._changed, call))
         self._loop.call_soon_threadsafe(self._start, call)
+
+    def goes_on(self, within_s: float) -> bool:
+        turned = threading.Event()
+        self._loop.call_soon_threadsafe(turned.set)
+        return turned.wait(within_s)
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
@@ -170,8 +180,11 @@ def _run_batch_here(callee: Callee, batch: Batch) -> Any:
 
 async def _stream(call: RunningCall, items: AsyncIterator[Any]) -> int:
     """Send the items as they come, never more than there is credit for; returns how many."""
-    outgoing = Items(call)
+    outgoing, turned = Items(call), time.perf_counter()
     async for item in items:
+        if time.perf_counter() - turned > TURN_S:
+            await asyncio.sleep(0)
+            turned = time.perf_counter()
         for message in outgoing.messages(item):
             while not call.try_credit():
                 call.changed.clear()

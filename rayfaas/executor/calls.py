@@ -54,6 +54,10 @@ class Calls(ABC):
     def serve(self, intake: Intake) -> None:
         """Run calls, on this thread (the main one), until `stop`."""
 
+    def goes_on(self, within_s: float) -> bool:
+        """Whether calls can end while one of them does not stop."""
+        return True
+
     def nudge(self) -> None:  # noqa: B027 those that don't read have nothing to do
         """The gateways are not read any more: `serve` may."""
 

@@ -13,7 +13,7 @@ from functools import partial
 from importlib import import_module
 from typing import Annotated, Any
 
-from pydantic import PlainValidator
+from pydantic import PlainValidator, WithJsonSchema
 
 from rayfaas.errors import RayfaasError
 from rayfaas.wire import File
@@ -45,7 +45,7 @@ def coerced(hint: Any) -> Any:
     (<class 'int'>, list[str])
     """
     if (coerce := _coercion(hint)) is not None:
-        return Annotated[Any, PlainValidator(coerce)]
+        return Annotated[Any, PlainValidator(coerce), WithJsonSchema(_schema_of(hint))]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Literal, Annotated, Callable) or not arguments:
         return hint
@@ -63,19 +63,16 @@ def loosened(value: Any) -> Iterator[Any]:
         yield [value]
 
 
-def _coercion(hint: Any) -> Callable[[Any], Any] | None:
-    if hint in OPEN_FILES or hint is io.BytesIO:
-        return _opened
-    kind = _kind_of_hint(typing.get_origin(hint) or hint)
-    if kind == NDARRAY:
-        return partial(_array, _dtype_of(hint))
-    if kind == IMAGE:
-        return _image
-    return partial(_frame, kind) if kind is not None else None
+def is_open_file(hint: Any) -> bool:
+    """Whether a file that is open for reading is meant."""
+    return hint in OPEN_FILES or hint is io.BytesIO
 
 
-def _kind_of_hint(hint: Any) -> str | None:
-    """Polars says `polars.dataframe.frame.DataFrame` of what everybody calls polars.DataFrame."""
+def kind_of_hint(hint: Any) -> str | None:
+    """Which of `rayfaas.wire.kinds` a class is.
+
+    Polars says `polars.dataframe.frame.DataFrame` of what everybody calls polars.DataFrame.
+    """
     if not isinstance(hint, type):
         return None
     library = hint.__module__.partition(".")[0]
@@ -83,6 +80,23 @@ def _kind_of_hint(hint: Any) -> str | None:
         if kind.partition(".")[0] == library and kind.rpartition(".")[2] == hint.__name__:
             return kind
     return None
+
+
+def _schema_of(hint: Any) -> dict[str, Any]:
+    """Of an array or a frame it may be anything."""
+    is_file = is_open_file(hint) or kind_of_hint(hint) == IMAGE
+    return {"type": "string", "format": "binary"} if is_file else {}
+
+
+def _coercion(hint: Any) -> Callable[[Any], Any] | None:
+    if is_open_file(hint):
+        return _opened
+    kind = kind_of_hint(typing.get_origin(hint) or hint)
+    if kind == NDARRAY:
+        return partial(_array, _dtype_of(hint))
+    if kind == IMAGE:
+        return _image
+    return partial(_frame, kind) if kind is not None else None
 
 
 def _dtype_of(hint: Any) -> Any:

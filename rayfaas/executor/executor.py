@@ -196,15 +196,23 @@ class Executor:
 
     def _cancel(self, key: tuple[int, int], call: RunningCall, reason: str) -> None:
         call.cancel(reason)
+        self._look_later(key, call)
+
+    def _look_later(self, key: tuple[int, int], call: RunningCall) -> None:
         timer = threading.Timer(GRACE_S, self._kill_if_running, (key, call))
         timer.daemon = True
         timer.start()
 
     def _kill_if_running(self, key: tuple[int, int], call: RunningCall) -> None:
         # A call that is still waiting for its turn ends by itself when that comes.
-        if self._running.get(key) is call and call.is_unwanted and call.holds_its_process:
-            os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self._running.get(key) is not call or not call.is_unwanted or not call.holds_its_process:
+            return
+        if any(not other.is_unwanted for other in list(self._running.values())) and self._calls.goes_on(GRACE_S):
+            self._drain()  # others may end here, and no more come
+            self._look_later(key, call)
+            return
+        os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
+        os.kill(os.getpid(), signal.SIGKILL)
 
     # The supervisor's orders
 

@@ -25,6 +25,7 @@ from pydantic.errors import PydanticUserError
 from rayfaas.application import is_application
 from rayfaas.errors import ImportFailed, InvalidArguments
 from rayfaas.executor.coercion import coerced, loosened
+from rayfaas.executor.media_types import given, taken
 from rayfaas.wire import Arguments
 
 # Of what is wrong with a call's arguments: the others are counted.
@@ -114,6 +115,14 @@ class Signature:
         schema: dict[str, Any] = {"type": "object", "properties": properties, "additionalProperties": not closed}
         return {**schema, "required": required} if required else schema
 
+    def takes(self) -> list[str]:
+        """The media types of its arguments."""
+        return taken(list(self._signature.parameters.values()), self._hints)
+
+    def gives(self) -> list[str]:
+        """The media types of its result."""
+        return given(self._hints.get("return"))
+
     def result_schema(self) -> dict[str, Any]:
         """JSON schema of the result, or of one item of the stream."""
         hint = self._hints.get("return")
@@ -173,12 +182,14 @@ def kind_of(function: Callable[..., Any]) -> str:
 
 
 def describe(function: Callable[..., Any], signature: Signature) -> dict[str, object]:
-    """The interface that the registry keeps: kind, signature, JSON schemas, docstring."""
+    """The interface that the registry keeps: kind, signature, JSON schemas, media types, docstring."""
     return {
         "kind": kind_of(function),
         "signature": str(signature),
         "arguments": signature.arguments_schema(),
         "result": signature.result_schema(),
+        "takes": signature.takes(),
+        "gives": signature.gives(),
         "doc": inspect.getdoc(function) or "",
     }
 

@@ -22,7 +22,7 @@ import click
 import msgspec
 
 from rayfaas.canary import CanaryPlan
-from rayfaas.config import Home
+from rayfaas.config import KEEP_RESULTS_S, Home
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
 from rayfaas.errors import NotFound, RayfaasError, to_problem
@@ -47,6 +47,7 @@ from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.spec import Planned, Publish, parse
+from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -57,7 +58,13 @@ WAITING_S = 2.0
 class Controller(Service):
     """The methods that the peers call, each given the link that asks. Who may call which is in `_ALLOWED`."""
 
-    def __init__(self, home: Home, registry: Registry, entrance: Entrance | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        registry: Registry,
+        entrance: Entrance | None = None,
+        keep_results_s: float = KEEP_RESULTS_S,
+    ) -> None:
         super().__init__(
             {
                 # gateways
@@ -104,11 +111,12 @@ class Controller(Service):
         self._bundles = BundleStore(home.bundles)
         self._catalog, self._fleet, self._routing = Catalog(), Fleet(), RouteTable()
         self._loads = Loads(time.monotonic)
+        self._strangers = Strangers()
         self._gateways: dict[Link, Identity] = {}
         self._clusters = Clusters(self._store, self._fleet, self._routing, entrance.address if entrance else "")
         self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse)
         self._journals = Journals(self._store)
-        self._spawned = Spawned(self._store, self._journals, lambda: self._gateways)
+        self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
         self.methods |= self._spawned.methods | self._clusters.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
@@ -148,7 +156,7 @@ class Controller(Service):
             self._store.close()
 
     def _accept(self) -> Link:
-        return Link(ServerSide(self._key_of), _Guarded(self))
+        return Link(ServerSide(self._key_of), _Guarded(self), self._strangers)
 
     def _accept_network(self) -> Link:
         return Link(ServerSide(self._key_over_network), _Guarded(self))
@@ -514,18 +522,19 @@ def _plain(row: Any) -> Any:
 @click.option("--home", required=True, type=click.Path(path_type=Path))
 @click.option("--cluster-address", default="", help="HOST:PORT that clusters on other machines dial.")
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to.")
-def main(home: Path, cluster_address: str, cluster_listen: str) -> None:
+@click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
+def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(_main(Home(home), entrance_of(Home(home), cluster_address, cluster_listen)))
+    asyncio.run(_main(Home(home), entrance_of(Home(home), cluster_address, cluster_listen), keep_results_s))
 
 
-async def _main(home: Home, entrance: Entrance | None) -> None:
+async def _main(home: Home, entrance: Entrance | None, keep_results_s: float) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     registry = Registry.open(home.database, home.journal)
-    await Controller(home, registry, entrance).serve(stop)
+    await Controller(home, registry, entrance, keep_results_s).serve(stop)
 
 
 if __name__ == "__main__":

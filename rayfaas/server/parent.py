@@ -26,7 +26,7 @@ from pathlib import Path
 
 import click
 
-from rayfaas.config import MAX_BODY_MB, Home, local_url
+from rayfaas.config import KEEP_RESULTS_S, MAX_BODY_MB, Home, local_url
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
@@ -54,6 +54,7 @@ class ServerOptions:
     webhook_networks: tuple[str, ...] = ()
     cluster_address: str = ""
     cluster_listen: str = ""
+    keep_results_s: float = KEEP_RESULTS_S
 
     @property
     def url(self) -> str:
@@ -118,7 +119,8 @@ class Parent:
         self._home, self._options = home, options
         self._stopping = False
         entrance = _entrance_options(options)
-        self._controller = self._child("controller", "rayfaas.server.controller", *entrance)
+        kept = ("--keep-results-s", str(options.keep_results_s))
+        self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
         self._gateways = [
             self._child(
                 f"gateway-{slot}",
@@ -269,6 +271,7 @@ def _terminate_with_parent() -> None:
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 @click.option("--cluster-address", default="")
 @click.option("--cluster-listen", default="")
+@click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rayfaas.config import KEEP_RESULTS_S
 from rayfaas.errors import RayfaasError
 from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
@@ -23,17 +24,16 @@ LOOK_S = 1.0
 _COMPARE = 10
 # What was accepted in the last seconds may be on its way.
 _YOUNG_US = 5_000_000
-KEEP_DAYS = 7
-_PURGE_S = 3600.0
+PURGE_S = 600.0
 
 Gateways = Callable[[], Mapping[Link, Identity]]
 
 
 class Spawned:
-    """`methods` are for gateways."""
+    """`methods` are for gateways. What a call came to is kept for `keep_s`, where no function says how long."""
 
-    def __init__(self, store: Store, journals: Journals, gateways: Gateways) -> None:
-        self._store, self._journals, self._gateways = store, journals, gateways
+    def __init__(self, store: Store, journals: Journals, gateways: Gateways, keep_s: float = KEEP_RESULTS_S) -> None:
+        self._store, self._journals, self._gateways, self._keep_s = store, journals, gateways, keep_s
         self._reservations = Reservations(store, journals)
         self._purged_at = 0.0
         self.methods: dict[str, Method] = {
@@ -149,7 +149,6 @@ class Spawned:
         await link.request("resume", jobs=[{**row, "k": "spawned", "gateway": gateway} for row in rows])
 
     async def _purge(self) -> None:
-        if time.monotonic() - self._purged_at > _PURGE_S or not self._purged_at:
+        if time.monotonic() - self._purged_at > PURGE_S or not self._purged_at:
             self._purged_at = time.monotonic()
-            before_us = time.time_ns() // 1000 - KEEP_DAYS * 86_400_000_000
-            await self._store.write(self._store.registry.spawned.purge, before_us)
+            await self._store.write(self._store.registry.spawned.purge, time.time_ns() // 1000, self._keep_s)

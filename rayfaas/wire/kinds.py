@@ -50,6 +50,8 @@ def plain_or_model(value: Any) -> Any:
     serializer = getattr(type(value), "__pydantic_serializer__", None)
     if serializer is not None:
         return serializer.to_python(value)
+    if isinstance(value, bytes):
+        return bytes(value)  # a class of its own, such as a file
     try:
         return plain(value)
     except ValueError:

@@ -77,7 +77,7 @@ def decode_result(content_type: str, body: bytes, unpickle: bool = False) -> Any
     """As the SDK hands it on. Raises `MalformedBody` and, for a type that is none of ours, `ProtocolError`."""
     media = media_type(content_type)
     if media == PICKLE and not unpickle:
-        raise ProtocolError("The result is a pickle, and was not asked for as one: fn.options(pickle=True)")
+        raise ProtocolError("The result is a pickle, and was not asked for as one: fn.with_options(pickle=True)")
     if media in _DECODERS:
         return _DECODERS[media](body)
     if "json" in media:

@@ -1,7 +1,7 @@
-"""MessagePack in which arrays, data frames and images stay what they are: what the SDK and executors speak.
+"""MessagePack in which arrays, data frames, images and files stay what they are: what the SDK and executors speak.
 
-They are extensions 1 (an array: its type, its shape, its bytes), 2 (a table: an Arrow IPC stream) and 3 (an image: a
-PNG). Reading them runs no code of the sender.
+They are extensions 1 (an array: its type, its shape, its bytes), 2 (a table: an Arrow IPC stream), 3 (an image: a
+PNG) and 4 (a `rayfaas.File`: its name, its type, its bytes). Reading them runs no code of the sender.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import msgspec
 
 from rayfaas.errors import MalformedBody, ResultNotSerializable
 from rayfaas.wire.arrow import decode_arrow, encode_arrow
+from rayfaas.wire.file import File
 from rayfaas.wire.image import encode_image, open_image
 from rayfaas.wire.kinds import FRAMES, IMAGE, NDARRAY, kind_of, plain_or_model
 from rayfaas.wire.media import PNG
 
-_ARRAY, _TABLE, _IMAGE = 1, 2, 3
+_ARRAY, _TABLE, _IMAGE, _FILE = 1, 2, 3, 4
 # Of numpy's types those whose bytes are their value. Objects are not: their bytes are addresses.
 _BY_BYTES = "biufcmMSU"
 
@@ -30,6 +31,7 @@ class Array(msgspec.Struct, array_like=True):
 
 
 _decode_array = msgspec.msgpack.Decoder(tuple[Array, memoryview]).decode
+_decode_file = msgspec.msgpack.Decoder(tuple[str, str, memoryview]).decode
 _encode_part = msgspec.msgpack.Encoder().encode
 
 
@@ -52,6 +54,8 @@ def decode_typed(body: bytes) -> Any:
 
 
 def _extend(value: Any) -> Any:
+    if isinstance(value, File):
+        return msgspec.msgpack.Ext(_FILE, _encode_part((value.filename, value.content_type, memoryview(value))))
     kind = kind_of(value)
     if kind == NDARRAY:
         return msgspec.msgpack.Ext(_ARRAY, _array(value))
@@ -77,6 +81,9 @@ def _restore(code: int, data: memoryview) -> Any:
         return decode_arrow(data)
     if code == _IMAGE:
         return open_image(bytes(data))
+    if code == _FILE:
+        filename, content_type, content = _decode_file(data)
+        return File(bytes(content), filename, content_type)
     raise ValueError(f"extension {code} is none of rayfaas")
 
 

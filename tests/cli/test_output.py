@@ -52,6 +52,7 @@ def test_a_time_is_told_by_how_long_ago_it_was(ago: timedelta, said: str) -> Non
 
 def test_a_time_of_another_zone_is_the_same_moment() -> None:
     assert when("2026-01-01T12:00:00+02:00", NOW) == "2 h ago"
+    assert when("2026-01-01T10:00:00.763390Z", NOW) == "1 h ago"
     assert when(None) == when("") == ""
 
 

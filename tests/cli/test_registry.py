@@ -38,6 +38,11 @@ def test_json_is_for_programs(rayfaas: Terminal) -> None:
     ]
 
 
+def test_csv_is_lines_of_a_shell(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes(table([["f", 3]])))
+    assert rayfaas("sql", "SELECT 1", "--csv").out == "function,n\nf,3\n"
+
+
 def test_csv_is_for_spreadsheets(rayfaas: Terminal) -> None:
     rayfaas.serve(routes(table([['a "quoted", text\nin two lines', 3], ["f", None]])))
     rows = list(csv.reader(rayfaas("sql", "SELECT 1", "--csv").out.splitlines(keepends=True)))

@@ -21,7 +21,7 @@ import rayfaas
 
 @task
 def embed(text):
-    once = rayfaas.get("dag_append").options(idempotency_key="auto")
+    once = rayfaas.get("dag_append").with_options(idempotency_key="auto")
     return [rayfaas.get("dag_label").remote(text), once.remote(text), once.remote(text)]
 
 @dag(schedule=None)

@@ -19,6 +19,22 @@ const items = await client.POST("/call/count", {
   body: { to: 3 },
   headers: { Accept: "application/json" },
 });
+const form = (fields: Record<string, string | Blob>) => {
+  const made = new FormData();
+  for (const [name, value] of Object.entries(fields)) made.append(name, value);
+  return made;
+};
+const photo: components["schemas"]["caption.Arguments"] = { photo: "a cat", title: "Cat" };
+const caption = await client.POST("/call/caption", {
+  body: photo,
+  bodySerializer: () => form({ photo: new Blob([photo.photo]), title: photo.title ?? "" }),
+});
+const reversed = await client.POST("/call/reversed_bytes", {
+  body: "abc",
+  bodySerializer: () => "abc",
+  headers: { "Content-Type": "application/octet-stream" },
+  parseAs: "blob",
+});
 // @ts-expect-error `box` is missing
 const wrong = await client.POST("/call/area", { body: { scale: 1 } });
 // @ts-expect-error there is no such function
@@ -31,6 +47,8 @@ console.log(
     area: area.data,
     oldest: pet?.name,
     items: items.data,
+    caption: caption.data,
+    reversed: await (reversed.data as unknown as Blob).text(),
     status: wrong.response.status,
     code: problem?.code,
   }),

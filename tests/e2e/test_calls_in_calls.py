@@ -58,7 +58,7 @@ def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_call_inside_a_call_needs_no_token_and_names_every_hop(client: rayfaas.Client) -> None:
-    answer = rayfaas.get("parent").options(client=client).remote(1)
+    answer = rayfaas.get("parent").with_options(client=client).remote(1)
     assert answer["token"] is None
     assert answer["child"]["parent"] == answer["child"]["root"] == answer["id"]
     assert answer["child"]["below"] == [2, answer["id"]]
@@ -87,13 +87,13 @@ def test_a_client_that_goes_away_cancels_its_call_and_those_below(server: Server
     eventually(lambda: sorted(states()) == [("default/sleeps", "CANCELLED"), ("default/waits", "CANCELLED")], 10)
     # The next call is served, by an executor that is free again.
     started = time.monotonic()
-    rayfaas.get("sleeps").options(client=client).remote(0)
+    rayfaas.get("sleeps").with_options(client=client).remote(0)
     assert time.monotonic() - started < 20
 
 
 def test_a_deadline_holds_for_the_calls_below(client: rayfaas.Client) -> None:
     with pytest.raises(rayfaas.RayfaasError) as caught:
-        rayfaas.get("hurried").options(client=client).remote()
+        rayfaas.get("hurried").with_options(client=client).remote()
     assert caught.value.code == "timeout"
     query = "SELECT state FROM calls WHERE function = 'default/sleeps' ORDER BY accepted_at DESC LIMIT 1"
     eventually(lambda: client.sql(query).rows[0][0] in ("TIMED_OUT", "CANCELLED"), 10)
@@ -104,7 +104,7 @@ def test_a_running_call_is_cancelled_by_its_id(server: Server, client: rayfaas.C
 
     def call() -> None:
         try:
-            rayfaas.get("sleeps").options(client=client).remote(60)
+            rayfaas.get("sleeps").with_options(client=client).remote(60)
         except rayfaas.RayfaasError as error:
             ended.append(error.code)
 

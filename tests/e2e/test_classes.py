@@ -52,10 +52,10 @@ def test_a_class_is_deployed_called_by_its_methods_and_keeps_its_state(
     assert deployed.returncode == 0, deployed.stderr
     for _ in range(3):
         assert server.call("Counter.release", None) == 1
-    counter = rayfaas.get("default/Counter").options(client=client)
+    counter = rayfaas.get("default/Counter").with_options(client=client)
     state = counter.state.remote()
     assert state["calls"] == 3
-    assert rayfaas.get("Counter.state:1").options(client=client).remote()["pid"] == state["pid"]
+    assert rayfaas.get("Counter.state:1").with_options(client=client).remote()["pid"] == state["pid"]
     assert list(counter.count.stream(3)) == [0, 1, 2]
     assert counter.release.spawn().result(60) == 1
     called = server.rayfaas("call", "Counter.release@live")
@@ -122,7 +122,7 @@ def squares(numbers: list[int]) -> list[int]:
 
 def test_calls_that_come_together_are_run_together(server: Server, client: rayfaas.Client, write: Write) -> None:
     client.deploy_file(write("squares.py", BATCHED))
-    squares = rayfaas.get("squares").options(client=client)
+    squares = rayfaas.get("squares").with_options(client=client)
     start = threading.Barrier(16)
 
     def call(number: int) -> int:

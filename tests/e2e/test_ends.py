@@ -77,17 +77,17 @@ def endings(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clien
 
 def test_a_death_is_explained_with_its_signal_or_code_and_last_output(endings: Any, client: rayfaas.Client) -> None:
     with pytest.raises(ExecutorDied, match="was killed by SIGSEGV") as crash:
-        endings.crashes.options(client=client).remote()
+        endings.crashes.with_options(client=client).remote()
     assert "about to crash" in str(crash.value)
     assert "endings.py" in str(crash.value)  # the Python stack of the crash
     with pytest.raises(ExecutorDied, match="exited with code 3"):
-        endings.leaves.options(client=client).remote(3)
+        endings.leaves.with_options(client=client).remote(3)
 
 
 def test_who_uses_more_memory_than_declared_is_told_so_and_the_next_call_is_served(
     endings: Any, client: rayfaas.Client
 ) -> None:
-    hoards = endings.hoards.options(client=client)
+    hoards = endings.hoards.with_options(client=client)
     with pytest.raises(OutOfMemory, match="memory_mb=300"):
         hoards.remote(600)
     assert hoards.remote(1) == 1_000_000
@@ -95,7 +95,7 @@ def test_who_uses_more_memory_than_declared_is_told_so_and_the_next_call_is_serv
 
 def test_an_exception_is_raised_here_as_its_own_type_and_as_ours(endings: Any, client: rayfaas.Client) -> None:
     with pytest.raises(endings.NoStock, match="none left of 2") as raised:
-        endings.sells.options(client=client).remote(2)
+        endings.sells.with_options(client=client).remote(2)
     assert isinstance(raised.value, FunctionError)
     assert raised.value.extra["causes"] == [{"exception": "KeyError", "message": "'stock'"}]
 
@@ -104,9 +104,9 @@ def test_code_that_ignores_its_interruption_is_ended_and_the_next_call_is_served
     endings: Any, client: rayfaas.Client, server: Server
 ) -> None:
     with pytest.raises(CallTimeout):
-        endings.stubborn.options(client=client).remote()
+        endings.stubborn.with_options(client=client).remote()
     with pytest.raises(CallTimeout):
-        endings.stubborn.options(client=client).remote()
+        endings.stubborn.with_options(client=client).remote()
     states = server.sql("SELECT state FROM calls WHERE function = 'default/stubborn'")
     assert states == [["TIMED_OUT"], ["TIMED_OUT"]]
 

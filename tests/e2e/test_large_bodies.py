@@ -116,7 +116,7 @@ def test_what_a_function_makes_goes_out_as_it_is_made(server: Server) -> None:
 def test_the_sdk_sends_and_gets_them(server: Server) -> None:
     data, gateway = BLOCK * MIB, Gateway(server)
     with rayfaas.Client(url=server.url, token=server.token) as client:
-        give_back = rayfaas.get("give_back").options(client=client)
+        give_back = rayfaas.get("give_back").with_options(client=client)
         assert give_back.remote(data) == data
         assert give_back.remote(io.BytesIO(data)) == data
     assert gateway.most_mib() < MOST_HELD_MIB

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -24,8 +25,21 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from rayfaas.wire.media import ARROW, JPEG, MSGPACK, OCTETS, PNG, WEBP
 from tests.e2e.conftest import Server
 from tests.e2e.samples.samples import ALL
+
+RAW = [ARROW, PNG, JPEG, WEBP]
+schemathesis.serializer.alias(RAW, OCTETS)
+
+
+@schemathesis.serializer(MSGPACK)
+def _to_msgpack(_: Any, value: Any) -> bytes:
+    try:
+        return msgspec.msgpack.encode(value, enc_hook=lambda binary: binary.data)
+    except OverflowError:  # it has no such ints
+        return b"\xc1"
+
 
 SAMPLES = Path(__file__).parent / "samples" / "samples.py"
 # What a function raises is its own. A call that is given no time has none, which its key remembers; and one that is
@@ -153,6 +167,8 @@ def test_a_generated_typescript_client_compiles_and_calls(samples: Server, tmp_p
         "area": 6,
         "oldest": "b",
         "items": [0, 1, 2],
+        "caption": "Cat: 5 bytes",
+        "reversed": "cba",
         "status": 422,
         "code": "invalid_arguments",
     }

@@ -24,14 +24,14 @@ import rayfaas
 @task(retries=2)
 def count(path, fails):
     attempts.append(1)
-    seen = rayfaas.get("append").options(idempotency_key="auto").remote(path, "counted")
+    seen = rayfaas.get("append").with_options(idempotency_key="auto").remote(path, "counted")
     if len(attempts) <= fails:
         raise RuntimeError("after the call")
     return seen
 
 @task(retries=3)
 def shaky(path):
-    return rayfaas.get("third_time_lucky").options(idempotency_key="auto").remote(path)
+    return rayfaas.get("third_time_lucky").with_options(idempotency_key="auto").remote(path)
 
 @flow
 def nightly(text, path):

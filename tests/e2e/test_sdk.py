@@ -67,10 +67,10 @@ def shop(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: 
 
 def test_a_decorated_function_runs_here_and_there(shop: Any, client: rayfaas.Client) -> None:
     assert shop.total(["tea"]) == shop.total.local(["tea"]) == 3
-    there = shop.total.options(client=client)
+    there = shop.total.with_options(client=client)
     assert there.remote(["tea", "milk"], rebate=0.5) == 2.0
     assert asyncio.run(there.aio(["tea"])) == 3.0
-    assert rayfaas.get("shop/total@live").options(client=client).remote(items=["milk"]) == 1.0
+    assert rayfaas.get("shop/total@live").with_options(client=client).remote(items=["milk"]) == 1.0
 
 
 def test_deploying_what_did_not_change_makes_no_version(shop: Any, client: rayfaas.Client, tmp_path: Path) -> None:
@@ -87,10 +87,10 @@ def test_deploying_what_did_not_change_makes_no_version(shop: Any, client: rayfa
 
 def test_items_stream_with_their_logs_and_leaving_the_loop_ends_the_call(shop: Any, client: rayfaas.Client) -> None:
     lines: list[str] = []
-    receipt = shop.receipt.options(client=client, on_log=lambda line: lines.append(line["text"]))
+    receipt = shop.receipt.with_options(client=client, on_log=lambda line: lines.append(line["text"]))
     assert list(receipt.stream(["tea", "milk"])) == ["tea: 3", "milk: 1"]
     assert lines == ["printing tea\n", "printing milk\n"]
-    assert shop.receipt.options(client=client).remote(["tea"]) == ["tea: 3"]
+    assert shop.receipt.with_options(client=client).remote(["tea"]) == ["tea: 3"]
 
     with receipt.stream(["tea"] * 100_000) as stream:
         assert next(stream) == "tea: 3"
@@ -105,17 +105,17 @@ def test_items_stream_with_their_logs_and_leaving_the_loop_ends_the_call(shop: A
 
 def test_a_remote_exception_is_raised_here_with_its_traceback(shop: Any, client: rayfaas.Client) -> None:
     with pytest.raises(FunctionError) as caught:
-        shop.total.options(client=client).remote(["gold"])
+        shop.total.with_options(client=client).remote(["gold"])
     assert (caught.value.exception, caught.value.message) == ("KeyError", "'gold'")
     assert "shop_service.py" in str(caught.value)
     with pytest.raises(InvalidArguments, match="items"):
-        shop.total.options(client=client).remote(5)
+        shop.total.with_options(client=client).remote(5)
     with pytest.raises(NotFound):
-        rayfaas.get("shop/nothing").options(client=client).remote()
+        rayfaas.get("shop/nothing").with_options(client=client).remote()
 
 
 def test_many_calls_at_once_from_one_event_loop(shop: Any, client: rayfaas.Client) -> None:
-    slow = shop.slow.options(client=client)
+    slow = shop.slow.with_options(client=client)
 
     async def all_of_them() -> list[str]:
         return list(await asyncio.gather(*(slow.aio(0.2) for _ in range(20))))
@@ -125,7 +125,11 @@ def test_many_calls_at_once_from_one_event_loop(shop: Any, client: rayfaas.Clien
 
 def test_a_function_knows_the_call_that_it_answers(shop: Any, client: rayfaas.Client) -> None:
     version = shop.who.deploy(client=client).version
-    assert shop.who.options(client=client).remote() == {"function": "shop/who", "version": version, "team": "default"}
+    assert shop.who.with_options(client=client).remote() == {
+        "function": "shop/who",
+        "version": version,
+        "team": "default",
+    }
 
 
 def test_what_is_typed_into_a_shell_is_deployed_by_value(server: Server) -> None:

@@ -61,18 +61,18 @@ def client(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_a_spawned_call_is_asked_for_later_by_its_id(client: rayfaas.Client, tmp_path: Path) -> None:
-    spawned = rayfaas.get("append").options(client=client).spawn(str(tmp_path / "f"), "one")
+    spawned = rayfaas.get("append").with_options(client=client).spawn(str(tmp_path / "f"), "one")
     assert spawned.result(timeout_s=30) == "one"
     again = client.spawned(spawned.id)
     assert asyncio.run(again.result.aio()) == "one"
     status = again.status()
     assert (status["state"], status["attempts"], status["spawned"]) == ("SUCCEEDED", 1, True)
     assert [line["text"] for line in again.logs()] == ["wrote one\n"]
-    assert rayfaas.get("count").options(client=client).spawn(3).result(timeout_s=30) == [0, 1, 2]
+    assert rayfaas.get("count").with_options(client=client).spawn(3).result(timeout_s=30) == [0, 1, 2]
 
 
 def test_what_fails_is_tried_again_as_often_as_declared(client: rayfaas.Client, tmp_path: Path) -> None:
-    flaky = rayfaas.get("flaky").options(client=client)
+    flaky = rayfaas.get("flaky").with_options(client=client)
     assert flaky.spawn(str(tmp_path / "a"), fails=2).result(timeout_s=30) == 3
     hopeless = flaky.spawn(str(tmp_path / "b"), fails=9)
     with pytest.raises(FunctionError, match="not yet"):
@@ -89,7 +89,7 @@ def test_what_fails_is_tried_again_as_often_as_declared(client: rayfaas.Client, 
 
 
 def test_what_failed_is_listed_and_run_again(server: Server, client: rayfaas.Client, tmp_path: Path) -> None:
-    flaky = rayfaas.get("flaky").options(client=client, retries=1)
+    flaky = rayfaas.get("flaky").with_options(client=client, retries=1)
     call = flaky.spawn(str(tmp_path / "tries"), 2)
     with pytest.raises(FunctionError):
         call.result(timeout_s=30)
@@ -107,16 +107,16 @@ def test_what_failed_is_listed_and_run_again(server: Server, client: rayfaas.Cli
 def test_calls_with_one_idempotency_key_run_once(client: rayfaas.Client, tmp_path: Path) -> None:
     path = str(tmp_path / "once")
     append = rayfaas.get("append")
-    assert append.options(client=client, idempotency_key="k1").remote(path, "a") == "a"
-    assert append.options(client=client, idempotency_key="k1").remote(path, "b") == "a"
+    assert append.with_options(client=client, idempotency_key="k1").remote(path, "a") == "a"
+    assert append.with_options(client=client, idempotency_key="k1").remote(path, "b") == "a"
     with ThreadPoolExecutor(8) as pool:
-        keyed = append.options(client=client, idempotency_key="k2")
+        keyed = append.with_options(client=client, idempotency_key="k2")
         assert set(pool.map(lambda line: keyed.remote(path, line, 0.2), "cdefgh")) in [{c} for c in "cdefgh"]
     assert len((tmp_path / "once").read_text().split()) == 2
 
 
 def test_a_spawned_call_is_cancelled_while_it_runs(server: Server, client: rayfaas.Client, tmp_path: Path) -> None:
-    spawned = rayfaas.get("append").options(client=client).spawn(str(tmp_path / "c"), "x", 60)
+    spawned = rayfaas.get("append").with_options(client=client).spawn(str(tmp_path / "c"), "x", 60)
     eventually(lambda: (tmp_path / "c").exists())
     with pytest.raises(TimeoutError):
         spawned.result(timeout_s=0.5)
@@ -131,7 +131,7 @@ def test_a_spawned_call_is_cancelled_while_it_runs(server: Server, client: rayfa
 
 
 def test_map_keeps_the_order_and_bounds_what_is_under_way(client: rayfaas.Client) -> None:
-    square = rayfaas.get("square").options(client=client)
+    square = rayfaas.get("square").with_options(client=client)
     taken = 0
 
     def inputs() -> Iterator[int]:
@@ -163,7 +163,7 @@ def test_spawned_calls_survive_the_death_of_everything_in_the_home_server(
 ) -> None:
     """Gateway, controller and executors are killed while hundreds of calls wait and run."""
     path = tmp_path / "survivors"
-    append = rayfaas.get("append").options(client=client)
+    append = rayfaas.get("append").with_options(client=client)
     with ThreadPoolExecutor(16) as pool:
         calls = list(pool.map(lambda n: append.spawn(str(path), f"line{n}", 0.02), range(300)))
     killed: list[psutil.Process] = [

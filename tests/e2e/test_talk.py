@@ -65,14 +65,14 @@ def test_output_appears_while_the_function_runs(client: rayfaas.Client, tmp_path
         if line["text"] == "began\n":
             file.touch()  # the function returns only when its first line was heard
 
-    waits_for = rayfaas.get("waits_for", timeout_s=60).options(client=client, on_log=hear)
+    waits_for = rayfaas.get("waits_for", timeout_s=60).with_options(client=client, on_log=hear)
     assert waits_for.remote(str(file)) == "done"
     assert heard == ["began\n", "ends\n"]
 
 
 def test_a_spawned_call_is_followed_to_its_end(client: rayfaas.Client, server: Server, tmp_path: Path) -> None:
     file = tmp_path / "go"
-    call = rayfaas.get("waits_for").options(client=client).spawn(str(file))
+    call = rayfaas.get("waits_for").with_options(client=client).spawn(str(file))
     followed = []
     for line in call.follow():
         followed.append(line["text"])
@@ -89,7 +89,7 @@ def test_the_end_of_a_spawned_call_is_told_and_signed(client: rayfaas.Client, se
         await reply.send(204)
 
     with ScriptedServer(hear) as receiver:
-        call = rayfaas.get("fails").options(client=client, webhook=receiver.url, priority="high").spawn()
+        call = rayfaas.get("fails").with_options(client=client, webhook=receiver.url, priority="high").spawn()
         eventually(lambda: receiver.requests)
     request = receiver.requests[0]
     data = request.json()["data"]

@@ -85,7 +85,7 @@ def client(deployed: Server) -> Iterator[rayfaas.Client]:
 
 
 def remote(client: rayfaas.Client, name: str, **options: Any) -> rayfaas.RemoteFunction[..., Any]:
-    return rayfaas.get(name).options(client=client, **options)
+    return rayfaas.get(name).with_options(client=client, **options)
 
 
 def post(server: Server, name: str, content: bytes, content_type: str, accept: str = "*/*") -> Any:

@@ -257,3 +257,16 @@ async def test_each_call_knows_itself_and_what_it_prints(replica: Replica) -> No
     for name, call in calls.items():
         assert await call.value() == call.header.call_id
         assert call.output() == f"{name}\n" * 5
+
+
+async def test_a_generator_that_awaits_nothing_leaves_others_their_turns(replica: Replica) -> None:
+    source = """
+        async def f(endless):
+            while endless: yield "x" * 1000
+    """
+    version = await replica.deploy(source, concurrency=2)
+    endless = version.call(True, credit=10**9)
+    await eventually(lambda: endless.items)
+    await version.call(False).value()
+    endless.cancel()
+    await endless.error()

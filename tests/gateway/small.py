@@ -38,6 +38,7 @@ from rayfaas.handshake import Identity
 from rayfaas.link import keep_link
 from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled
 from rayfaas.records import Spawned as SpawnedRecord
+from rayfaas.strangers import Strangers
 from tests.gateway.asgi import Answer, Exchange
 from tests.gateway.controller import FakeController, version_route
 from tests.gateway.executor import FakeExecutor
@@ -93,6 +94,7 @@ class SmallGateway:
         self.app = App(self.invoke, applications, self.calls, control, openapi, self.link)
         self.executor_socket = directory / "executors"
         self._directory = directory
+        self.strangers = Strangers()
         self._numbers = itertools.count(1)
         self._ends: list[ExecutorConnection] = []
         self._executors: list[FakeExecutor] = []
@@ -124,10 +126,23 @@ class SmallGateway:
 
     def _accept(self) -> ExecutorConnection:
         end = ExecutorConnection(
-            self.dispatcher, lambda who: executor_key(self.routes.sessions, who), self.access.issue
+            self.dispatcher, lambda who: executor_key(self.routes.sessions, who), self.access.issue, self.strangers
         )
         self._ends.append(end)
         return end
+
+    @property
+    def has_executors(self) -> bool:
+        return bool(self._executors)
+
+    @property
+    def accepted(self) -> int:
+        """How many ever dialled its executors' socket."""
+        return len(self._ends)
+
+    @property
+    def strangers_waiting(self) -> int:
+        return len([end for end in self._ends if not end.is_open and not end.closed.done()])
 
     # Executors
 

@@ -15,7 +15,8 @@ from rayfaas.registry import spawned as registry_spawned
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
 from rayfaas.registry.spawned import Reservation
-from tests.registry.builders import ACCEPTED_US, GATEWAY, ended, locked, segment, settled, spawned, started
+from rayfaas.spec import Spec
+from tests.registry.builders import ACCEPTED_US, GATEWAY, ended, locked, publish, segment, settled, spawned, started
 
 OTHER = "gateway-1-1700000000000000000"
 FUTURE_US = 4_000_000_000_000_000
@@ -306,18 +307,43 @@ def test_what_was_settled_long_ago_is_forgotten_and_nothing_else(registry: Regis
     old, young, waiting = spawned(), spawned(), spawned()
     young_end = settled(young, ended_us=ACCEPTED_US + 1_000)
     load(registry, journal, old, young, waiting, settled(old, ended_us=ACCEPTED_US + 1), young_end)
-    registry.spawned.purge(ACCEPTED_US + 1_000)
+    registry.spawned.purge(ACCEPTED_US + 1_000, 0)
     assert registry.spawned.call(old.call, None) is None
     assert registry.spawned.outcome(old.call) is None
     left = registry.query("SELECT call, state FROM spawned ORDER BY state", [], team=None).rows
     assert left == [[young.call, "SUCCEEDED"], [waiting.call, "WAITING"]]
 
 
+def test_a_version_says_how_long_its_results_are_kept(registry: Registry, journal: Path) -> None:
+    for name, spec in (("f", Spec()), ("brief", Spec(result_ttl_s=60)), ("long", Spec(result_ttl_s=7200))):
+        registry.catalog.publish("red", name, publish(spec=spec), "ann", "e1")
+    plain, brief, long = (spawned(function=f"red/{name}") for name in ("f", "brief", "long"))
+    load(registry, journal, plain, brief, long, *(settled(call, ended_us=ACCEPTED_US) for call in (plain, brief, long)))
+
+    def kept(after_s: float) -> list[str]:
+        registry.spawned.purge(ACCEPTED_US + int(after_s * 1e6), 3600)
+        return [row[0] for row in registry.query("SELECT function FROM spawned ORDER BY function", [], None).rows]
+
+    assert kept(60) == ["red/brief", "red/f", "red/long"]
+    assert kept(61) == ["red/f", "red/long"]
+    assert kept(3601) == ["red/long"]
+    assert kept(7201) == []
+
+
+def test_a_key_holds_as_long_as_its_result(registry: Registry, journal: Path) -> None:
+    registry.catalog.publish("red", "f", publish(spec=Spec(result_ttl_s=60)), "ann", "e1")
+    call = spawned(idempotency_key="k")
+    reserve(registry, call.call)
+    load(registry, journal, call, settled(call, ended_us=FUTURE_US))
+    registry.spawned.purge(FUTURE_US + 1, 0)
+    assert reserve(registry, new_id()) == call.call
+
+
 def test_a_key_is_free_again_when_it_is_forgotten(registry: Registry, database: Database, journal: Path) -> None:
     kept = spawned(idempotency_key="k")
     reserve(registry, kept.call)
     load(registry, journal, kept, settled(kept))
-    registry.spawned.purge(FUTURE_US)
+    registry.spawned.purge(FUTURE_US, 0)
     second = new_id()
     assert reserve(registry, second) == second
 
@@ -348,7 +374,7 @@ def test_an_end_is_told_until_it_is_recorded_that_it_was(registry: Registry, jou
     load(registry, journal, told(heard.call), number=1)
     (end,) = registry.spawned.abandoned_ends()
     assert (end["call"], end["webhook"], end["state"], end["attempts"]) == (unheard.call, HOOK, "SUCCEEDED", 1)
-    registry.spawned.purge(FUTURE_US + 1)
+    registry.spawned.purge(FUTURE_US + 1, 0)
     assert registry.spawned.abandoned_ends() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -33,7 +34,7 @@ class Keeper:
     def __init__(self, home: Home, store: Store) -> None:
         self.home, self.store = home, store
         self.gateways: dict[Link, Identity] = {}
-        self.spawned = Spawned(store, Journals(store), lambda: self.gateways)
+        self.spawned = Spawned(store, Journals(store), lambda: self.gateways, keep_s=3600)
 
     @contextmanager
     def gateway(self, instance: str = NEXT, **answers: Any) -> Iterator[Peer]:
@@ -67,6 +68,7 @@ async def looking(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     """A keeper that looks all the time, and compares at every look."""
     monkeypatch.setattr(server_spawned, "LOOK_S", 0.001)
     monkeypatch.setattr(server_spawned, "_COMPARE", 1)
+    monkeypatch.setattr(server_spawned, "PURGE_S", 0.0)
     task = asyncio.ensure_future(keeper.spawned.keep_looking())
     yield keeper
     task.cancel()
@@ -243,3 +245,18 @@ async def test_what_is_typed_reaches_every_gateway(keeper: Keeper) -> None:
     with keeper.gateway() as peer:
         await keeper.ask("type", call_id="c", line="next")
         assert peer.told_of("type") == [{"call_id": "c", "line": "next"}]
+
+
+# Forgetting
+
+
+async def test_ends_are_forgotten_after_the_time_that_the_home_says(looking: Keeper) -> None:
+    now_us = time.time_ns() // 1000
+    old, young = spawned(), spawned()
+    old_end, young_end = (
+        settled(old, ended_us=now_us - 3_700_000_000),
+        settled(young, ended_us=now_us - 3_500_000_000),
+    )
+    await looking.keep(old, young, old_end, young_end)
+    await eventually(lambda: looking.store.registry.spawned.call(old.call, None) is None)
+    assert (await looking.call(young))["state"] == "SUCCEEDED"

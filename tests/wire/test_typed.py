@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from rayfaas.errors import MalformedBody, ResultNotSerializable
+from rayfaas.wire.file import File
+from rayfaas.wire.msgpack import decode_msgpack, encode_msgpack
 from rayfaas.wire.typed import decode_typed, encode_typed
 
 Ext = msgspec.msgpack.Ext
@@ -45,6 +47,13 @@ def test_an_image_stays_one() -> None:
     image = Image.new("RGBA", (2, 3), (1, 2, 3, 4))
     there = decode_typed(encode_typed({"image": image}))["image"]
     assert (there.mode, there.size, there.tobytes()) == (image.mode, image.size, image.tobytes())
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"\xff\x00"])
+def test_a_file_stays_one_with_its_name(content: bytes) -> None:
+    there = decode_typed(encode_typed([File(content, "cat.png", "image/png")]))[0]
+    assert (type(there), there, there.filename, there.content_type) == (File, content, "cat.png", "image/png")
+    assert decode_msgpack(encode_msgpack([File(content)])) == [content]
 
 
 class Hostile:

@@ -10,6 +10,9 @@ from enum import Enum
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from pydantic import BaseModel, Field
 
 import rayfaas
@@ -104,6 +107,26 @@ async def swapped(pair: tuple[int, str]) -> dict[str, int]:
     return {pair[1]: pair[0]}
 
 
+def caption(photo: rayfaas.File, title: str = "") -> str:
+    """A file in a form, or alone."""
+    return f"{title or photo.filename}: {len(photo)} bytes"
+
+
+def reversed_bytes(clip: bytes) -> bytes:
+    """The same, from its end."""
+    return clip[::-1]
+
+
+def flipped(image: Image.Image) -> Image.Image:
+    """Upside down."""
+    return image.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
+
+
+def scaled(values: NDArray[np.float64], by: float = 2.0) -> NDArray[np.float64]:
+    """Each of them, times `by`."""
+    return values * by
+
+
 @rayfaas.cls
 class Counter:
     """Counts what it is given."""
@@ -123,5 +146,5 @@ class Counter:
 
 ALL = (
     "area", "echo", "oldest", "feed", "day_after", "total", "name_of", "anything", "nothing", "refuse", "count",
-    "later", "swapped", "Counter",
+    "later", "swapped", "caption", "reversed_bytes", "flipped", "scaled", "Counter",
 )  # fmt: skip

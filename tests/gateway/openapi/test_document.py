@@ -13,9 +13,11 @@ from starlette.routing import Route
 from rayfaas.errors import BY_CODE
 from rayfaas.executor.signature import Signature
 from rayfaas.executor.signature import describe as describe_by
+from rayfaas.gateway.openapi.components import reference
 from rayfaas.gateway.openapi.document import document
 from rayfaas.gateway.openapi.functions import Callee
 from rayfaas.gateway.openapi.parameters import problem_responses
+from rayfaas.wire import File
 from tests.gateway.openapi.test_components import Animal, Pet
 from tests.gateway.small import SmallGateway
 
@@ -77,7 +79,8 @@ def test_a_function_is_told_as_its_hints_and_docstring_say() -> None:
     assert (arguments["required"], arguments["additionalProperties"]) == (["animal"], False)
     assert arguments["properties"]["n"] == {"type": "integer", "default": 3}
     assert set(post["responses"]) >= {"200", "202", "401", "404", "422", "429", "500", "504"}
-    assert list(post["responses"]["200"]["content"]) == ["application/json"]
+    both = ["application/json", "application/msgpack"]
+    assert [list(post["requestBody"]["content"]), list(post["responses"]["200"]["content"])] == [both, both]
 
 
 @pytest.mark.parametrize("function", [items, later])
@@ -143,3 +146,26 @@ def test_every_code_is_told_with_its_status() -> None:
 def test_an_application_is_no_function_that_is_called() -> None:
     found = document([Callee("nlp", "site", "live", 1, {"kind": "asgi"})], "nlp")
     assert not [path for path in found["paths"] if path.startswith("/call/site")]
+
+
+def draws(photo: File, title: str = "") -> bytes:
+    raise NotImplementedError
+
+
+def test_files_and_bytes_are_told_by_their_media_types() -> None:
+    found = document([of(draws)], "nlp")
+    assert is_valid(found)
+    post = found["paths"]["/call/f"]["post"]
+    bodies, answers = post["requestBody"]["content"], post["responses"]["200"]["content"]
+    raw = {"schema": {"type": "string", "format": "binary"}}
+    assert bodies["multipart/form-data"] == bodies["application/json"] == {"schema": reference("f.Arguments")}
+    assert bodies["application/octet-stream"] == answers["application/octet-stream"] == raw
+    assert found["components"]["schemas"]["f.Arguments"]["properties"]["photo"] == raw["schema"]
+    assert list(answers) == ["application/octet-stream", "application/json", "application/msgpack"]
+
+
+@pytest.mark.parametrize("media", [None, "application/json", [1], ["text/html"], {}])
+def test_what_an_interface_says_of_media_types_is_not_trusted(media: Any) -> None:
+    interface = {**describe(plain), "takes": media, "gives": media}
+    post = document([Callee("nlp", "f", "live", 7, interface)], "nlp")["paths"]["/call/f"]["post"]
+    assert list(post["requestBody"]["content"]) == list(post["responses"]["200"]["content"]) == ["application/json"]
