@@ -1,4 +1,5 @@
-"""docs/calling.md has every public name and every command in an example; that they work is shown in tests/e2e."""
+"""Every public name is in an example of docs/calling.md, every method and command in one of some page; that those of
+docs/calling.md work is shown in tests/e2e."""
 
 from __future__ import annotations
 
@@ -12,10 +13,12 @@ import pytest
 import rayfaas
 from rayfaas.cli.commands import commands
 
-PAGE = (Path(__file__).parent.parent / "docs" / "calling.md").read_text()
-EXAMPLES = "\n".join(re.findall(r"^```\w+\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
-# A file is bytes, and has their methods; how a client is made for an executor is no caller's business.
-NOT_SHOWN = {*dir(bytes), *dir(Exception), "of", "of_calls", "from_answer", "access", "title"}
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = (DOCS / "calling.md").read_text()
+PAGES = "\n".join(page.read_text() for page in sorted(DOCS.rglob("*.md")))
+EXAMPLES = "\n".join(re.findall(r"^```\w+\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE))
+# A file is bytes, and has their methods; what the command line and executors do with a client is no caller's business.
+NOT_SHOWN = {*dir(bytes), *dir(Exception), "of", "of_calls", "from_answer", "access", "title", "deploy_bundled"}
 CLASSES = [each for name in rayfaas.__all__ if inspect.isclass(each := getattr(rayfaas, name))]
 
 
@@ -37,7 +40,7 @@ def test_every_public_method_has_an_example(kind: type) -> None:
 @pytest.mark.parametrize("verb", ["with_options", "map", "starmap", "deploy"])
 def test_every_option_of_a_verb_is_told(verb: str) -> None:
     options = inspect.signature(getattr(rayfaas.Function, verb)).parameters
-    assert {name for name in options if name != "self" and not told(name, PAGE)} == set()
+    assert {name for name in options if name != "self" and not told(name, PAGES)} == set()
 
 
 def names(group: click.Group, prefix: str = "rayfaas") -> list[str]:
@@ -53,4 +56,4 @@ def names(group: click.Group, prefix: str = "rayfaas") -> list[str]:
 
 @pytest.mark.parametrize("command", names(commands))
 def test_every_command_has_an_example(command: str) -> None:
-    assert told(command, PAGE)
+    assert told(command, PAGES)

@@ -23,7 +23,7 @@ QUERIES = [command[1] for command in COMMANDS if command[0] == "sql"]
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_each_command_is_one(command: list[str]) -> None:
     name, *arguments = command
-    context = click.Context(commands)
+    context = click.Context(commands, **commands.context_settings)
     found = commands.get_command(context, name)
     assert found is not None
     made = found.make_context(name, list(arguments), parent=context)
