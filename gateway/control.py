@@ -20,6 +20,7 @@ from rayfaas.gateway.releases import Releases
 from rayfaas.gateway.requests import as_json, body_of, function_of, json_body
 from rayfaas.gateway.rights import ROLES, actor_of, allow, allow_in_person
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.streams import format_for
 from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
@@ -42,6 +43,7 @@ class Control:
         return [
             Route("/v1/whoami", self.whoami),
             Route("/v1/status", self.status),
+            Route("/v1/environments", self.environments),
             Route("/v1/bundles/{digest}", self.has_bundle, methods=["HEAD"]),
             Route("/v1/bundles/{digest}", self.put_bundle, methods=["PUT"]),
             Route("/v1/functions", self.functions),
@@ -54,6 +56,7 @@ class Control:
             Route("/v1/usage", self.usage),
             Route("/v1/logs", self.logs),
             Route("/v1/webhook", self.webhook),
+            *Secrets(self._routes, self._controller).routes(),
             Route("/v1/tokens", self.tokens, methods=["GET"]),
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
@@ -67,6 +70,11 @@ class Control:
     async def status(self, request: Request) -> Response:
         allow(self._routes, request, "viewer")
         return as_json(await self._controller.request("status"))
+
+    async def environments(self, request: Request) -> Response:
+        """What is built on each node, and what the zygotes there have loaded."""
+        allow(self._routes, request, "viewer")
+        return as_json({"environments": await self._controller.request("environments")})
 
     # Bundles
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from rayfaas import wire
 from rayfaas.archive import Archive
 from rayfaas.asker import Json, list_of, object_of
 from rayfaas.bundle import Bundle, bundle_function
@@ -26,7 +27,7 @@ from rayfaas.errors import NotFound
 from rayfaas.following import followed
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_call, check_cluster, check_team
+from rayfaas.names import LIVE, check_call, check_cluster, check_name, check_team
 from rayfaas.operation import Speaker, operation
 from rayfaas.planning import plan
 from rayfaas.releases import Releases
@@ -199,11 +200,12 @@ class Client(Releases):
         force: bool = False,
         breaking: bool = False,
         deadline_s: float = 300.0,
+        upgrade: bool = False,
         on_event: OnEvent | None = None,
     ) -> Deployed:
         """Publish a function or class of this program; see `Function.deploy`."""
         bundle = bundle_function(function)
-        options = DeployOptions(alias, team, message, force, breaking, deadline_s)
+        options = DeployOptions(alias, team, message, force, breaking, deadline_s, upgrade)
         return await self._publish(function.declaration, bundle, options, on_event)
 
     @operation
@@ -218,14 +220,17 @@ class Client(Releases):
         force: bool = False,
         breaking: bool = False,
         deadline_s: float = 300.0,
+        upgrade: bool = False,
         on_event: OnEvent | None = None,
     ) -> list[Deployed]:
         """Publish the decorated functions and classes in a file, or those of them that `names` says, all at once.
 
+        With `upgrade` their packages are resolved anew.
+
         Raises the first error in the order of the file, after every deploy has ended.
         """
         bundled = bundled_functions(Path(path), names)
-        options = DeployOptions(alias, team, message, force, breaking, deadline_s)
+        options = DeployOptions(alias, team, message, force, breaking, deadline_s, upgrade)
         deploys = [self._publish(each.declaration, each.bundle, options, on_event) for each in bundled]
         ended = await asyncio.gather(*deploys, return_exceptions=True)
         deployed = []
@@ -351,6 +356,37 @@ class Client(Releases):
                 for event in batch:
                     on_log(event["item"])
 
+    # Environments and secrets
+
+    @operation
+    async def environments(self) -> list[Json]:
+        """What is built on each node, and what the zygotes there have loaded."""
+        return list_of(await self._get("/v1/environments"), "environments")
+
+    @operation
+    async def set_secret(
+        self, name: str, values: Mapping[str, str], team: str | None = None, restart: bool = False
+    ) -> Json:
+        """Keep variables for functions that name the secret; executors that start from now on have them.
+
+        With `restart` those that run finish their calls and are replaced.
+        """
+        path = f"/v1/secrets/{check_team(team or await self._own_team())}/{check_name(name)}"
+        body = wire.encode_json({"values": dict(values), "restart": restart})
+        await self._transport.send("PUT", path, body=body, media=wire.JSON)
+        return {"name": name, "keys": sorted(values)}
+
+    @operation
+    async def secrets(self) -> list[Json]:
+        """The secrets of your team, with the names of their variables; what those hold can't be asked for."""
+        return list_of(await self._get("/v1/secrets"), "secrets")
+
+    @operation
+    async def delete_secret(self, name: str, team: str | None = None) -> None:
+        """Raises `Conflict` while functions that can be called by an alias name it."""
+        path = f"/v1/secrets/{check_team(team or await self._own_team())}/{check_name(name)}"
+        await self._transport.send("DELETE", path)
+
     # Tokens
 
     @operation
@@ -418,7 +454,7 @@ class Client(Releases):
         self, declaration: Declaration, bundle: Bundle, options: DeployOptions, on_event: OnEvent | None
     ) -> Deployed:
         owner = await self._owner(declaration, options.team)
-        publish = publish_of(bundle, declaration.spec, options)
+        publish = publish_of(bundle, declaration.spec_at(bundle.path), options)
         remembered = self._remembered
         if options.force and remembered is not None:
             remembered = remembered.blank()

@@ -65,6 +65,11 @@ class Home:
         return self.path / "certificate.pem"
 
     @property
+    def secrets_key_file(self) -> Path:
+        """The key that functions' secrets are encrypted with in the registry, mode 0600. Back it up apart from that."""
+        return self.path / "secrets.key"
+
+    @property
     def ray_token_file(self) -> Path:
         """The token that the Ray cluster of this home asks for, mode 0600: `RAY_AUTH_MODE=token`."""
         return self.path / "ray.token"
@@ -100,7 +105,7 @@ class Home:
 
     @property
     def cache(self) -> Path:
-        """Unpacked bundles of the cluster on this machine."""
+        """Unpacked bundles and environments of the cluster on this machine, and where its executors work."""
         return self.path / "cache"
 
     @property

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from rayfaas.errors import BadRequest
 from rayfaas.names import check_name, check_team
+from rayfaas.requirements import read_pyproject, read_requirements
 from rayfaas.spec import Scaling, Shape, Spec, parse
 
-_SHAPE = ("cpus", "gpus", "memory_mb", "env", "cluster")
+_MACHINE = ("cpus", "gpus", "memory_mb", "accelerator", "resources")
+_ENVIRONMENT = ("packages", "python", "setup")
+_SHAPE = (*_MACHINE, "env", "secrets", "ray", "cluster", *_ENVIRONMENT)
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
 _SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "result_ttl_s")
 
-OPTIONS = ("name", "team", *_SPEC, *_SHAPE, *_SCALING, "include")
+_FILES = ("requirements", "pyproject", "include")
+
+OPTIONS = ("name", "team", *_SPEC, *_SHAPE, "memory", *_SCALING, *_FILES)
+
+_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]i?B?)\s*", re.IGNORECASE)
+_MB = {"k": 1e3 / 1e6, "m": 1.0, "g": 1e3, "t": 1e6}
+_MIB = {"k": 1024 / 1e6, "m": 1024**2 / 1e6, "g": 1024**3 / 1e6, "t": 1024**4 / 1e6}
 
 
 # Where a decorator's differ from those of `Spec`: many requests at once, and WebSockets that stay open.
@@ -37,8 +49,18 @@ class Options(TypedDict, total=False):
     cpus: float | None
     gpus: float | None
     memory_mb: int | None
+    memory: str | None
+    accelerator: str | None
+    resources: Mapping[str, float] | None
     env: Mapping[str, str] | None
     cluster: str | None
+    secrets: Sequence[str] | None
+    ray: bool | None
+    packages: Sequence[str] | None
+    requirements: str | None
+    pyproject: Sequence[str] | None
+    python: str | None
+    setup: Sequence[str] | None
     min_replicas: int | None
     max_replicas: int | None
     target_concurrency: float | None
@@ -48,12 +70,15 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Declaration:
-    """`include` holds globs of data files, relative to the directory of the function's file."""
+    """`include` holds globs of data files, relative to the directory of the function's file, as is `requirements`, a
+    file of packages. `pyproject` are extras of the project around it, whose dependencies are then packages too."""
 
     name: str
     team: str | None
     spec: Spec
     include: tuple[str, ...]
+    requirements: str | None = None
+    pyproject: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, python_name: str, options: Mapping[str, Any], decorator: str = "function") -> Declaration:
@@ -69,13 +94,30 @@ class Declaration:
         what = f"@rayfaas.{decorator} of {python_name}"
         if unknown := sorted(given.keys() - set(OPTIONS)):
             raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
-        team = given.get("team")
+        team, requirements, extras = given.get("team"), given.get("requirements"), given.get("pyproject")
         return cls(
             name=check_name(_text(given.get("name", python_name), what, "name")),
             team=None if team is None else check_team(_text(team, what, "team")),
             spec=_spec(given, what),
             include=_globs(given.get("include", ()), what),
+            requirements=None if requirements is None else _text(requirements, what, "requirements"),
+            pyproject=None if extras is None else _extras(extras, what),
         )
+
+    def spec_at(self, file: Path) -> Spec:
+        """The spec with the packages that files name, of the function or class in `file`.
+
+        Raises `BadRequest` where one of them is missing or not understood.
+        """
+        packages: list[str] = []
+        if self.requirements is not None:
+            packages += read_requirements(file.absolute().parent / self.requirements)
+        if self.pyproject is not None:
+            packages += read_pyproject(file, self.pyproject)
+        if not packages:
+            return self.spec
+        merged = {**self.spec.shape.model_dump(), "packages": (*self.spec.shape.packages, *packages)}
+        return self.spec.model_copy(update={"shape": parse(Shape, merged, f"The packages of {self.name}")})
 
     @property
     def target(self) -> str:
@@ -84,7 +126,7 @@ class Declaration:
 
 
 def _spec(given: Mapping[str, Any], what: str) -> Spec:
-    shape = parse(Shape, _pick(given, _SHAPE), what)
+    shape = parse(Shape, {**_memory(given, what), **_pick(given, _SHAPE)}, what)
     scaling: Scaling = parse(Scaling, _pick(given, _SCALING), what)
     if scaling.min_replicas > scaling.max_replicas:
         raise BadRequest(
@@ -94,6 +136,17 @@ def _spec(given: Mapping[str, Any], what: str) -> Spec:
     return spec
 
 
+def _memory(given: Mapping[str, Any], what: str) -> dict[str, int]:
+    """`memory="4GB"` in MB."""
+    if "memory" not in given:
+        return {}
+    match = _SIZE.fullmatch(str(given["memory"]))
+    if match is None:
+        raise BadRequest(f'{what} is not valid: memory is a size such as "4GB" or "512MiB", not {given["memory"]!r}')
+    units = _MIB if "i" in match[2].lower() else _MB
+    return {"memory_mb": math.ceil(float(match[1]) * units[match[2][0].lower()])}
+
+
 def _pick(given: Mapping[str, Any], options: tuple[str, ...]) -> dict[str, Any]:
     return {option: given[option] for option in options if option in given}
 
@@ -101,6 +154,12 @@ def _pick(given: Mapping[str, Any], options: tuple[str, ...]) -> dict[str, Any]:
 def _globs(value: Any, what: str) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(glob, str) for glob in value):
         raise BadRequest(f'{what} is not valid: include must be a list of globs, for example include=["labels/*.json"]')
+    return tuple(value)
+
+
+def _extras(value: Any, what: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(extra, str) for extra in value):
+        raise BadRequest(f'{what} is not valid: pyproject is a list of extras, for example pyproject=["train"] or []')
     return tuple(value)
 
 

@@ -19,7 +19,8 @@ from rayfaas.spec import Provenance, Publish, Spec
 from rayfaas.transport import Transport
 
 OnEvent = Callable[[dict[str, Any]], None]
-"""Is told of each event of a deploy: `published`, `progress` (with `phase` and `detail`), `live`."""
+"""Is told of each event of a deploy: `published`, `environment` (with what `changes` in it), `progress` (with `phase`
+and `detail`), `live`."""
 
 # How much longer than its own deadline the answer of a deploy may take.
 _GRACE_S = 30.0
@@ -32,6 +33,7 @@ class Deployed:
 
     `function` is `team/name`. `created` is False where this code had a version already. `took_ms` counts at the server;
     `phases` are its parts, in milliseconds. `revision` is the alias's, `replaced` the version that it led to before.
+    `environment` is what is different in an environment of its own: nothing is a hit; None is the server's environment.
     """
 
     function: str
@@ -42,11 +44,13 @@ class Deployed:
     phases: dict[str, float]
     revision: int = 0
     replaced: int | None = None
+    environment: list[str] | None = None
 
 
 @dataclass(frozen=True)
 class DeployOptions:
-    """How a deploy is made. `force` goes over what somebody else deployed meanwhile, `breaking` over who is broken."""
+    """How a deploy is made. `force` goes over what somebody else deployed meanwhile, `breaking` over who is broken;
+    `upgrade` resolves packages anew."""
 
     alias: str = LIVE
     team: str | None = None
@@ -54,6 +58,7 @@ class DeployOptions:
     force: bool = False
     breaking: bool = False
     deadline_s: float = 300.0
+    upgrade: bool = False
 
 
 async def deploy(
@@ -61,6 +66,7 @@ async def deploy(
 ) -> Deployed:
     """Raises `ImportFailed` with the user's own traceback, another `DeployError`, or `Unavailable`."""
     await _send_bundle(transport, bundle)
+    environment: list[str] | None = None
     async with transport.events(
         f"/v1/functions/{team}/{name}/versions",
         body=wire.encode_json(publish.model_dump(mode="json")),
@@ -73,8 +79,10 @@ async def deploy(
                     raise from_problem(event["problem"])
                 if on_event is not None:
                     on_event(event)
+                if event.get("event") == "environment":
+                    environment = event["changes"]
                 if event.get("event") == "live":
-                    return _deployed(event)
+                    return _deployed(event, environment)
     raise Unavailable("The connection broke during the deploy: `rayfaas versions` shows what became of it.")
 
 
@@ -130,6 +138,7 @@ def publish_of(bundle: Bundle, spec: Spec, options: DeployOptions) -> Publish:
         alias=check_alias(options.alias),
         deadline_s=options.deadline_s,
         breaking=options.breaking,
+        upgrade=options.upgrade,
     )
 
 
@@ -148,11 +157,14 @@ def provenance(path: Path, message: str | None = None) -> Provenance:
 
 
 def told(deployed: Deployed) -> str:
-    """A deploy in one line."""
+    """A deploy in one line; one with an environment of its own in two."""
     same = "" if deployed.created else " (unchanged code)"
     was = f", it was {deployed.replaced}" if deployed.replaced not in (None, deployed.version) else ""
     target = f"{deployed.function}:{deployed.version}"
-    return f"{target} is {deployed.alias}{same}{was}, after {deployed.took_ms:.0f} ms"
+    line = f"{target} is {deployed.alias}{same}{was}, after {deployed.took_ms:.0f} ms"
+    if deployed.environment is None:
+        return line
+    return f"{line}\n  environment: {', '.join(deployed.environment) or 'hit'}"
 
 
 async def _send_bundle(transport: Transport, bundle: Bundle) -> None:
@@ -163,7 +175,7 @@ async def _send_bundle(transport: Transport, bundle: Bundle) -> None:
         await transport.send("PUT", path, body=bundle.archive, media=_ZIP, timeout_s=None)
 
 
-def _deployed(event: dict[str, Any]) -> Deployed:
+def _deployed(event: dict[str, Any], environment: list[str] | None) -> Deployed:
     return Deployed(
         function=event["function"],
         version=event["version"],
@@ -173,6 +185,7 @@ def _deployed(event: dict[str, Any]) -> Deployed:
         phases=event["phases"],
         revision=event.get("revision", 0),
         replaced=event.get("replaced"),
+        environment=environment,
     )
 
 

@@ -11,7 +11,7 @@
     ├── NotFound                   no such function, version, alias, call or bundle
     ├── Conflict                   somebody else changed it first
     ├── DeployError                nothing changed, the old version serves on
-    │   └── ImportFailed, DeployTimeout, BreakingChange
+    │   └── ImportFailed, EnvironmentFailed, DeployTimeout, BreakingChange
     ├── CallError                  the call itself could not be answered
     │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, NoCapacity
     │   └── ExecutorDied           OutOfMemory, NodeLost
@@ -179,6 +179,17 @@ class ImportFailed(DeployError):
     def __str__(self) -> str:
         remote = self.extra.get("traceback")
         return f"{self.detail}\n\n{remote}" if remote else self.detail
+
+
+class EnvironmentFailed(DeployError):
+    """Its packages can't be resolved or installed. `extra["output"]` is what the resolver, or a command, said."""
+
+    code = "environment_failed"
+    title = "The function's environment could not be made"
+
+    def __str__(self) -> str:
+        output = self.extra.get("output")
+        return f"{self.detail}\n\n{output}" if output else self.detail
 
 
 class DeployTimeout(DeployError):

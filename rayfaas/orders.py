@@ -1,9 +1,9 @@
 """What a supervisor tells its zygote and its executors, and what it hears from them.
 
 Supervisor and zygote speak in packets (a SOCK_SEQPACKET socket pair). A `Fork` comes with two file descriptors, the
-executor's control channel and its output pipe; a `Grow` with the new zygote's end of a packet socket of its own and a
-file with a JSON list of modules, on which that one says `Preloaded` when it has them. The zygote that forked answers
-with `Forked` and, when the process ends, `Exited`.
+executor's control channel and its output pipe, and where it has secrets a third with those; a `Grow` with the new
+zygote's end of a packet socket of its own and a file with a JSON list of modules, on which that one says `Preloaded`
+when it has them. The zygote that forked answers with `Forked` and, when the process ends, `Exited`.
 Supervisor and executor speak in frames over that control channel: the executor says `Imported` or an error, the
 supervisor the gateways to dial, or DRAIN.
 """
@@ -14,7 +14,11 @@ import msgspec
 
 
 class Order(msgspec.Struct):
-    """All that an executor needs to run one version. `key` proves this identity at a gateway, and no other."""
+    """All that an executor needs to run one version. `key` proves this identity at a gateway, and no other.
+
+    `scratch` is a directory of its own, which it makes and works in. Secrets are not in it: they come on a file
+    descriptor that the zygote hands on without reading, so that no other executor inherits their memory.
+    """
 
     executor: str
     function: str
@@ -30,6 +34,7 @@ class Order(msgspec.Struct):
     node: str
     replica: str
     hardware: str
+    scratch: str
     env: dict[str, str] = {}
 
     @property
@@ -62,7 +67,8 @@ class Exited(msgspec.Struct, tag=True):
 
 
 class Preloaded(msgspec.Struct, tag=True):
-    """The zygote is up. `refused` names the modules that it could not load, and why.
+    """The zygote is up. `refused` names the modules that it could not load, and why; `cost_ms` what importing took of
+    those that took long.
 
     `unfit` says why what it loaded does not survive a fork: then it has ended, and is of no use.
     """
@@ -70,6 +76,7 @@ class Preloaded(msgspec.Struct, tag=True):
     refused: dict[str, str]
     took_ms: float
     unfit: str | None = None
+    cost_ms: dict[str, float] = {}
 
 
 ToZygote = Fork | Grow

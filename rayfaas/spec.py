@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rayfaas.environment import Wanted, digest_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import CLUSTER
 
@@ -16,24 +15,48 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# A requirement as pip and uv read it, by name: no option of theirs, no path of the server's.
+_Requirement = Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\x00\r\n]*$", max_length=1000)]
+_Command = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=10_000)]
+_Python = Annotated[str, Field(pattern=r"^(3\.\d{1,2}(\.\d{1,2})?|/[^\x00]+)?$")]
+
+
 class Shape(Frozen):
     """What a replica needs to exist. Versions of one shape share a deployment. Without a `cluster` it may be on any.
 
-    >>> Shape(gpus=1).is_base
+    `python` is a version, or the path of an interpreter on the nodes. `setup` are commands that are run in the
+    environment when its packages are installed. `secrets` are names of the team's secrets. `accelerator` and
+    `resources` are Ray's accelerator type and custom resources. With `ray` the function can use the cluster.
+
+    >>> Shape(gpus=1).fits_warm
     False
     """
 
     cpus: Annotated[float, Field(ge=0, le=1024)] = 1.0
     gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
     memory_mb: Annotated[int, Field(ge=0)] = 0
+    accelerator: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*$", max_length=100)] = ""
+    resources: dict[Annotated[str, Field(pattern=r"^[^\x00]+$")], Annotated[float, Field(gt=0)]] = {}
     env: dict[Annotated[str, Field(pattern=r"^[^=\x00]+$")], Annotated[str, Field(pattern=r"^[^\x00]*$")]] = {}
+    packages: Annotated[tuple[_Requirement, ...], Field(max_length=2000)] = ()
+    python: _Python = ""
+    setup: Annotated[tuple[_Command, ...], Field(max_length=100)] = ()
+    secrets: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    ray: bool = False
 
     cluster: Annotated[str, Field(pattern=f"^{CLUSTER}$")] | None = None
 
     @property
-    def is_base(self) -> bool:
-        """Whether a Warm supervisor may host it: nothing is asked for that a warm replica lacks."""
-        return self.gpus == 0 and self.memory_mb == 0
+    def fits_warm(self) -> bool:
+        """Whether a Warm supervisor may host it: it asks for nothing of the machine that Ray would have to place."""
+        return not (self.gpus or self.memory_mb or self.accelerator or self.resources)
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The environment of its own that it asks for; None is that of the server."""
+        if not (self.packages or self.python or self.setup):
+            return None
+        return Wanted(self.packages, self.python, self.setup, self.ray)
 
     @property
     def digest(self) -> str:
@@ -79,7 +102,7 @@ class Spec(Frozen):
     @property
     def needs_deployment(self) -> bool:
         """Whether a deployment of its own is made with the deploy, and not when load first outgrows Warm."""
-        return not self.shape.is_base or self.scaling.min_replicas > 0
+        return not self.shape.fits_warm or self.scaling.min_replicas > 0
 
 
 class Entry(Frozen):
@@ -105,6 +128,8 @@ class Publish(Frozen):
 
     `expected` is the revision of the alias that the deploy was made against: it is refused where somebody else has
     moved the alias since. `breaking` allows what breaks those who call the function.
+    With `upgrade` packages are resolved anew; else the function keeps the versions that it has, while it asks for the
+    same.
     """
 
     bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -113,6 +138,7 @@ class Publish(Frozen):
     syntax_digest: str = ""
     provenance: Provenance = Provenance()
     alias: str = "live"
+    upgrade: bool = False
     deadline_s: Annotated[float, Field(gt=0, le=86_400)] = 300.0
     expected: Annotated[int, Field(ge=0)] | None = None
     breaking: bool = False
@@ -128,11 +154,6 @@ class Planned(Frozen):
 
     publish: Publish
     files: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = {}
-
-
-def digest_of(value: Any) -> str:
-    """SHA-256 of the canonical JSON of a value, as hex."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def parse(model: type[BaseModel], value: Any, what: str) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.destination import Destination
+from rayfaas.environment import Locked
 from rayfaas.errors import NotFound
 from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.database import Database, now_us
@@ -30,11 +31,19 @@ class Catalog:
     def add_bundle(self, digest: str, size: int, actor: str) -> None:
         self._run("add_bundle", digest=digest, bytes=size, actor=actor)
 
-    def publish(self, team: str, name: str, publish: Publish, actor: str, environment: str) -> tuple[VersionRow, bool]:
-        """The version of this content, and whether it was made now; a new one, or one that failed, is PENDING."""
+    def publish(
+        self, team: str, name: str, publish: Publish, actor: str, environment: str, locked: Locked | None = None
+    ) -> tuple[VersionRow, bool]:
+        """The version of this content, and whether it was made now; a new one, or one that failed, is PENDING.
+
+        `environment` is a digest: of `locked`, where the version has an environment of its own.
+        """
         content = {"content_digest": publish.content_digest(), "environment_digest": environment}
         with self._database.transaction():
             self._run("add_function", team=team, name=name, scaling=_json(publish.spec.scaling), actor=actor)
+            if locked is not None:
+                encoded = msgspec.json.encode(locked).decode()
+                self._run("add_environment", digest=environment, locked=encoded, actor=actor)
             known = self._run("same_content", team=team, name=name, **content)
             if known:
                 self._run("set_pending", team=team, name=name, version=known[0]["version"])
@@ -82,8 +91,9 @@ class Catalog:
     def routes(self) -> list[RouteRow]:
         """Every function with all that can be called of it."""
         versions: dict[tuple[str, str], list[VersionRow]] = {}
+        environments: dict[str, Locked] = {}
         for row in self._run("active_versions"):
-            versions.setdefault((row["team"], row["name"]), []).append(VersionRow.from_row(row))
+            versions.setdefault((row["team"], row["name"]), []).append(VersionRow.from_row(row, environments))
         aliases = self._aliases.all()
         return [
             RouteRow(
@@ -109,7 +119,9 @@ class Catalog:
 
     def versions(self, team: str, name: str) -> list[VersionRow]:
         """Newest first."""
-        return [VersionRow.from_row(row) for row in self._run("versions", team=team, name=name)]
+        environments: dict[str, Locked] = {}
+        rows = self._run("versions", team=team, name=name)
+        return [VersionRow.from_row(row, environments) for row in rows]
 
     def interfaces(self) -> list[InterfaceRow]:
         """Of every alias."""

@@ -7,8 +7,11 @@ INSERT INTO store.functions VALUES ($team, $name, $scaling, $now, $actor) ON CON
 -- name: set_scaling
 UPDATE store.functions SET scaling = $scaling WHERE team = $team AND name = $name;
 
+-- name: add_environment
+INSERT INTO store.environments VALUES ($digest, $locked, $now, $actor) ON CONFLICT DO NOTHING;
+
 -- name: same_content
-SELECT * FROM store.versions
+SELECT * FROM store.locked_versions
 WHERE team = $team AND name = $name AND content_digest = $content_digest AND environment_digest = $environment_digest
 ORDER BY version DESC LIMIT 1;
 
@@ -36,7 +39,7 @@ WHERE team = $team AND name = $name AND version = $version AND state = 'PENDING'
 UPDATE store.versions SET state = 'FAILED', failure = 'the controller ended during the deploy' WHERE state = 'PENDING';
 
 -- name: active_versions
-SELECT * FROM store.versions WHERE state = 'ACTIVE' ORDER BY team, name, version;
+SELECT * FROM store.locked_versions WHERE state = 'ACTIVE' ORDER BY team, name, version;
 
 -- name: functions
 SELECT team, name, scaling, created_us, created_by FROM store.functions ORDER BY team, name;
@@ -47,7 +50,7 @@ FROM store.current_aliases JOIN store.versions v USING (team, name, version)
 WHERE v.state = 'ACTIVE' ORDER BY team, name, alias;
 
 -- name: versions
-SELECT * FROM store.versions WHERE team = $team AND name = $name ORDER BY version DESC;
+SELECT * FROM store.locked_versions WHERE team = $team AND name = $name ORDER BY version DESC;
 
 -- name: add_audit
 INSERT INTO store.audit VALUES ($now, $actor, $action, $subject, $detail);

@@ -32,7 +32,7 @@ SELECT version, revision, moved_us, moved_by, phases IS NOT NULL AS deployed FRO
 WHERE team = $team AND name = $name AND alias = $alias ORDER BY revision DESC LIMIT 1;
 
 -- name: version
-SELECT * FROM store.versions WHERE team = $team AND name = $name AND version = $version;
+SELECT * FROM store.locked_versions WHERE team = $team AND name = $name AND version = $version;
 
 -- name: callers
 SELECT team, principal, method, count(*) AS calls, max(accepted_us) AS last_us
@@ -51,6 +51,6 @@ FROM (
 );
 
 -- name: same_content
-SELECT * FROM store.versions
+SELECT * FROM store.locked_versions
 WHERE team = $team AND name = $name AND content_digest = $content_digest AND environment_digest = $environment_digest
 ORDER BY version DESC LIMIT 1;

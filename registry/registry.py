@@ -14,6 +14,7 @@ from rayfaas.registry.database import Database
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
+from rayfaas.registry.secrets import Secrets
 from rayfaas.registry.spawned import SpawnedCalls
 from rayfaas.registry.usage import Usage
 
@@ -33,6 +34,7 @@ class Registry:
         self.catalog = Catalog(database, self.aliases)
         self.deploys = self.catalog.history
         self.access = Access(database)
+        self.secrets = Secrets(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)

@@ -9,13 +9,15 @@ import msgspec
 
 from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Destination
+from rayfaas.environment import Locked
 from rayfaas.spec import Entry, Provenance, Scaling, Spec
 
 Row = dict[str, Any]
 
 
 class VersionRow(msgspec.Struct, frozen=True):
-    """One version. `state` is PENDING, ACTIVE or FAILED (then `failure` says why)."""
+    """One version. `state` is PENDING, ACTIVE or FAILED (then `failure` says why). `environment` is the lock of its own
+    environment; None where that is the server's."""
 
     team: str
     name: str
@@ -32,9 +34,10 @@ class VersionRow(msgspec.Struct, frozen=True):
     published_by: str
     interface: Any = None
     failure: str | None = None
+    environment: Locked | None = None
 
     @classmethod
-    def from_row(cls, row: Row) -> VersionRow:
+    def from_row(cls, row: Row, environments: dict[str, Locked] | None = None) -> VersionRow:
         return cls(
             row["team"],
             row["name"],
@@ -51,6 +54,7 @@ class VersionRow(msgspec.Struct, frozen=True):
             row["published_by"],
             msgspec.json.decode(row["interface"]) if row["interface"] else None,
             row["failure"],
+            _locked(row, {} if environments is None else environments),
         )
 
 
@@ -268,6 +272,18 @@ class TokenRow(msgspec.Struct, frozen=True):
     expires_at: datetime | None
 
 
+class SecretRow(msgspec.Struct, frozen=True):
+    """`sealed` is encrypted; `keys` names what it holds."""
+
+    team: str
+    name: str
+    sealed: bytes
+    keys: list[str]
+    revision: int
+    set_at: datetime
+    set_by: str
+
+
 class LogRow(msgspec.Struct, frozen=True):
     call: str
     function: str
@@ -276,6 +292,16 @@ class LogRow(msgspec.Struct, frozen=True):
     stream: str
     text: str
     level: str | None = None
+
+
+def _locked(row: Row, known: dict[str, Locked]) -> Locked | None:
+    """Equal ones are one object: a thousand functions may share an environment."""
+    if row["locked"] is None:
+        return None
+    digest = row["environment_digest"]
+    if digest not in known:
+        known[digest] = msgspec.json.decode(row["locked"], type=Locked)
+    return known[digest]
 
 
 def moment(unix_us: int) -> datetime:

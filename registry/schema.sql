@@ -39,6 +39,26 @@ CREATE TABLE IF NOT EXISTS store.versions (
     PRIMARY KEY (team, name, version)
 );
 
+-- The locks of environments, for as long as there is the file: a version has the packages that it was deployed with.
+CREATE TABLE IF NOT EXISTS store.environments (
+    digest VARCHAR PRIMARY KEY,
+    locked JSON NOT NULL,
+    added_us BIGINT NOT NULL,
+    added_by VARCHAR NOT NULL
+);
+
+-- Secrets, encrypted with a key that is not in this file.
+CREATE TABLE IF NOT EXISTS store.secrets (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    sealed BLOB NOT NULL,
+    keys JSON NOT NULL,
+    revision INTEGER NOT NULL,
+    set_us BIGINT NOT NULL,
+    set_by VARCHAR NOT NULL,
+    PRIMARY KEY (team, name)
+);
+
 CREATE TABLE IF NOT EXISTS store.alias_moves (
     team VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -309,6 +329,9 @@ ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS batch_size INTEGER;
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS method VARCHAR;
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS priority INTEGER DEFAULT 0;
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS webhook VARCHAR;
+
+CREATE OR REPLACE VIEW store.locked_versions AS
+SELECT v.*, e.locked FROM store.versions v LEFT JOIN store.environments e ON e.digest = v.environment_digest;
 
 CREATE OR REPLACE VIEW store.all_spawned AS
 SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,

@@ -28,7 +28,16 @@ VALID: dict[str, Any] = {
     "gpus": 1,
     "memory_mb": 512,
     "cluster": "gpu-lab",
+    "accelerator": "A10G",
+    "resources": {"lidar": 1},
     "env": {"A": "b"},
+    "secrets": ["api"],
+    "ray": True,
+    "packages": ["numpy>=2"],
+    "python": "3.12",
+    "setup": ["make"],
+    "requirements": "requirements.txt",
+    "pyproject": ["train"],
     "min_replicas": 1,
     "max_replicas": 2,
     "target_concurrency": 1.5,
@@ -57,9 +66,17 @@ def test_each_option_arrives_where_it_belongs() -> None:
         "cpus": 0.5,
         "gpus": 1.0,
         "memory_mb": 512,
+        "accelerator": "A10G",
+        "resources": {"lidar": 1.0},
         "env": {"A": "b"},
+        "secrets": ("api",),
+        "ray": True,
+        "packages": ("numpy>=2",),
+        "python": "3.12",
+        "setup": ("make",),
         "cluster": "gpu-lab",
     }
+    assert (declared.requirements, declared.pyproject) == ("requirements.txt", ("train",))
     assert spec.scaling.model_dump() == {
         "min_replicas": 1,
         "max_replicas": 2,
@@ -79,7 +96,7 @@ def test_none_is_as_good_as_nothing() -> None:
 
 
 def test_the_table_of_options_is_that_of_the_decorator() -> None:
-    assert set(OPTIONS) == set(VALID)
+    assert set(OPTIONS) == {*VALID, "memory"}  # which is memory_mb in other words
     assert set(Options.__annotations__) == set(OPTIONS)
 
 
@@ -145,7 +162,7 @@ def test_a_name_that_no_target_could_have_is_refused(options: dict[str, str], me
 
 
 def test_an_unknown_option_is_named_and_those_that_there_are_are_told() -> None:
-    with pytest.raises(BadRequest, match=r"of embed has no option memory, timeout\. There are: name, team, timeout_s"):
+    with pytest.raises(BadRequest, match=r"of embed has no option timeout\. There are: name, team, timeout_s"):
         Declaration.of("embed", {"timeout": 1, "memory": 2, "cpus": 1})
 
 

@@ -42,6 +42,7 @@ def an_order(**changed: object) -> Order:
         "node": "n-1",
         "replica": "r-1",
         "hardware": "x86_64/2cpu",
+        "scratch": "/cache/scratch/e-1",
     }
     return Order(**{**fields, **changed})  # type: ignore[arg-type]
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from rayfaas.environment import digest_of
 from rayfaas.errors import BadRequest
-from rayfaas.spec import Entry, Provenance, Publish, Scaling, Shape, Spec, digest_of, parse
+from rayfaas.spec import Entry, Provenance, Publish, Scaling, Shape, Spec, parse
 
 DIGEST = "ab" * 32
 
@@ -84,7 +85,7 @@ def test_the_order_of_keys_does_not_count(value: dict[str, Any], order: random.R
     [(Shape(), True), (Shape(cpus=4, env={"A": "1"}), True), (Shape(gpus=0.5), False), (Shape(memory_mb=1), False)],
 )
 def test_a_warm_replica_may_host_what_asks_for_nothing_that_it_lacks(shape: Shape, base: bool) -> None:
-    assert shape.is_base is base
+    assert shape.fits_warm is base
 
 
 def test_a_deployment_is_made_at_once_for_what_warm_can_not_host_and_for_what_never_sleeps() -> None:

@@ -14,7 +14,7 @@ from rayfaas.gateway.openapi.operations import (
     sse_and_ndjson,
 )
 from rayfaas.gateway.openapi.releases import release_paths
-from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, QUERY, RAW, TEXT, TOKEN, array, record
+from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
 from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
 
 
@@ -92,6 +92,23 @@ def api_paths() -> dict[str, Schema]:
         },
         "/v1/whoami": {"get": operation("whoami", "access", "Whose token it is", reference("Principal"))},
         "/v1/status": {"get": operation("status", "gateway", "What runs", reference("Status"))},
+        "/v1/environments": {
+            "get": operation(
+                "environments",
+                "gateway",
+                "What is built and loaded",
+                record(environments=array(reference("Environment"))),
+            )
+        },
+        "/v1/secrets": {
+            "get": operation(
+                "secrets", "access", "Secrets, without their values", record(secrets=array(reference("Secret")))
+            )
+        },
+        "/v1/secrets/{team}/{name}": {
+            "put": operation("set_secret", "access", "Set a secret", reference("SetSecret"), *of, body=SECRET),
+            "delete": operation("delete_secret", "access", "Delete a secret", None, *of, status=204, more=_CONFLICT),
+        },
         "/v1/bundles/{digest}": {
             "head": _has_bundle(),
             "put": operation("put_bundle", "functions", "Send a bundle", None, "digest", status=201, body=_ARCHIVE),

@@ -192,6 +192,7 @@ SCHEMAS: dict[str, Schema] = {
         published_by=TEXT,
         interface=ANYTHING,
         failure=nullable(TEXT),
+        environment={"anyOf": [reference("Locked"), {"type": "null"}]},
     ),
     "Plan": record(
         function=TEXT,
@@ -209,8 +210,29 @@ SCHEMAS: dict[str, Schema] = {
         callers=array(record(team=TEXT, principal=TEXT, method=nullable(TEXT), calls=WHOLE, last=TIME)),
         expected=record(seconds=nullable(NUMBER), deploys=WHOLE, of={"enum": ["function", "all"]}),
     ),
+    "Locked": record(wanted=TEXT, python=TEXT, packages=array(TEXT), setup=array(TEXT)),
+    "Environment": {
+        "description": "One that is built on a node; that of the server has the digest ``. `zygote` is what is loaded.",
+        **record(
+            "python packages setup size_mb built_at used_at",
+            cluster=TEXT,
+            node=TEXT,
+            replica=TEXT,
+            application=TEXT,
+            digest=TEXT,
+            python=TEXT,
+            packages=array(TEXT),
+            setup=array(TEXT),
+            size_mb=NUMBER,
+            built_at=NUMBER,
+            used_at=NUMBER,
+            zygote={"type": ["object", "null"]},
+        ),
+    },
+    "Secret": record(team=TEXT, name=TEXT, keys=array(TEXT), revision=WHOLE, set_at=TIME, set_by=TEXT),
+    "SetSecret": record(team=TEXT, name=TEXT, keys=array(TEXT), restarted=array(TEXT)),
     "DeployEvent": {
-        "description": "`event` is `published`, a step of the start, `live`, or at last `error` with its `problem`.",
+        "description": "`event` is `published`, `environment`, a step, `live`, or at last `error` with its `problem`.",
         **record("problem", event=TEXT, problem=reference("Problem")),
     },
     "Rows": record(columns=array(record(name=TEXT, type=TEXT)), rows=array(array(ANYTHING)), truncated=YES_OR_NO),
@@ -228,6 +250,9 @@ SCHEMAS: dict[str, Schema] = {
 
 ALIAS_MOVE = reference("Move")
 ROLLBACK = record("message", message={**TEXT, "maxLength": 4096})
+SECRET = record(
+    "restart", values={"type": "object", "minProperties": 1, "additionalProperties": TEXT}, restart=YES_OR_NO
+)
 QUERY = record("parameters", sql=TEXT, parameters=array(ANYTHING))
 TOKEN = record(
     "principal team role expires_in_s",

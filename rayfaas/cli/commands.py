@@ -39,6 +39,8 @@ _COMMANDS = {
     "schema": "rayfaas.cli.registry",
     "usage": "rayfaas.cli.usage",
     "ps": "rayfaas.cli.running",
+    "secrets": "rayfaas.cli.secrets",
+    "environments": "rayfaas.cli.environments",
     "token": "rayfaas.cli.tokens",
     "webhook": "rayfaas.cli.webhook",
     "cloud": "rayfaas.cli.cloud",

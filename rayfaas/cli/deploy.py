@@ -24,6 +24,7 @@ from rayfaas.deploy import Deployed, told
 @click.option("--force", is_flag=True, help="Also over what somebody else deployed since you did.")
 @click.option("--breaking", is_flag=True, help="Also where it breaks who called it in the last 30 days.")
 @click.option("--timeout", "deadline_s", type=float, default=300.0, show_default=True, help="Seconds it may take.")
+@click.option("--upgrade", is_flag=True, help="Resolve the packages anew, instead of those of the version before.")
 @json_option
 def deploy(
     file: Path,
@@ -35,6 +36,7 @@ def deploy(
     force: bool,
     breaking: bool,
     deadline_s: float,
+    upgrade: bool,
     as_json: bool,
 ) -> None:
     """Publish the functions in FILE that are decorated with @rayfaas.function, and the classes with @rayfaas.cls.
@@ -56,6 +58,7 @@ def deploy(
             force=force,
             breaking=breaking,
             deadline_s=deadline_s,
+            upgrade=upgrade,
             on_event=lambda event: _progress(status, event),
         )
     if as_json:
@@ -90,4 +93,5 @@ def _as_json(deployed: Deployed) -> dict[str, Any]:
         "phases": deployed.phases,
         "revision": deployed.revision,
         "replaced": deployed.replaced,
+        "environment": deployed.environment,
     }

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from rayfaas.errors import FunctionError, ImportFailed, RayfaasError
+from rayfaas.errors import EnvironmentFailed, FunctionError, ImportFailed, RayfaasError
 from rayfaas.wire import decode_json, encode_json
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -84,9 +84,11 @@ def when(text: str | None, now: datetime | None = None) -> str:
 
 
 def show_error(error: RayfaasError) -> None:
-    """What went wrong, in the words of the error; a user's own traceback above it."""
+    """What went wrong, in the words of the error; above it a user's own traceback, or what the resolver said."""
     if isinstance(error, FunctionError | ImportFailed) and (remote := error.extra.get("traceback")):
         STDERR.print(str(remote).rstrip(), style="dim", markup=False, soft_wrap=True)
+    if isinstance(error, EnvironmentFailed) and (output := error.extra.get("output")):
+        STDERR.print(str(output).rstrip(), style="dim", markup=False, soft_wrap=True)
     STDERR.print("Error:", style="bold red", end=" ")
     STDERR.print(error.detail, markup=False, soft_wrap=True)
     for each in error.extra.get("errors", []):

@@ -55,6 +55,8 @@ _LOOK_S = 0.05
     callback=lambda _context, _option, text: parse_duration(text),
     help="How long arguments and results of spawned calls are kept after their end: 90m, 12h, 30d.",
 )
+@click.option("--pass-env", multiple=True, help="A variable of the server that functions may see: NAME, or AWS_*.")
+@click.option("--environments-gb", default=50.0, show_default=True, help="Disk that environments may use on a node.")
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""

@@ -107,7 +107,12 @@ def actor_options(shape: dict[str, Any], nodes: list[dict[str, Any]]) -> dict[st
     options: dict[str, Any] = {"num_cpus": shape["cpus"], "num_gpus": shape["gpus"]}
     if memory:
         options["memory"] = memory
-    if not shape["gpus"] and (selector := away_from_gpus(nodes, shape["cpus"], memory)):
+    if shape["accelerator"]:
+        options["accelerator_type"] = shape["accelerator"]
+    if shape["resources"]:
+        options["resources"] = shape["resources"]
+    says_where = shape["gpus"] or shape["accelerator"] or shape["resources"]
+    if not says_where and (selector := away_from_gpus(nodes, shape["cpus"], memory)):
         options["label_selector"] = selector
     return options
 

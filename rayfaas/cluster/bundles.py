@@ -21,12 +21,12 @@ class BundleCache:
     """Unpacked bundles below `directory`, which several supervisors of one node may share."""
 
     def __init__(self, directory: Path, fetch: Fetch) -> None:
-        self._directory, self._fetch = directory, fetch
+        self.directory, self._fetch = directory, fetch
         self._under_way: dict[str, asyncio.Task[Path]] = {}
 
     async def path(self, digest: str) -> Path:
         """Where the bundle lies unpacked. Raises `DeployError` if it can't be had or is not what its digest says."""
-        path = self._directory / digest
+        path = self.directory / digest
         if path.is_dir():
             return path
         task = self._under_way.get(digest)

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
+import os
 import platform
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from rayfaas.cluster.bundles import BundleCache
+from rayfaas.cluster.node import Node
 from rayfaas.cluster.supervisor import Death, Site, Supervisor, VersionOrder
+from rayfaas.cluster.surroundings import ray_variables
+from rayfaas.cluster.uv import OnLine
+from rayfaas.environment import Locked, Wanted, digest_of
 from rayfaas.errors import Unavailable
 from rayfaas.link import Link, Service, keep_link
 from rayfaas.orders import Order
-from rayfaas.spec import digest_of
 
 _log = logging.getLogger("rayfaas.supervisor")
 
@@ -29,21 +34,32 @@ class HostConfig(msgspec.Struct, frozen=True):
     session_key: bytes
     application: str
     cache: str
+    pass_env: tuple[str, ...] = ()
+    environments_gb: float = 50.0
 
 
 class Host(Service):
     """Serves the controller's wishes: spawn, drain, set_gateways, load."""
 
-    def __init__(self, config: HostConfig, site: Site) -> None:
+    def __init__(self, config: HostConfig, site: Site, ray_address: str = "") -> None:
         super().__init__(
-            {"spawn": self._spawn, "drain": self._drain, "set_gateways": self._set_gateways, "load": self._load}
+            {
+                "spawn": self._spawn,
+                "drain": self._drain,
+                "set_gateways": self._set_gateways,
+                "load": self._load,
+                "resolve": self._resolve,
+                "prepare": self._prepare,
+                "environments": self._environments,
+            }
         )
         self._config, self._site = config, site
         self._link: Link | None = None
         self._keeping: asyncio.Task[None] | None = None
-        self.supervisor = Supervisor(
-            site, config.session_key, BundleCache(Path(config.cache).expanduser(), self._fetch), self._exited
-        )
+        cache, ray = Path(config.cache).expanduser(), ray_variables(os.environ, ray_address)
+        node = Node.below(cache, os.environ, config.pass_env, ray, int(config.environments_gb * 1e9))
+        bundles = BundleCache(cache / "bundles", self._fetch)
+        self.supervisor = Supervisor(site, config.session_key, bundles, self._exited, node=node)
         self._environment = ""
         self.calls = 0.0  # in flight and waiting anywhere, of the functions hosted here; for the autoscaler
 
@@ -84,6 +100,21 @@ class Host(Service):
         executor, imported = await self.supervisor.spawn(order, deadline_s)
         return {"executor": executor, "interface": imported.interface, "import_ms": imported.import_ms}
 
+    async def _resolve(self, link: Link, wanted: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """What the resolver says, as `line`, and at last the `result`: a lock."""
+        asked = msgspec.convert(wanted, Wanted)
+        async for each in _told(lambda tell: self.supervisor.resolve(asked, tell)):
+            yield each
+
+    async def _prepare(self, link: Link, environment: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """What the build says, as `line`, and at last the `result`: `hit` or `built`."""
+        locked = msgspec.convert(environment, Locked)
+        async for each in _told(lambda tell: self.supervisor.prepare(locked, tell)):
+            yield each
+
+    async def _environments(self, link: Link) -> list[dict[str, Any]]:
+        return await self.supervisor.environments()
+
     async def _drain(self, link: Link, key: str) -> int:
         return self.supervisor.drain(key)
 
@@ -105,6 +136,19 @@ class Host(Service):
         if self._link is not None:
             told = msgspec.structs.asdict(death)
             self._link.notify("executor_ended", key=order.version_key, executor=order.executor, death=told)
+
+
+async def _told(work: Callable[[OnLine], Coroutine[Any, Any, Any]]) -> AsyncIterator[dict[str, Any]]:
+    """The lines that it tells while it goes on, and then its result. Cancelled, it cancels the work."""
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    working = asyncio.ensure_future(work(lines.put_nowait))
+    working.add_done_callback(lambda _: lines.put_nowait(None))
+    try:
+        while (line := await lines.get()) is not None:
+            yield {"line": line}
+        yield {"result": msgspec.to_builtins(working.result())}
+    finally:
+        working.cancel()
 
 
 def environment_digest() -> str:

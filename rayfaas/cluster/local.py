@@ -121,9 +121,17 @@ class RayHead:
 class LocalCluster:
     """Keeps the cluster up and joined until `stop`."""
 
-    def __init__(self, home: Home, head: RayHead | None, address: str, ray_token: str, controller: str) -> None:
+    def __init__(
+        self,
+        home: Home,
+        head: RayHead | None,
+        address: str,
+        ray_token: str,
+        controller: str,
+        options: tuple[str, ...] = (),
+    ) -> None:
         self._home, self._head, self._address, self._ray_token = home, head, address, ray_token
-        self._controller = controller
+        self._controller, self._options = controller, options
         self._stopping = False
 
     def run(self) -> None:
@@ -151,7 +159,7 @@ class LocalCluster:
         self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
         token = asyncio.run(self._join_token())
         command = [sys.executable, "-m", "rayfaas.cluster.application", "--address", self._address]
-        command += ["--controller", self._controller, "--cache", str(self._home.cache)]
+        command += ["--controller", self._controller, "--cache", str(self._home.cache), *self._options]
         started = subprocess.run(
             command,
             env={**ray_environment(self._ray_token), "RAYFAAS_JOIN": token},
@@ -214,6 +222,8 @@ def _terminate_with_parent() -> None:
 @click.option("--gpus", type=float)
 @click.option("--cluster-address", default="", help="HOST:PORT of the controller, for nodes on other machines.")
 @click.option("--cluster-listen", default="")
+@click.option("--pass-env", multiple=True)
+@click.option("--environments-gb", type=float, default=50.0)
 def main(
     home: Path,
     ray_address: str,
@@ -221,15 +231,19 @@ def main(
     gpus: float | None,
     cluster_address: str,
     cluster_listen: str,
+    pass_env: tuple[str, ...],
+    environments_gb: float,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = Home(home)
     # Ray's own processes read the token from the environment; an existing cluster's is in ours, if it wants one.
     token = "" if ray_address else place.ray_token_file.read_text()
     head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus), token)
+    options = [text for name in pass_env for text in ("--pass-env", name)]
+    options += ["--environments-gb", f"{environments_gb:g}"]
     entrance = entrance_of(place, cluster_address, cluster_listen)
     controller = entrance.address if entrance else place.controller_address
-    cluster = LocalCluster(place, head, ray_address, token, controller)
+    cluster = LocalCluster(place, head, ray_address, token, controller, tuple(options))
 
     def stop(*_: object) -> None:
         cluster.stop()

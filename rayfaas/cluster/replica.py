@@ -15,7 +15,7 @@ from ray import serve
 from rayfaas.cluster.hosting import Host, HostConfig
 from rayfaas.cluster.scaling import CALLS
 from rayfaas.cluster.supervisor import Site
-from rayfaas.spec import digest_of
+from rayfaas.environment import digest_of
 
 # How long calls may go on when their replica is to end.
 DRAIN_S = 600.0
@@ -26,7 +26,7 @@ class Replica:
 
     async def __init__(self, config: HostConfig) -> None:  # type: ignore[misc] # Serve awaits it
         logging.getLogger("rayfaas").setLevel(logging.INFO)
-        self._host = Host(config, here(config.cluster))
+        self._host = Host(config, here(config.cluster), ray.get_runtime_context().gcs_address)
         await self._host.start()
 
     def record_autoscaling_stats(self) -> dict[str, float]:

@@ -20,8 +20,12 @@ import msgspec
 from rayfaas import frames
 from rayfaas.cluster.bundles import BundleCache
 from rayfaas.cluster.generations import Generations
+from rayfaas.cluster.lines import BASE, Lines
 from rayfaas.cluster.memory import LOOK_S, kernel_kills, resident_mb
+from rayfaas.cluster.node import Node
+from rayfaas.cluster.uv import OnLine
 from rayfaas.cluster.zygotes import Zygote, kill_group
+from rayfaas.environment import Locked, Wanted
 from rayfaas.errors import ImportFailed, RayfaasError, from_problem
 from rayfaas.frames import Decoder, Kind, Message, header_of
 from rayfaas.handshake import derive
@@ -29,6 +33,7 @@ from rayfaas.modules import outside_imports
 from rayfaas.names import new_id
 from rayfaas.orders import Imported, Order
 from rayfaas.project import Project
+from rayfaas.redaction import Redactor
 
 _log = logging.getLogger("rayfaas.supervisor")
 
@@ -60,6 +65,9 @@ class VersionOrder(msgspec.Struct):
     env: dict[str, str]
     preload: list[str]
     memory_mb: int = 0
+    environment: Locked | None = None
+    secrets: dict[str, str] = {}
+    ray: bool = False
 
     @property
     def key(self) -> str:
@@ -77,8 +85,9 @@ class Death(msgspec.Struct, frozen=True):
 class HostedExecutor(asyncio.Protocol):
     """One executor, seen from its supervisor: its control channel, its output, its end. `memory_mb` 0 is no limit."""
 
-    def __init__(self, order: Order, memory_mb: int = 0) -> None:
-        self.order, self.memory_mb = order, memory_mb
+    def __init__(self, order: Order, memory_mb: int = 0, environment: str = BASE) -> None:
+        self.order, self.memory_mb, self.environment = order, memory_mb, environment
+        self.redactor = Redactor(())
         self.imported: asyncio.Future[Imported] = asyncio.get_running_loop().create_future()
         self.zygote: Zygote | None = None
         self.draining = False
@@ -107,7 +116,10 @@ class HostedExecutor(asyncio.Protocol):
             self._over_memory = f"was ended: it used {used_mb:,.0f} MB, and memory_mb={self.memory_mb} is its limit,"
             kill_group(pid)
 
-    def add_output(self, data: bytes) -> None:
+    def add_output(self, data: bytes, is_last: bool = False) -> None:
+        data = self.redactor.feed(data, is_last)
+        if not data:
+            return
         _log.info(
             "%s %s: %s", self.order.version_key, self.order.executor[:8], data.decode("utf-8", "replace").rstrip()
         )
@@ -151,6 +163,7 @@ class HostedExecutor(asyncio.Protocol):
                 self.add_output(data)
         except (BlockingIOError, ValueError):
             pass  # it is empty, or closed already
+        self.add_output(b"", is_last=True)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not checked with isinstance: the transports of uvloop, on which Ray's workers run, are no asyncio.Transport.
@@ -179,7 +192,7 @@ class _Output(asyncio.Protocol):
 
 
 class Supervisor:
-    """Hosts executors of any number of versions, forked from the newest zygote.
+    """Hosts executors of any number of versions, each forked from the newest zygote of its environment.
 
     `on_exit(order, death, expected)` is told of each executor that ended.
     """
@@ -191,18 +204,23 @@ class Supervisor:
         bundles: BundleCache,
         on_exit: Callable[[Order, Death, bool], None],
         environ: Mapping[str, str] | None = None,
+        node: Node | None = None,
     ) -> None:
         self.site = site
+        environ = os.environ if environ is None else environ
+        node = node or Node.below(bundles.directory.parent, environ)
+        self._environments, self._scratch, self._ray = node.environments, node.scratch, node.ray
         self._key, self._bundles, self._on_exit = session_key, bundles, on_exit
         self._executors: dict[str, HostedExecutor] = {}
         self._gateways: list[str] = []
-        self._generations = Generations(os.environ if environ is None else environ, self._exited)
+        self._lines = Lines(node.environments, environ, node.pass_env, self._exited)
         self._idle = asyncio.Event()
         self._idle.set()
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        await self._generations.newest()
+        await asyncio.to_thread(self._scratch.start)
+        await (await self._lines.of(None)).generations.newest()
         self._watching = asyncio.ensure_future(self._watch_memory())
 
     def set_gateways(self, addresses: list[str]) -> None:
@@ -214,12 +232,14 @@ class Supervisor:
     async def spawn(self, version: VersionOrder, deadline_s: float) -> tuple[str, Imported]:
         """Fork an executor of it; returns its id when its code is imported and the gateways are dialled.
 
-        Raises `ImportFailed` with the user's traceback, or `Unavailable`.
+        Raises `ImportFailed` with the user's traceback, `EnvironmentFailed`, or `Unavailable`.
         """
         path = await self._bundles.path(version.bundle)
-        await self._generations.load([*version.preload, *await _imports_of(version, path)], deadline_s)
-        executor = HostedExecutor(self._order(version, str(path)), version.memory_mb)
-        await self._fork(executor)
+        generations = (await self._lines.of(version.environment)).generations
+        await generations.load([*version.preload, *await _imports_of(version, path)], deadline_s)
+        executor = HostedExecutor(self._order(version, str(path)), version.memory_mb, _digest(version.environment))
+        secrets = {**(self._ray if version.ray else {}), **version.secrets}
+        await self._fork(executor, generations, secrets)
         try:
             imported = await asyncio.wait_for(asyncio.shield(executor.imported), deadline_s)
         except asyncio.TimeoutError:
@@ -228,7 +248,7 @@ class Supervisor:
         except asyncio.CancelledError:
             executor.kill()
             raise
-        self._generations.learn(imported.modules)
+        generations.learn(imported.modules)
         return executor.order.executor, imported
 
     def drain(self, version_key: str) -> int:
@@ -247,8 +267,8 @@ class Supervisor:
         ]
 
     def preloaded(self) -> dict[str, Any]:
-        """What the zygote has loaded, and what it refused and why."""
-        return self._generations.preloaded()
+        """What the zygote of the server's own environment has loaded, and what it refused and why."""
+        return self._lines.preloaded()[BASE]
 
     async def stop(self, timeout_s: float) -> None:
         """Drain everything, wait for it at most so long, then end what is left."""
@@ -262,7 +282,24 @@ class Supervisor:
             executor.kill()
         if self._watching is not None:
             self._watching.cancel()
-        await self._generations.stop()
+        await self._lines.stop()
+        await asyncio.to_thread(self._scratch.stop)
+
+    # Environments
+
+    async def resolve(self, wanted: Wanted, on_line: OnLine) -> Locked:
+        """The lock of an environment. Raises `EnvironmentFailed`."""
+        return await self._environments.resolve(wanted, on_line)
+
+    async def prepare(self, locked: Locked, on_line: OnLine) -> str:
+        """Have an environment built and its zygote up; `hit` where it was built, else `built`."""
+        return await self._lines.prepare(locked, on_line)
+
+    async def environments(self) -> list[dict[str, Any]]:
+        """Those of this node, with what the zygotes here have loaded; the server's own, "", is the first."""
+        listed = [{"digest": BASE}, *await asyncio.to_thread(self._environments.listed)]
+        preloaded = self._lines.preloaded()
+        return [{**each, "zygote": preloaded.get(str(each["digest"]))} for each in listed]
 
     # Forking
 
@@ -284,11 +321,12 @@ class Supervisor:
             replica=self.site.replica,
             hardware=self.site.hardware,
             env=version.env,
+            scratch=str(self._scratch.path(executor)),
         )
 
-    async def _fork(self, executor: HostedExecutor) -> None:
+    async def _fork(self, executor: HostedExecutor, generations: Generations, secrets: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
-        zygote = await self._generations.newest()
+        zygote = await generations.newest()
         ours, theirs = socket.socketpair()
         output_in, output_out = os.pipe()
         name = executor.order.executor
@@ -298,8 +336,8 @@ class Supervisor:
             await loop.connect_accepted_socket(lambda: executor, ours)
             pipe = os.fdopen(output_in, "rb", 0)
             executor.output, _ = await loop.connect_read_pipe(lambda: _Output(executor), pipe)
-            executor.zygote = zygote
-            zygote.fork(executor.order, theirs.fileno(), output_out)
+            executor.zygote, executor.redactor = zygote, Redactor(secrets.values())
+            zygote.fork(executor.order, theirs.fileno(), output_out, secrets)
         except BaseException:
             self._forget(name)
             raise
@@ -314,6 +352,7 @@ class Supervisor:
             await asyncio.sleep(LOOK_S)
             for executor in list(self._executors.values()):
                 executor.check_memory()
+            self._lines.end_idle({executor.environment for executor in self._executors.values()})
 
     def _exited(self, name: str, status: int) -> None:
         executor = self._executors.get(name)
@@ -324,6 +363,7 @@ class Supervisor:
 
     def _forget(self, name: str) -> None:
         self._executors.pop(name, None)
+        asyncio.get_running_loop().run_in_executor(None, self._scratch.remove, name)
         if not self._executors:
             self._idle.set()
 
@@ -336,6 +376,10 @@ async def _imports_of(version: VersionOrder, bundle: Path) -> list[str]:
         return await asyncio.to_thread(outside_imports, Project(bundle), version.entry_module)
     except RayfaasError:
         return []
+
+
+def _digest(locked: Locked | None) -> str:
+    return locked.digest if locked is not None else BASE
 
 
 def describe_status(status: int) -> str:

@@ -10,9 +10,9 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from typing import IO
 
 from rayfaas.errors import BadRequest, Unavailable
 from rayfaas.names import new_id
@@ -20,15 +20,7 @@ from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Grow, Order, Preloa
 
 START_S = 120.0
 
-# What an executor inherits of the worker's environment. Ray's own variables, tokens and paths of the home server are
-# not user code's business.
-_DROPPED = ("RAY_", "RAYFAAS_", "SERVE_", "PYTHONBREAKPOINT", "PYTHONUNBUFFERED")
-
 OnExit = Callable[[str, int], None]
-
-
-def user_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    return {k: v for k, v in environ.items() if not k.startswith(_DROPPED)}
 
 
 class Zygote:
@@ -52,12 +44,15 @@ class Zygote:
         asyncio.get_running_loop().add_reader(connection, self._readable)
 
     @classmethod
-    async def start(cls, environ: Mapping[str, str], on_exit: OnExit) -> Zygote:
-        """A first generation, with nothing loaded. Raises `Unavailable` if it does not come up."""
+    async def start(cls, python: str, environ: Mapping[str, str], on_exit: OnExit) -> Zygote:
+        """A first generation of this interpreter, with nothing loaded. It has these environment variables and no more.
+
+        Raises `Unavailable` if it does not come up.
+        """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote = cls(ours, on_exit)
         with theirs:
-            zygote._process = _start_process(theirs.fileno(), environ)
+            zygote._process = _start_process(python, theirs.fileno(), environ)
         await zygote._wait_until_started()
         return zygote
 
@@ -85,8 +80,8 @@ class Zygote:
     def is_up(self) -> bool:
         return self._socket is not None and not self._retired
 
-    def fork(self, order: Order, control_fd: int, output_fd: int) -> None:
-        """Have an executor forked; `on_exit` tells of its end, whatever that is."""
+    def fork(self, order: Order, control_fd: int, output_fd: int, secrets: Mapping[str, str] | None = None) -> None:
+        """Have an executor forked; `on_exit` tells of its end, whatever that is. `secrets` only that process reads."""
         if self._socket is None:
             raise Unavailable("the zygote is gone")
         packet = encode_packet(Fork(order))
@@ -97,7 +92,8 @@ class Zygote:
             )
         self._pids[order.executor] = None
         try:
-            socket.send_fds(self._socket, [packet], [control_fd, output_fd])
+            with _memory_file(secrets or {}) as file:
+                socket.send_fds(self._socket, [packet], [control_fd, output_fd, *([file.fileno()] if secrets else [])])
         except OSError as error:
             del self._pids[order.executor]
             raise Unavailable(f"the zygote can't be reached: {error}") from error
@@ -183,15 +179,23 @@ class Zygote:
         self.ended.set()
 
 
-def _start_process(fd: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start_process(python: str, fd: int, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-m", "rayfaas.executor.zygote", str(fd)],
+        [python, "-m", "rayfaas.executor.zygote", str(fd)],
         stdin=subprocess.DEVNULL,
         pass_fds=[fd],
-        env=user_environment(environ),
+        env=dict(environ),
         cwd="/",
         start_new_session=True,
     )
+
+
+def _memory_file(value: Mapping[str, str]) -> IO[bytes]:
+    """A file without a name, in memory, that holds the value as JSON."""
+    file = os.fdopen(os.memfd_create("order", os.MFD_CLOEXEC), "w+b", 0)
+    file.write(json.dumps(dict(value)).encode())
+    file.seek(0)
+    return file
 
 
 def kill_group(pid: int) -> None:

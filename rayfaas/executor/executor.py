@@ -14,6 +14,8 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -31,7 +33,7 @@ from rayfaas.executor.debugging import Debugging
 from rayfaas.executor.exchange import RunningExchange
 from rayfaas.executor.import_times import ImportTimes
 from rayfaas.executor.intake import Intake
-from rayfaas.executor.loading import load
+from rayfaas.executor.loading import enter_scratch, load
 from rayfaas.executor.output import Capture
 from rayfaas.executor.problems import sendable
 from rayfaas.executor.program import Program
@@ -40,6 +42,7 @@ from rayfaas.executor.sync_calls import SyncCalls
 from rayfaas.executor.upload import RunningUpload
 from rayfaas.frames import Kind, Message, encode_header, header_of
 from rayfaas.orders import Imported, Order
+from rayfaas.redaction import Redactor
 
 # How long interrupted user code may go on before its process is killed.
 GRACE_S = 1.0
@@ -53,23 +56,24 @@ _decode_upload = msgspec.msgpack.Decoder(UploadHeader).decode
 _decode_cancel = msgspec.msgpack.Decoder(CancelHeader).decode
 
 
-def run(order: Order, control: Channel) -> None:
+def run(order: Order, control: Channel, secrets: Mapping[str, str]) -> None:
     """Import, report, serve, leave; returns when the executor is drained."""
     running: dict[tuple[int, int], RunningCall] = {}
-    capture = Capture(lambda: _only_started(running))
+    redactor = Redactor(secrets.values())
+    capture = Capture(lambda: _only_started(running), redactor)
     Debugging(lambda: _only_started(running))
     faulthandler.enable(2)  # a crash in C leaves its Python stack in the output that callers are told of
     DEFAULT.belong_to_calls()
-    os.environ.update(order.env)
-    os.chdir(order.bundle_path)
+    os.environ.update({**order.env, **secrets})
+    enter_scratch(Path(order.scratch), Path(order.bundle_path))
     started = time.perf_counter()
     try:
         with ImportTimes() as times:
             found = load(order)
             program = Program.of(found)
-            executor = Executor(order, control, program, running, capture)
+            executor = Executor(order, control, program, running, capture, redactor)
     except ImportFailed as error:
-        control.send(Kind.ERROR, 0, encode_header(sendable(to_problem(error))))
+        control.send(Kind.ERROR, 0, encode_header(sendable(redactor.value(to_problem(error)))))
         return
     import_ms = (time.perf_counter() - started) * 1000
     executor.dial_gateways()
@@ -111,7 +115,9 @@ class Executor:
         program: Program,
         running: dict[tuple[int, int], RunningCall],
         capture: Capture,
+        redactor: Redactor,
     ) -> None:
+        self._redactor = redactor
         self._order, self._control, self._running, self._capture = order, control, running, capture
         kind = _calls_of(program)
         version = (order.function, order.version)
@@ -167,6 +173,8 @@ class Executor:
     def _begin(self, kind: type[RunningCall], channel: Channel, message: Message) -> None:
         header = _decode_call(message.header)
         call = kind(channel, message.call, header, message.body, self._load, self._intake.want)
+        if self._redactor.is_needed:
+            call.redactor = self._redactor
         self._running[id(channel), message.call] = call
         self._calls.submit(call)
 

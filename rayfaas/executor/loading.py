@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,18 @@ def load(order: Order) -> Callable[..., Any]:
     if not callable(function):
         raise ImportFailed(f"{order.entry_module}.{order.entry_name} is {type(function).__name__}, not a function.")
     return cast(Callable[..., Any], function)
+
+
+def enter_scratch(scratch: Path, bundle: Path) -> None:
+    """Work in a directory of one's own, where the bundle's files are found by their names as they are beside the code.
+
+    What is written there is nobody else's; the bundle, which others share, stays as it was deployed.
+    """
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in os.scandir(bundle):
+        if each.name != "__pycache__":
+            os.symlink(each.path, scratch / each.name)
+    os.chdir(scratch)
 
 
 def import_failed(what: str, error: BaseException) -> ImportFailed:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from rayfaas.executor.running import Speaker, current
+from rayfaas.redaction import Redactor
 
 # The call that a thread without context (one that user code started) belongs to, where only one call is running.
 # A line that has not ended is held so long, in characters; then what there is of it is sent.
@@ -24,8 +25,9 @@ OnlyCall = Callable[[], Speaker | None]
 class CallOutput(io.TextIOBase):
     """Stands in for sys.stdout or sys.stderr."""
 
-    def __init__(self, stream: str, original: TextIO, only_call: OnlyCall) -> None:
+    def __init__(self, stream: str, original: TextIO, only_call: OnlyCall, redactor: Redactor) -> None:
         self._stream, self._original, self._only_call = stream, original, only_call
+        self._redactor = redactor
         # By call and thread, so that threads do not write into each other's lines.
         self._lines: dict[tuple[int, int], tuple[Speaker, str]] = {}
 
@@ -57,20 +59,29 @@ class CallOutput(io.TextIOBase):
             return len(text)
         key = id(call), threading.get_ident()
         _, line = self._lines.pop(key, (call, ""))
-        whole, newline, rest = (line + text).rpartition("\n")
+        shown, held = self._redactor.split(line + text)
+        whole, newline, rest = shown.rpartition("\n")
         if newline:
             call.log(self._stream, whole + newline)
         if len(rest) > _LONGEST_LINE:
             call.log(self._stream, rest)
-        elif rest:
-            self._lines[key] = (call, rest)
+            rest = ""
+        if rest or held:
+            self._lines[key] = (call, rest + held)
         return len(text)
 
     def flush(self) -> None:
-        """Send what stands in an unfinished line, so that progress bars and prompts are seen."""
+        """Send what stands in an unfinished line, so that progress bars and prompts are seen; not half a secret."""
         call = current.get() or self._only_call()
-        if call is not None:
-            self._send((id(call), threading.get_ident()))
+        if call is None:
+            return
+        key = id(call), threading.get_ident()
+        _, line = self._lines.pop(key, (call, ""))
+        shown, held = self._redactor.split(line)
+        if shown:
+            call.log(self._stream, shown)
+        if held:
+            self._lines[key] = (call, held)
 
     def finish(self, call: Speaker) -> None:
         if self._lines:
@@ -107,9 +118,9 @@ class CallHandler(logging.Handler):
 class Capture:
     """Puts the stand-ins in place for this process."""
 
-    def __init__(self, only_call: OnlyCall) -> None:
-        self._stdout = CallOutput("stdout", sys.stdout, only_call)
-        self._stderr = CallOutput("stderr", sys.stderr, only_call)
+    def __init__(self, only_call: OnlyCall, redactor: Redactor) -> None:
+        self._stdout = CallOutput("stdout", sys.stdout, only_call, redactor)
+        self._stderr = CallOutput("stderr", sys.stderr, only_call, redactor)
         root = logging.getLogger()
         root.addHandler(CallHandler(only_call, sys.stderr))
         root.setLevel(logging.INFO)

@@ -23,6 +23,7 @@ from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
 from rayfaas.frames import Body, Kind
+from rayfaas.redaction import Redactor
 from rayfaas.wire import Arguments, decode_arguments
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class RunningCall:
     reaches_function = True
     changed: asyncio.Event  # where it runs on a loop: it has more credit, or was cancelled
     batch: Batch | None = None  # what it was begun in, where its function is batched
+    redactor = Redactor(())  # of the executor's secrets, where it has any
 
     def __init__(
         self,
@@ -178,7 +180,9 @@ class RunningCall:
         self._has_output = True
 
     def error(self, error: RayfaasError) -> None:
-        header = ErrorHeader(sendable(to_problem(error)), *self._spent(), self._load(), self._batch_size)
+        header = ErrorHeader(
+            sendable(self.redactor.value(to_problem(error))), *self._spent(), self._load(), self._batch_size
+        )
         self._send(Kind.ERROR, _encode(header))
 
     @property
@@ -188,6 +192,7 @@ class RunningCall:
     def log(self, stream: str, text: str, level: str | None = None) -> None:
         if self._output > MAX_OUTPUT:
             return
+        text = self.redactor.text(text)
         left = MAX_OUTPUT - self._output
         self._output += len(text)
         if self._output > MAX_OUTPUT:
@@ -197,7 +202,7 @@ class RunningCall:
 
     def debug(self, text: str, waits: bool) -> None:
         """What its debugger says; `waits` for a line."""
-        self._send(Kind.DEBUG, _encode(DebugHeader(waits)), text.encode("utf-8", "replace"))
+        self._send(Kind.DEBUG, _encode(DebugHeader(waits)), self.redactor.text(text).encode("utf-8", "replace"))
 
     def _send(self, kind: Kind, header: bytes, body: Body = b"") -> None:
         try:

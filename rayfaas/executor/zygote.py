@@ -25,6 +25,7 @@ from typing import NoReturn
 
 from rayfaas.executor import executor, forks
 from rayfaas.executor.channel import Channel
+from rayfaas.executor.import_times import HEAVY_MS
 from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, decode_to_zygote, encode_packet
 
 _PR_SET_PDEATHSIG = 1
@@ -63,17 +64,19 @@ class Zygote:
 
     def _receive(self) -> bool:
         try:
-            packet, fds, _, _ = socket.recv_fds(self._supervisor, MAX_PACKET, 2)
+            packet, fds, _, _ = socket.recv_fds(self._supervisor, MAX_PACKET, 3)
         except ConnectionResetError:  # it ended and had not heard all that we said
             return False
         if not packet:
             return False
+        for fd in fds:
+            os.set_inheritable(fd, False)  # what users' code starts has no business with them
         message = decode_to_zygote(packet)
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             if isinstance(message, Fork):
-                self._become_executor(message.order, fds[0], fds[1], parent)
+                self._become_executor(message.order, *fds, parent=parent)
             self._become_zygote(fds[0], fds[1], parent)
         child = message.order.executor if isinstance(message, Fork) else message.zygote
         self._children[pid] = child
@@ -114,7 +117,9 @@ class Zygote:
         for pid in self._zygotes:
             _kill_group(pid)
 
-    def _become_executor(self, order: Order, control_fd: int, output_fd: int, parent: int) -> NoReturn:
+    def _become_executor(
+        self, order: Order, control_fd: int, output_fd: int, secrets_fd: int | None = None, *, parent: int
+    ) -> NoReturn:
         """In the child: turn into the executor; never returns."""
         code = 1
         try:
@@ -124,7 +129,7 @@ class Zygote:
             os.close(output_fd)
             control = Channel(socket.socket(fileno=control_fd))
             try:
-                executor.run(order, control)
+                executor.run(order, control, _read_secrets(secrets_fd))
                 code = 0
             except BaseException as error:
                 executor.report_failure(control, error)
@@ -176,14 +181,18 @@ def die_with_parent(sig: int, parent: int) -> None:
 def preload(modules: list[str]) -> Preloaded:
     """Import them here; then fork once to see that they survive it."""
     started = time.perf_counter()
-    refused = {}
+    refused, cost_ms = {}, {}
     for name in modules:
+        began = time.perf_counter()
         try:
             importlib.import_module(name)
         except BaseException as error:  # noqa: BLE001 a module that raises at import is left to the executor
             refused[name] = f"{type(error).__name__}: {error}"
+            continue
+        if (took_ms := (time.perf_counter() - began) * 1000) >= HEAVY_MS:
+            cost_ms[name] = round(took_ms, 1)
     unfit = _trial_fork() if len(refused) < len(modules) else None
-    return Preloaded(refused, round((time.perf_counter() - started) * 1000, 1), unfit)
+    return Preloaded(refused, round((time.perf_counter() - started) * 1000, 1), unfit, cost_ms)
 
 
 def _trial_fork() -> str | None:
@@ -205,6 +214,14 @@ def _trial_fork() -> str | None:
     return "a forked process hung"
 
 
+def _read_secrets(fd: int | None) -> dict[str, str]:
+    if fd is None:
+        return {}
+    with os.fdopen(fd) as file:
+        secrets: dict[str, str] = json.load(file)
+    return secrets
+
+
 def _kill_group(pid: int) -> None:
     try:
         os.killpg(pid, signal.SIGKILL)
@@ -215,6 +232,7 @@ def _kill_group(pid: int) -> None:
 def main() -> None:
     sys.path[:] = [p for p in sys.path if p not in ("", os.getcwd())]  # -m puts the working directory first
     supervisor = socket.socket(fileno=int(sys.argv[1]))
+    supervisor.set_inheritable(False)
     live(supervisor, [])
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from rayfaas.environment import Locked
 from rayfaas.errors import NotFound
 from rayfaas.registry.rows import AliasRow, VersionRow
 from rayfaas.spec import Entry, Scaling, Spec
@@ -13,7 +16,8 @@ from rayfaas.spec import Entry, Scaling, Spec
 
 @dataclass(frozen=True)
 class Version:
-    """One version of one function. `function` is `team/name`; `methods` are those of a class."""
+    """One version of one function. `function` is `team/name`; `methods` are those of a class; `environment` is the lock
+    of its own, where it does not run in the server's."""
 
     function: str
     number: int
@@ -23,6 +27,7 @@ class Version:
     syntax_digest: str
     environment_digest: str
     methods: tuple[str, ...] = ()
+    environment: Locked | None = None
 
     @classmethod
     def of(cls, row: VersionRow) -> Version:
@@ -36,6 +41,7 @@ class Version:
             row.syntax_digest,
             row.environment_digest,
             methods_of(row.interface),
+            row.environment,
         )
 
     @property
@@ -48,7 +54,7 @@ class Version:
         team, _, name = self.function.partition("/")
         return f"{team}--{name}--{self.spec.shape.digest}"
 
-    def order(self) -> dict[str, Any]:
+    def order(self, secrets: Mapping[str, str] | None = None) -> dict[str, Any]:
         """As a supervisor takes it (`cluster.supervisor.VersionOrder`)."""
         return {
             "function": self.function,
@@ -61,6 +67,9 @@ class Version:
             "env": self.spec.shape.env,
             "preload": list(self.spec.preload),
             "memory_mb": self.spec.shape.memory_mb,
+            "environment": None if self.environment is None else msgspec.to_builtins(self.environment),
+            "secrets": dict(secrets or {}),
+            "ray": self.spec.shape.ray,
         }
 
     def route(self) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
+from rayfaas.server.vault import Vault
 from rayfaas.spec import Planned, Publish, parse
 from rayfaas.strangers import Strangers
 
@@ -97,6 +98,10 @@ class Controller(Service):
                 "tokens": self.tokens,
                 "create_token": self.create_token,
                 "revoke_token": self.revoke_token,
+                "secrets": self.secrets,
+                "set_secret": self.set_secret,
+                "delete_secret": self.delete_secret,
+                "environments": self.environments,
                 # clusters
                 "agent_up": self.agent_up,
                 "supervisor_up": self.supervisor_up,
@@ -114,13 +119,18 @@ class Controller(Service):
         self._strangers = Strangers()
         self._gateways: dict[Link, Identity] = {}
         self._clusters = Clusters(self._store, self._fleet, self._routing, entrance.address if entrance else "")
-        self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse)
+        self._vault = Vault(home.secrets_key_file.read_bytes(), self._store, self._catalog)
+        self._placement = Placement(
+            self._fleet, self._catalog, self._loads, self._refuse, lambda v: v.order(self._vault.open(v))
+        )
         self._journals = Journals(self._store)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
         self.methods |= self._spawned.methods | self._clusters.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
-        self._deploys = Deploys(self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet, guard)
+        self._deploys = Deploys(
+            self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet, guard, self._vault
+        )
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
@@ -185,6 +195,7 @@ class Controller(Service):
             function.aliases = dict(route.aliases)
             function.versions = {row.version: Version.of(row) for row in route.versions}
             await self._routing.set_function(function.route())
+        await self._vault.read()
         await self._canaries.resume()
         await self._announce_tokens()
         await self._clusters.read_registry()
@@ -386,6 +397,34 @@ class Controller(Service):
     async def revoke_token(self, link: Link, token_id: str, actor: str) -> None:
         await self._store.write(self._store.registry.access.revoke_token, token_id, actor)
         await self._routing.applied(await self._announce_tokens())
+
+    async def secrets(self, link: Link, team: str | None) -> list[Any]:
+        return [_plain(secret) for secret in self._vault.listed(team)]
+
+    async def set_secret(
+        self, link: Link, team: str, name: str, values: dict[str, str], restart: bool, actor: str
+    ) -> dict[str, Any]:
+        """Executors that start from now on have it; with `restart` those that run are replaced."""
+        users = await self._vault.set(team, name, values, actor)
+        restarted = [version.key for version in users if self._fleet.hosting(version.key)] if restart else []
+        for version in users if restart else []:
+            self._placement.restart(version)
+        return {"team": team, "name": name, "keys": sorted(values), "restarted": restarted}
+
+    async def delete_secret(self, link: Link, team: str, name: str, actor: str) -> None:
+        await self._vault.delete(team, name, actor)
+
+    async def environments(self, link: Link) -> list[Any]:
+        """Of each supervisor: what is built on its node, and what its zygotes have loaded."""
+        members = self._fleet.members()
+        asked = (m.link.request("environments", timeout_s=10.0) for m in members)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return [
+            {"cluster": m.cluster, "node": m.node, "replica": m.replica, "application": m.application, **each}
+            for m, answer in zip(members, answers, strict=True)
+            if not isinstance(answer, BaseException)
+            for each in answer
+        ]
 
     async def status(self, link: Link) -> dict[str, Any]:
         """What runs: gateways, clusters with their nodes, replicas with what they host."""

@@ -10,16 +10,19 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from rayfaas.environment import Locked, Wanted, differences
 from rayfaas.errors import DeployTimeout, NotFound
 from rayfaas.registry.rows import VersionRow
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Function, Version, methods_of
 from rayfaas.server.deploy import Deploy, outcome_of, reason_of, whole
-from rayfaas.server.fleet import Fleet
+from rayfaas.server.fleet import Fleet, Progress
 from rayfaas.server.guard import Guard
-from rayfaas.server.placement import Placement, Progress
+from rayfaas.server.locks import Locks
+from rayfaas.server.placement import Placement
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
+from rayfaas.server.vault import Vault
 from rayfaas.spec import Publish
 
 Event = dict[str, Any]
@@ -43,7 +46,9 @@ class Deploys:
         swaps: Swaps,
         fleet: Fleet,
         guard: Guard,
+        vault: Vault,
     ) -> None:
+        self._environments, self._vault = Locks(fleet), vault
         self._store, self._bundles, self._catalog = store, bundles, catalog
         self._placement, self._swaps, self._fleet = placement, swaps, fleet
         self._guard = guard
@@ -61,6 +66,7 @@ class Deploys:
         if cluster is not None and cluster not in self._fleet.joined:
             known = ", ".join(sorted(self._fleet.joined)) or "none yet"
             raise NotFound(f"There is no cluster {cluster!r} to run {team}/{name} on. There are: {known}.")
+        self._vault.check(team, publish.spec.shape.secrets)
         deploy = Deploy(team, name, publish, actor)
         lock = self.locks[deploy.function]
         await self._wait_for_turn(lock, deploy)
@@ -86,9 +92,20 @@ class Deploys:
     async def _run(self, deploy: Deploy) -> Events:
         function = self._catalog.function(deploy.function)
         await self._guard.check_expected(deploy, function)
+        locked: Locked | None = None
+        if (wanted := deploy.publish.spec.shape.wanted) is not None:
+            async with aclosing(self._lock(deploy, function, wanted)) as events:
+                async for event in events:
+                    if event["event"] == "done":
+                        locked = event["result"]
+                    else:
+                        yield event
+            deploy.clock.lap("lock_ms")
         try:
-            row = await whole(self._publish(deploy))
+            row = await whole(self._publish(deploy, locked))
             yield {"event": "published", "version": row.version, "created": deploy.created}
+            if locked is not None:
+                yield self._environment_event(Version.of(row), deploy.publish.alias)
             async with aclosing(self._make_live(deploy, function, row)) as events:
                 async for event in events:
                     yield event
@@ -99,10 +116,33 @@ class Deploys:
                 await whole(self._fail(deploy, function, error))
             raise
 
-    async def _publish(self, deploy: Deploy) -> VersionRow:
-        publish, environment = deploy.publish, self._fleet.environment()
+    def _lock(self, deploy: Deploy, function: Function, wanted: Wanted) -> Events:
+        """What the resolver says, and as the result of `done` a lock."""
+        publish, left_s = deploy.publish, deploy.left_s()
+        cluster = publish.spec.shape.cluster
+        lock = partial(self._environments.lock, function, wanted, publish.upgrade, left_s, cluster=cluster)
+        return _told(lock, left_s)
+
+    def _environment_event(self, version: Version, alias: str) -> Event:
+        """What callers of the alias get of another environment than they have."""
+        assert version.environment is not None
+        function = self._catalog.function(version.function)
+        row = function.aliases.get(alias)
+        before = function.versions.get(row.version) if row is not None else None
+        same = before is not None and before.environment_digest == version.environment_digest
+        changes = [] if same else differences(before.environment if before else None, version.environment)
+        return {"event": "environment", "digest": version.environment_digest, "changes": changes}
+
+    async def _publish(self, deploy: Deploy, locked: Locked | None) -> VersionRow:
+        environment = self._fleet.environment() if locked is None else locked.digest
         row, deploy.created = await self._store.write(
-            self._store.registry.catalog.publish, deploy.team, deploy.name, publish, deploy.actor, environment
+            self._store.registry.catalog.publish,
+            deploy.team,
+            deploy.name,
+            deploy.publish,
+            deploy.actor,
+            environment,
+            locked,
         )
         deploy.version = Version.of(row)
         deploy.clock.lap("publish_ms")

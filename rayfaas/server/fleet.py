@@ -12,6 +12,9 @@ from rayfaas.link import Link
 WARM = "warm"
 T = TypeVar("T")
 
+Progress = Callable[[str, str], None]
+"""Is told of a phase, and what is done in it."""
+
 
 @dataclass(eq=False)
 class Member:
@@ -55,6 +58,25 @@ class Member:
         made: dict[str, Any] = await self.link.request("spawn", version=version, deadline_s=deadline_s)
         self.add(key, made["executor"])
         return made
+
+    async def resolve(self, wanted: dict[str, Any], progress: Progress) -> dict[str, Any]:
+        """The lock of an environment (`rayfaas.environment`). Raises `EnvironmentFailed`."""
+        locked: dict[str, Any] = await self._told("resolve", progress, wanted=wanted)
+        return locked
+
+    async def prepare(self, environment: dict[str, Any], progress: Progress) -> str:
+        """Have an environment built on its node: `hit` where it was, else `built`. Raises `EnvironmentFailed`."""
+        return str(await self._told("prepare", progress, environment=environment))
+
+    async def _told(self, method: str, progress: Progress, **parameters: Any) -> Any:
+        """The result of what it does, whose lines are progress."""
+        result = None
+        async for each in self.link.stream(method, **parameters):
+            if "line" in each:
+                progress("environment", each["line"])
+            else:
+                result = each["result"]
+        return result
 
     def drain(self, key: str) -> None:
         self.draining |= dict.fromkeys(self.hosted.pop(key, ()), key)

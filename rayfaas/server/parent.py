@@ -55,6 +55,8 @@ class ServerOptions:
     cluster_address: str = ""
     cluster_listen: str = ""
     keep_results_s: float = KEEP_RESULTS_S
+    pass_env: tuple[str, ...] = ()
+    environments_gb: float = 50.0
 
     @property
     def url(self) -> str:
@@ -226,6 +228,8 @@ def prepare(home: Home) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not home.key_file.exists():
         write_secret(home.key_file, secrets.token_bytes(32))
+    if not home.secrets_key_file.exists():
+        write_secret(home.secrets_key_file, secrets.token_bytes(32))
     if not home.ray_token_file.exists():
         write_secret(home.ray_token_file, secrets.token_hex(32).encode())
 
@@ -246,7 +250,8 @@ def _cluster_options(options: ServerOptions) -> list[str]:
         arguments += ["--cpus", str(options.cpus)]
     if options.gpus is not None:
         arguments += ["--gpus", str(options.gpus)]
-    return arguments
+    arguments += [text for name in options.pass_env for text in ("--pass-env", name)]
+    return [*arguments, "--environments-gb", str(options.environments_gb)]
 
 
 def _entrance_options(options: ServerOptions) -> list[str]:
@@ -272,6 +277,8 @@ def _terminate_with_parent() -> None:
 @click.option("--cluster-address", default="")
 @click.option("--cluster-listen", default="")
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
+@click.option("--pass-env", multiple=True)
+@click.option("--environments-gb", type=float, default=50.0)
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from rayfaas.errors import DeployTimeout, NoCapacity, RayfaasError, Unavailable
 from rayfaas.link import Link
 from rayfaas.server.capacity import Capacity
 from rayfaas.server.catalog import Catalog, Function, Version
-from rayfaas.server.fleet import WARM, Fleet, Member
+from rayfaas.server.fleet import WARM, Fleet, Member, Progress
 from rayfaas.server.loads import Loads
 
 _log = logging.getLogger("rayfaas.controller")
@@ -32,14 +34,19 @@ FAILED_S = 2.0
 REDIAL_S = 1.0
 
 Refuse = Callable[[str, RayfaasError], None]
-Progress = Callable[[str, str], None]
+MakeOrder = Callable[[Version], dict[str, Any]]
 
 
 class Placement:
-    """Knows where each version runs, and where it should. `refuse(key, error)` tells gateways that none will come."""
+    """Knows where each version runs, and where it should. `refuse(key, error)` tells gateways that none will come.
 
-    def __init__(self, fleet: Fleet, catalog: Catalog, loads: Loads, refuse: Refuse) -> None:
+    `order` makes what a supervisor is told to run, with the secrets that the version names."""
+
+    def __init__(
+        self, fleet: Fleet, catalog: Catalog, loads: Loads, refuse: Refuse, order: MakeOrder = Version.order
+    ) -> None:
         self._fleet, self._catalog, self._loads, self._refuse = fleet, catalog, loads, refuse
+        self._order = order
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[float, RayfaasError]] = {}
         self._capacity = Capacity(fleet)
@@ -52,12 +59,14 @@ class Placement:
     async def start(self, version: Version, deadline_s: float, progress: Progress) -> dict[str, Any]:
         """Have a new executor of it in every replica that serves its function, in one at least.
 
-        Returns what the first of them reported. Raises `ImportFailed`, `DeployTimeout` or `Unavailable`.
+        Returns what the first of them reported. Raises `ImportFailed`, `EnvironmentFailed`, `DeployTimeout` or
+        `Unavailable`.
         """
         deadline = time.monotonic() + deadline_s
         while True:
             members = await self._members(version, deadline, progress)
             try:
+                await self._prepare(members, version, deadline - time.monotonic(), progress)
                 return await self._spawn(members, version, deadline - time.monotonic())
             except Unavailable:
                 # The replica went while it was asked; Ray Serve replaces it.
@@ -75,6 +84,13 @@ class Placement:
         for version in missing:
             self._loads.touch(version.key)
         await asyncio.gather(*(self.start(version, deadline_s, lambda *_: None) for version in missing))
+
+    def restart(self, version: Version) -> None:
+        """Its executors finish their calls and end, and others come for those that wait."""
+        for member in self._fleet.members():
+            if version.key in member.hosted:
+                member.drain(version.key)
+                self.demand(version.key)
 
     def demand(self, key: str) -> None:
         """Calls wait for this version and no executor is connected where they wait."""
@@ -156,7 +172,7 @@ class Placement:
         for version in [v for v in versions if v.function not in self._held]:
             self._deployments.setdefault(member.application, version)
             if version.key not in member.hosted:
-                await member.spawn(version.order(), DEMAND_S)
+                await member.spawn(self._order(version), DEMAND_S)
             for warm in self._fleet.members(WARM):
                 if version.key in warm.hosted:
                     warm.drain(version.key)
@@ -187,7 +203,7 @@ class Placement:
             return own
         left_s = max(0.1, deadline - time.monotonic())
         try:
-            if version.spec.shape.is_base:
+            if version.spec.shape.fits_warm:
                 warm = await self._fleet.wait_for(WARM, left_s, version.spec.shape.cluster)
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             progress("replica", f"waiting for a replica with {_ask(version)}")
@@ -202,8 +218,23 @@ class Placement:
     def _hosts_function(self, member: Member, version: Version) -> bool:
         return any(key.rpartition(":")[0] == version.function for key in member.hosted)
 
+    async def _prepare(self, members: list[Member], version: Version, left_s: float, progress: Progress) -> None:
+        """Have its environment where it is to run."""
+        if version.environment is None:
+            return
+        environment = msgspec.to_builtins(version.environment)
+        preparing = asyncio.gather(*(member.prepare(environment, progress) for member in members))
+        try:
+            await asyncio.wait_for(preparing, max(0.1, left_s))
+        except asyncio.TimeoutError:
+            raise DeployTimeout(
+                f"The environment of {version.key} is not built after {left_s:.0f} s. Its node goes on: deploy again, "
+                "or with more time, rayfaas deploy --timeout."
+            ) from None
+
     async def _spawn(self, members: list[Member], version: Version, deadline_s: float) -> dict[str, Any]:
-        spawns = [member.spawn(version.order(), max(1.0, deadline_s)) for member in members]
+        order = self._order(version)
+        spawns = [member.spawn(order, max(1.0, deadline_s)) for member in members]
         answers = await asyncio.gather(*spawns, return_exceptions=True)
         errors = [a for a in answers if isinstance(a, BaseException)]
         for error in errors:
@@ -351,4 +382,7 @@ def _ask(version: Version) -> str:
         parts.append(f"{shape.gpus:g} GPU")
     if shape.memory_mb:
         parts.append(f"{shape.memory_mb} MB")
+    if shape.accelerator:
+        parts.append(shape.accelerator)
+    parts += [f"{amount:g} {name}" for name, amount in shape.resources.items()]
     return ", ".join(parts) + (f" on the cluster {shape.cluster}" if shape.cluster else "")

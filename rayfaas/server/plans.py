@@ -36,9 +36,9 @@ class Plans:
 
     def _plan(self, team: str, name: str, planned: Planned) -> dict[str, Any]:
         history, publish, function = self._store.registry.deploys, planned.publish, f"{team}/{name}"
-        environment = self._fleet.environment()
         move = history.alias_move(team, name, publish.alias)
         before = history.version(team, name, move.version) if move else None
+        environment = self._environment(before, publish)
         same = history.same_content(team, name, publish.content_digest(), environment)
         is_new = same is None or same.state != "ACTIVE"
         return {
@@ -57,6 +57,14 @@ class Plans:
             "callers": msgspec.to_builtins(history.callers(function, publish.alias)),
             "expected": self._expected(function, same is None),
         }
+
+    def _environment(self, before: VersionRow | None, publish: Publish) -> str:
+        """The digest of what it would run in; "" where its packages would have to be resolved first."""
+        wanted = publish.spec.shape.wanted
+        if wanted is None:
+            return self._fleet.environment()
+        locked = before.environment if before is not None and not publish.upgrade else None
+        return locked.digest if locked is not None and locked.wanted == wanted.digest else ""
 
     def _files(self, before: VersionRow | None) -> dict[str, str]:
         """The SHA-256 of each file of a version; none where its bundle is not here, or not to be read."""

@@ -13,7 +13,8 @@ from contextlib import asynccontextmanager
 
 from rayfaas.errors import DeployTimeout
 from rayfaas.server.catalog import Function, Version
-from rayfaas.server.placement import Placement, Progress
+from rayfaas.server.fleet import Progress
+from rayfaas.server.placement import Placement
 from rayfaas.server.routing import RouteTable
 
 # How often the gateways are asked for calls that wait for the old version.

@@ -60,6 +60,7 @@ def test_names_alias_team_and_message_are_heeded(rayfaas: Terminal, file: Path) 
             "phases": {"import": 9.0},
             "revision": 0,
             "replaced": None,
+            "environment": None,
         }
     ]
     body = next(request for request in rayfaas.requests if request.method == "POST").json()

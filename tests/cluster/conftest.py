@@ -36,7 +36,13 @@ def packages(directory: Path) -> Packages:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_replica(directory: Path, packages: Packages) -> AsyncIterator[Replica]:
-    environ = {"PYTHONPATH": str(packages.folder), "RAYFAAS_TOKEN": "secret", "RAY_ADDRESS": "here", "COLOUR": "red"}
+    environ = {
+        "PYTHONPATH": str(packages.folder),
+        "RAYFAAS_TOKEN": "secret",
+        "RAY_ADDRESS": "here",
+        "AWS_SECRET_ACCESS_KEY": "the operator's",
+        "LANG": "C.UTF-8",
+    }
     replica = Replica(directory, environ)
     await replica.start()
     yield replica

@@ -19,6 +19,8 @@ with warnings.catch_warnings():
     [
         (Shape(), {"num_cpus": 1.0, "num_gpus": 0.0}),
         (Shape(cpus=0.5, gpus=2), {"num_cpus": 0.5, "num_gpus": 2.0}),
+        (Shape(accelerator="A10G", gpus=0.5), {"num_cpus": 1.0, "num_gpus": 0.5, "accelerator_type": "A10G"}),
+        (Shape(resources={"lidar": 2}), {"num_cpus": 1.0, "num_gpus": 0.0, "resources": {"lidar": 2.0}}),
         (Shape(memory_mb=512), {"num_cpus": 1.0, "num_gpus": 0.0, "memory": 512 * 1024 * 1024}),
     ],
 )

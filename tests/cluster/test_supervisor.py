@@ -120,9 +120,51 @@ async def test_a_spawn_that_fails_leaves_the_others_alone(replica: Replica) -> N
     assert [e["executor"] for e in replica.supervisor.hosted()] == [good.executor_id]
 
 
-async def test_executors_see_the_workers_environment_without_secrets(replica: Replica) -> None:
-    names = ["COLOUR", "RAYFAAS_TOKEN", "RAY_ADDRESS"]
-    assert await replica.run(f"import os\ndef f(): return [os.environ.get(n) for n in {names}]") == ["red", None, None]
+async def test_executors_see_nothing_of_the_workers_environment_but_what_programs_need(replica: Replica) -> None:
+    seen = await replica.run("import os\ndef f(): return dict(os.environ)", env={"COLOUR": "red"})
+    assert seen["COLOUR"] == "red"
+    assert seen["LANG"] == "C.UTF-8"
+    assert not {"RAYFAAS_TOKEN", "RAY_ADDRESS", "AWS_SECRET_ACCESS_KEY"} & seen.keys()
+
+
+async def test_an_executor_works_in_a_directory_of_its_own_that_goes_with_it(replica: Replica) -> None:
+    source = """
+        import os
+        def f():
+            open("mine.txt", "w").write("x")
+            return [os.getcwd(), open("labels.txt").read(), os.path.dirname(os.path.abspath(__file__))]
+    """
+    version = await replica.deploy({"app.py": source, "labels.txt": "cat"})
+    other = await replica.deploy({"app.py": source, "labels.txt": "cat"})
+    here, label, code = await version.call().value()
+    there, _, same_code = await other.call().value()
+    assert label == "cat"
+    assert here != there
+    assert code == same_code
+    assert not (Path(code) / "mine.txt").exists()
+    os.kill(version.pid, signal.SIGKILL)
+    await eventually(lambda: not Path(here).exists())
+    assert await other.call().value()
+
+
+async def test_an_executor_has_no_file_of_its_supervisor_open(replica: Replica) -> None:
+    source = """
+        import os
+        def f():
+            open_files = {}
+            for fd in os.listdir("/proc/self/fd"):
+                try:
+                    open_files[int(fd)] = os.readlink(f"/proc/self/fd/{fd}")
+                except OSError:
+                    pass
+            return [open_files, [fd for fd in open_files if os.get_inheritable(fd)]]
+    """
+    open_files, inherited = await replica.run(source)
+    assert sorted(inherited) == [0, 1, 2]
+    named = {
+        int(fd): path for fd, path in open_files.items() if not path.startswith(("pipe:", "socket:", "anon_inode:"))
+    }
+    assert set(named.values()) <= {"/dev/null"}
 
 
 async def test_a_zygote_that_is_killed_ends_its_executors_and_the_next_spawn_has_another(replica: Replica) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rayfaas.cluster.zygotes import Zygote, kill_group, user_environment
+from rayfaas.cluster.surroundings import user_environment
+from rayfaas.cluster.zygotes import Zygote, kill_group
 from rayfaas.errors import Unavailable
 from rayfaas.orders import Order
 from tests.cluster.packages import Packages
@@ -32,7 +34,7 @@ class Nursery:
     async def fork(self, zygote: Zygote, name: str) -> int:
         """An executor, once it has a pid."""
         b = str(self._bundle)
-        order = Order(name, "t/f", 1, b, "module", "app", "f", 1, [], b"key", "c", "n", "r", "h")
+        order = Order(name, "t/f", 1, b, "module", "app", "f", 1, [], b"key", "c", "n", "r", "h", f"{b}-{name}")
         ours, theirs = socket.socketpair()
         self._channels.append(ours)
         with theirs:
@@ -52,7 +54,7 @@ async def a_zygote(tmp_path: Path, packages: Packages) -> AsyncIterator[tuple[Zy
     (tmp_path / "app.py").write_text("def f(): pass")
     nursery = Nursery(tmp_path)
     environ = {**os.environ, "PYTHONPATH": str(packages.folder)}
-    zygote = await Zygote.start(environ, lambda name, status: nursery.exits.append((name, status)))
+    zygote = await Zygote.start(sys.executable, environ, lambda name, status: nursery.exits.append((name, status)))
     try:
         yield zygote, nursery
     finally:
@@ -126,9 +128,9 @@ def test_executors_inherit_nothing_that_is_rays_or_ours() -> None:
         "RAY_ADDRESS": "x",
         "RAYFAAS_TOKEN": "t",
         "SERVE_X": "y",
-        "ARRAY_X": "z",
+        "AWS_SECRET_ACCESS_KEY": "s",
     }
-    assert user_environment(environ) == {"PATH": "/bin", "HOME": "/root", "ARRAY_X": "z"}
+    assert user_environment(environ) == {"PATH": "/bin", "HOME": "/root"}
 
 
 def test_killing_a_group_that_is_gone_does_nothing() -> None:

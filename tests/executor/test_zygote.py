@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from rayfaas.frames import Decoder, Kind, header_of
+from rayfaas.names import new_id
 from rayfaas.orders import (
     MAX_PACKET,
     Exited,
@@ -89,7 +90,8 @@ class ZygoteProcess:
         if source is not None:
             bundle.mkdir()
             (bundle / "app.py").write_text(source)
-        order = Order(name, "t/f", 1, str(bundle), "module", "app", "f", 1, [], b"key", "c", "n", "r", "h")
+        scratch = str(bundle.parent / new_id())
+        order = Order(name, "t/f", 1, str(bundle), "module", "app", "f", 1, [], b"key", "c", "n", "r", "h", scratch)
         ours, theirs = socket.socketpair()
         with theirs, open(os.devnull, "wb") as output:
             socket.send_fds(self._socket, [encode_packet(Fork(order))], [theirs.fileno(), output.fileno()])

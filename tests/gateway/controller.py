@@ -16,6 +16,7 @@ from tests.waiting import eventually
 
 _PLAIN = (
     "status", "has_bundle", "put_bundle", "move_alias", "rollback", "alias_at", "aliases", "alias_history",
+    "secrets", "set_secret", "delete_secret", "environments",
     "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",

@@ -66,6 +66,10 @@ ENDPOINTS = [
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
     Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
+    Endpoint("GET", "/v1/environments", "/v1/environments", "viewer"),
+    Endpoint("GET", "/v1/secrets", "/v1/secrets", "deployer"),
+    Endpoint("PUT", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer", b'{"values": {"A": "b"}}'),
+    Endpoint("DELETE", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer"),
     Endpoint("GET", "/v1/webhook", "/v1/webhook", "admin"),
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
     Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
@@ -145,7 +149,7 @@ async def test_another_teams_functions_are_not_to_be_changed_but_by_admins(
 )  # fmt: skip
 async def test_a_body_that_is_no_json_object_is_told_so(gateway: SmallGateway, body: bytes) -> None:
     for endpoint in TAKE_JSON:
-        answer = await gateway.ask("POST", endpoint.url, body, "ada")
+        answer = await gateway.ask(endpoint.method, endpoint.url, body, "ada")
         assert (answer.status, answer.code) == (400, "malformed_body"), endpoint
     assert gateway.controller.asked == []
 
@@ -158,7 +162,7 @@ async def test_a_body_over_the_limit_is_refused(
     monkeypatch.setattr(requests_module, "MAX_REQUEST", 1000)
     body = b'{"a": "%s"}' % bytes(1001).replace(b"\0", b"x")
     sent: bytes | Sequence[bytes] = body if told else [body[:500], body[500:]]
-    answer = await gateway.ask("POST", endpoint.url, sent, "ada")
+    answer = await gateway.ask(endpoint.method, endpoint.url, sent, "ada")
     assert (answer.status, answer.code, answer.json()["limit"]) == (413, "body_too_large", 1000)
     assert gateway.controller.asked == []
 
@@ -167,7 +171,7 @@ async def test_a_body_over_the_limit_is_refused(
 async def test_the_content_type_of_json_is_not_asked_for(gateway: SmallGateway, endpoint: Endpoint) -> None:
     gateway.controller.events = [{"event": "live"}]
     headers = {"Content-Type": "text/plain; charset=latin-1"}
-    answer = await gateway.ask("POST", endpoint.url, endpoint.body, "ada", headers)
+    answer = await gateway.ask(endpoint.method, endpoint.url, endpoint.body, "ada", headers)
     assert answer.status in (200, 201)
 
 
@@ -199,6 +203,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "version", "version_bundle", "plan",
+        "environments", "secrets", "set_secret", "delete_secret",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]

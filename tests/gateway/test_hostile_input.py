@@ -190,7 +190,7 @@ async def test_a_gateway_without_a_file_to_spare_refuses_to_keep_a_call(
 @pytest.mark.parametrize("body", [b'{"a": "\xff"}', b'{"a":' * 5_000], ids=["not UTF-8", "deep"])
 async def test_a_body_that_is_no_json_object_is_told_so(gateway: SmallGateway, body: bytes) -> None:
     for endpoint in TAKE_JSON:
-        answer = await gateway.ask("POST", endpoint.url, body, "ada")
+        answer = await gateway.ask(endpoint.method, endpoint.url, body, "ada")
         assert (answer.status, answer.code) == (400, "malformed_body"), endpoint
     assert gateway.controller.asked == []
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import resource
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -45,6 +45,11 @@ class Peer:
         if isinstance(answer, BaseException):
             raise answer
         return answer
+
+    async def stream(self, method: str, **parameters: Any) -> AsyncIterator[Any]:
+        """A line of progress, and then the answer as `result`."""
+        yield {"line": f"{method} goes on"}
+        yield {"result": await self.request(method, **parameters)}
 
     def notify(self, method: str, **parameters: Any) -> None:
         self.told.append((method, parameters))

@@ -222,6 +222,7 @@ CONTROL_PLANE = {
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "drain_node",
+    "secrets", "set_secret", "delete_secret", "environments",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,

@@ -11,7 +11,7 @@ import pytest
 
 from rayfaas.config import Home
 from rayfaas.destination import Move
-from rayfaas.errors import DeployTimeout, ImportFailed, NotFound
+from rayfaas.errors import DeployTimeout, EnvironmentFailed, ImportFailed, NotFound
 from rayfaas.registry.rows import VersionRow
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog
@@ -25,7 +25,8 @@ from rayfaas.server.releases import Releases
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
-from rayfaas.spec import Entry, Provenance, Publish, Scaling
+from rayfaas.server.vault import Vault
+from rayfaas.spec import Entry, Provenance, Publish, Scaling, Shape, Spec
 from tests.server.parts import GPU, INTERFACE, Clock, Peer, made, member, never, settle, supervisor
 from tests.waiting import eventually
 
@@ -42,7 +43,8 @@ class Server:
         self.looks = 0  # how often they were asked for
         swaps = Swaps(placement, self.routing, self._waiting)
         guard = Guard(store, Journals(store).load)
-        self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet, guard)
+        self.vault = Vault(bytes(32), store, self.catalog)
+        self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet, guard, self.vault)
         self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks)
         self.warm = supervisor()
 
@@ -357,3 +359,51 @@ async def test_the_deploys_message_is_the_reason_of_its_move(server: Server) -> 
     question = "SELECT reason, moved_by FROM alias_moves ORDER BY revision"
     answer = await server.store.query(server.store.registry.query, question, [], "red")
     assert answer.rows == [["it's faster", "ann"], ["deploy", "ann"]]
+
+
+# Environments and secrets
+
+
+def locked(*packages: str) -> dict[str, Any]:
+    return {"wanted": "", "python": "3.12", "packages": list(packages), "setup": []}
+
+
+def with_packages(*packages: str, **shape: Any) -> Spec:
+    return Spec(shape=Shape(packages=packages, **shape))
+
+
+async def test_a_deploy_says_what_is_different_in_its_environment(server: Server) -> None:
+    server.warm.answers |= {"resolve": lambda wanted: locked(*wanted["packages"]), "prepare": "built"}
+    first = await server.deploy(spec=with_packages("torch==2.4"))
+    again = await server.deploy("b", spec=with_packages("torch==2.4"))
+    other = await server.deploy("c", spec=with_packages("torch==2.5"))
+    changes = [
+        event["changes"] for events in (first, again, other) for event in events if event["event"] == "environment"
+    ]
+    assert changes == [["an environment of its own"], [], ["torch 2.4 → 2.5"]]
+    assert [row.environment and row.environment.packages for row in await server.versions()] == [
+        ("torch==2.5",),
+        ("torch==2.4",),
+        ("torch==2.4",),
+    ]
+    orders = [parameters["version"] for parameters in server.warm.asked_for("spawn")]
+    assert orders[0]["environment"]["packages"] == ("torch==2.4",)
+    assert ("progress", "prepare goes on") in [(event["event"], event.get("detail")) for event in first]
+
+
+async def test_packages_that_can_not_be_had_change_nothing(server: Server) -> None:
+    await server.deploy()
+    server.warm.answers["resolve"] = EnvironmentFailed("no such package")
+    with pytest.raises(EnvironmentFailed):
+        await server.deploy("b", spec=with_packages("torch==99"))
+    server.warm.answers |= {"resolve": locked("a==1"), "prepare": EnvironmentFailed("no such wheel")}
+    with pytest.raises(EnvironmentFailed):
+        await server.deploy("b", spec=with_packages("a"))
+    assert (await server.routed())["f"] == LIVE_1
+    assert await server.states() == [(2, "FAILED"), (1, "ACTIVE")]
+
+
+async def test_a_secret_that_is_not_there_is_told_before_anything_is_made(server: Server) -> None:
+    with pytest.raises(NotFound, match="rayfaas secrets set api"):
+        await server.deploy(spec=Spec(shape=Shape(secrets=("api",))))
+    assert await server.versions() == []
