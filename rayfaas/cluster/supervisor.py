@@ -39,6 +39,8 @@ _log = logging.getLogger("rayfaas.supervisor")
 
 # The end of an executor's own output, in bytes, that is kept to explain its death.
 TAIL = 4096
+# How much of its control channel is read at a time.
+CONTROL = 64 << 10
 _decode_imported = msgspec.msgpack.Decoder(Imported).decode
 
 
@@ -136,6 +138,7 @@ class HostedExecutor(asyncio.Protocol):
     def ended(self, status: int) -> Death:
         """It ended with this `waitpid` status."""
         if self._transport is not None:
+            self._hear_rest(self._transport)
             self._transport.close()
         self._read_rest()
         death = self._death(status)
@@ -154,6 +157,14 @@ class HostedExecutor(asyncio.Protocol):
         if status == signal.SIGKILL and not self.draining and kernel_kills() > self._kernel_kills:
             return Death(f"{how}, by all signs by the kernel because the machine had no memory left,", output, True)
         return Death(how, output, False)
+
+    def _hear_rest(self, transport: asyncio.Transport) -> None:
+        """Its end may be known before its last words are read: why its code could not be imported."""
+        try:
+            while data := os.read(transport.get_extra_info("socket").fileno(), CONTROL):
+                self.data_received(data)
+        except (OSError, ValueError, RayfaasError):
+            pass  # it is empty, or closed already, or no word of an executor
 
     def _read_rest(self) -> None:
         """What it wrote last may still be in the pipe."""

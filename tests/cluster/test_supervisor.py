@@ -6,6 +6,7 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rayfaas.cluster.supervisor import describe_status
-from rayfaas.errors import DeployError, ImportFailed, Unavailable
+from rayfaas import frames
+from rayfaas.cluster.supervisor import HostedExecutor, describe_status
+from rayfaas.errors import DeployError, ImportFailed, Unavailable, to_problem
+from rayfaas.frames import Kind
 from tests.executor.replica import Replica
 from tests.processes import are_gone, is_gone
 from tests.waiting import eventually
@@ -46,6 +49,19 @@ async def test_it_says_what_it_hosts_from_ready_to_drain(replica: Replica) -> No
     assert replica.supervisor.drain(first.order.key) == 1
     assert replica.supervisor.hosted() == hosted[1:]
     assert replica.supervisor.drain("default/f:999999") == 0
+
+
+async def test_the_last_words_of_an_executor_are_heard_before_its_end(replica: Replica) -> None:
+    order = (await replica.deploy("def f(): pass")).order
+    hosted = HostedExecutor(replica.supervisor._order(order, "/"))
+    ours, theirs = socket.socketpair()
+    await asyncio.get_running_loop().connect_accepted_socket(lambda: hosted, ours)
+    header = frames.encode_header(to_problem(ImportFailed("no module named nmpy", traceback="…")))
+    theirs.sendall(frames.encode(Kind.ERROR, 0, header))
+    theirs.close()
+    assert hosted.ended(0).how == "exited with code 0"  # told before the loop has read what it said
+    with pytest.raises(ImportFailed, match="no module named nmpy"):
+        hosted.imported.result()
 
 
 async def test_several_executors_of_one_version_are_drained_together(replica: Replica) -> None:
