@@ -15,6 +15,7 @@ from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.releases import Releases
 from rayfaas.gateway.requests import as_json, body_of, function_of, json_body
@@ -54,6 +55,7 @@ class Control:
             *self._releases.routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
             Route("/v1/usage", self.usage),
+            Route("/v1/lineage", self.lineage),
             Route("/v1/logs", self.logs),
             Route("/v1/webhook", self.webhook),
             *Secrets(self._routes, self._controller).routes(),
@@ -138,6 +140,12 @@ class Control:
             "team": query.get("team"),
         }
         return as_json(await self._controller.request("usage", usage=usage, actor=actor_of(principal)))
+
+    async def lineage(self, request: Request) -> Response:
+        """What is upstream or downstream: `?of=s3://b/k&direction=downstream&depth=3&as_of=2026-11-27&version=…`."""
+        principal = allow_in_person(self._routes, request)
+        question = question_of(request.query_params)
+        return _json(await self._controller.request("lineage", question=question, actor=actor_of(principal)))
 
     async def logs(self, request: Request) -> Response:
         """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""

@@ -16,6 +16,7 @@ from rayfaas.frames import Kind, Message
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.fed_calls import FedCall
 from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.touches import Touches
 from rayfaas.handshake import Identity, ServerSide, derive
 from rayfaas.strangers import Strangers
 
@@ -51,10 +52,11 @@ class ExecutorConnection(Connection):
         listener: Listener,
         lookup: Callable[[Identity], bytes | None],
         issue_access: Callable[[Claims], bytes],
+        touches: Touches,
         strangers: Strangers | None = None,
     ) -> None:
         super().__init__(ServerSide(lookup), strangers)
-        self._listener, self._issue_access = listener, issue_access
+        self._listener, self._issue_access, self._touches = listener, issue_access, touches
         self._numbers = itertools.count(1)
         self.calls: dict[int, PendingCall] = {}  # in the order in which they were sent
         self._checks: dict[int, PendingCall] = {}
@@ -131,6 +133,9 @@ class ExecutorConnection(Connection):
             pending = self.calls.get(message.call)
             if isinstance(pending, FedCall):
                 pending.granted(_decode_credit(message.header).items)
+        elif kind == Kind.TOUCHED:
+            if self.ready_header is not None:
+                self._touches.hear(self.ready_header, message)
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:
                 self._listener.executor_leaves(self, self.ready_header.version_key)

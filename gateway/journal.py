@@ -26,6 +26,7 @@ from rayfaas.records import (
     Settled,
     Spawned,
     Told,
+    Touched,
     encode_record,
     encode_records,
 )
@@ -101,10 +102,11 @@ class Journal:
             raise Unavailable(f"The call can't be kept ({error.strerror}), so it is not accepted.") from error
 
     def log(self, record: LogLine) -> None:
-        if self._late and self._late_output > MOST_LATE_OUTPUT and not self.flush_late():
-            return
-        self._keep(record)
-        self._late_output = self._late_output + len(record.text) if self._late else 0
+        self._keep_output(encode_record(record) + b"\n", len(record.text))
+
+    def touched(self, records: Sequence[Touched]) -> None:
+        """Which artifacts a call read and wrote, in one write."""
+        self._keep_output(lines := encode_records(records), len(lines))
 
     def close(self) -> None:
         self.flush_late()
@@ -141,9 +143,18 @@ class Journal:
         finally:
             os.close(fd)
 
+    def _keep_output(self, lines: bytes, size: int) -> None:
+        """What calls did besides ending: of it, so much is held and no more."""
+        if self._late and self._late_output > MOST_LATE_OUTPUT and not self.flush_late():
+            return
+        self._keep_lines(lines)
+        self._late_output = self._late_output + size if self._late else 0
+
     def _keep(self, record: Record) -> None:
         """The call has run, so its end is kept until it can be written."""
-        line = encode_record(record) + b"\n"
+        self._keep_lines(encode_record(record) + b"\n")
+
+    def _keep_lines(self, line: bytes) -> None:
         if self._late and not self.flush_late():
             self._late.append(line)
             return

@@ -37,6 +37,7 @@ from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
+from rayfaas.gateway.touches import Touches
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.link import keep_link
@@ -179,6 +180,7 @@ class Gateway:
             self._dispatcher,
             lambda who: executor_key(self._routes.sessions, who),
             self._access.issue,
+            Touches(self._journal),
             strangers,
         )
 

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rayfaas.application import asgi
+from rayfaas.artifacts import reads, writes
 from rayfaas.batching import batched
 from rayfaas.cls import Cls, cls
 from rayfaas.context import CallContext, current_call
@@ -56,6 +57,8 @@ __all__ = [
     "function",
     "get",
     "get_call",
+    "reads",
+    "writes",
 ]
 
 _LATER = {

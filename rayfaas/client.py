@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from rayfaas import wire
 from rayfaas.archive import Archive
 from rayfaas.asker import Json, list_of, object_of
@@ -25,6 +27,7 @@ from rayfaas.declared import Declared
 from rayfaas.deploy import Deployed, DeployOptions, OnEvent, deploy_over, publish_of
 from rayfaas.errors import NotFound
 from rayfaas.following import followed
+from rayfaas.graph import Direction, Graph
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
 from rayfaas.names import LIVE, check_call, check_cluster, check_name, check_team
@@ -327,6 +330,29 @@ class Client(Releases):
         asked = {"by": ",".join(by), "since": since, "until": until, "function": function, "team": team}
         query = {name: value for name, value in asked.items() if value is not None}
         return Table.of(await self._transport.get("/v1/usage", query))
+
+    @operation
+    async def lineage(
+        self,
+        of: str,
+        direction: Direction = "upstream",
+        depth: int = 10,
+        as_of: str | None = None,
+        version: str | None = None,
+    ) -> Graph:
+        """What led to, or came of, an artifact (its URI), a call (its id) or a version of a function (`embed:3`).
+
+        `depth` counts calls; what was recorded after `as_of`, an ISO 8601 time, does not count. `version` is the
+        artifact's, the newest where none is said.
+
+        >>> client.lineage("s3://shop/forecast.parquet").nodes  # doctest: +SKIP
+        """
+        asked = {"of": of, "direction": direction, "depth": depth, "as_of": as_of, "version": version}
+        query = {name: value for name, value in asked.items() if value is not None}
+        try:
+            return msgspec.convert(await self._transport.get("/v1/lineage", query), Graph)
+        except msgspec.ValidationError:
+            raise _not_understood() from None
 
     @operation
     async def logs(self, function: str | None = None, call: str | None = None, limit: int = 1000) -> list[Json]:

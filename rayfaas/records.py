@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from rayfaas.touches import Mode
+
 State = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
 
 
@@ -152,6 +154,26 @@ class Compared(msgspec.Struct, tag="compared", tag_field="k", omit_defaults=True
     shadow_answer: str | None = None
 
 
-Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared
+class Touched(msgspec.Struct, tag="touched", tag_field="k", omit_defaults=True):
+    """An artifact that a call read or wrote; without a `call`, that its executor did as it began.
+
+    The rest is as `rayfaas.touches.Touch` has it.
+    """
+
+    function: str
+    version: int
+    executor: str
+    at_us: int
+    mode: Mode
+    uri: str
+    how: str
+    call: str | None = None
+    artifact_version: str | None = None
+    bytes: int | None = None
+    columns: tuple[str, ...] = ()
+    is_certain: bool = True
+
+
+Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched
 encode_record = msgspec.json.Encoder().encode
 encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

@@ -123,7 +123,13 @@ class Journal:
                 "compared",
             ):
                 self._run(statement)
+            self._add_touches()
             self._run("set_loaded", segment=segment, loaded=offset)
+
+    def _add_touches(self) -> None:
+        (touching,) = self._run("touching")
+        if touching["touches"]:
+            self._run("touched", first=touching["first"], last=touching["last"])
 
     def _interrupt(self, gateway: str) -> None:
         """The gateway is gone; its last words are loaded first."""

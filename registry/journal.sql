@@ -12,7 +12,8 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     content_type: 'VARCHAR', body: 'VARCHAR', timeout_s: 'DOUBLE', retries: 'INTEGER', retry_delay_s: 'DOUBLE',
     attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER', accept: 'VARCHAR',
     priority: 'INTEGER', webhook: 'VARCHAR', shadow_of: 'VARCHAR', same: 'BOOLEAN', answer: 'VARCHAR',
-    shadow_answer: 'VARCHAR'
+    shadow_answer: 'VARCHAR', mode: 'VARCHAR', uri: 'VARCHAR', how: 'VARCHAR',
+    artifact_version: 'VARCHAR', bytes: 'BIGINT', "columns": 'VARCHAR[]', is_certain: 'BOOLEAN'
 });
 
 -- name: open
@@ -65,6 +66,20 @@ SELECT call::UUID, state, ended_us, attempts, problem FROM records WHERE k = 'to
 -- name: compared
 INSERT INTO store.compared BY NAME
 SELECT call::UUID AS call, shadow_of::UUID AS shadow_of, same, answer, shadow_answer FROM records WHERE k = 'compared';
+
+-- name: touching
+SELECT min(call) AS first, max(call) AS last, count(*) AS touches FROM records WHERE k = 'touched';
+
+-- name: touched
+-- An executor's word counts for calls of its own version only. Ids begin with their time, so few calls are looked at.
+INSERT INTO store.touches BY NAME
+SELECT c.call, r.executor, r.function, r.version, c.team, split_part(r.function, '/', 1) AS owner, r.at_us, r.mode,
+       r.uri, r.artifact_version, r.bytes, r.columns, r.how, coalesce(r.is_certain, true) AS is_certain,
+       hash(r.uri, coalesce(r.artifact_version, '')) AS artifact
+FROM records r LEFT JOIN (
+    SELECT call, function, version, team FROM store.all_calls WHERE call BETWEEN $first::UUID AND $last::UUID
+) c ON c.call = r.call::UUID AND c.function = r.function AND c.version = r.version
+WHERE r.k = 'touched' AND (r.call IS NULL OR c.call IS NOT NULL);
 
 -- name: loaded
 SELECT loaded_bytes FROM store.segments WHERE segment = $segment;

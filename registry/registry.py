@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.journal import Journal, Lines, Loaded
+from rayfaas.registry.lineage import Lineage, Question
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
@@ -38,6 +40,7 @@ class Registry:
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)
+        self._lineage = Lineage(database)
 
     @classmethod
     def open(cls, path: Path, journal: Path, limits: QueryLimits | None = None) -> Registry:
@@ -61,6 +64,10 @@ class Registry:
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""
         return self._queries.query(*usage.query(), team)
+
+    def lineage(self, question: Question, team: str | None) -> Graph:
+        """What led to an artifact, a call or a version, or came of it, as far as `team` sees it."""
+        return self._lineage.graph(question, team)
 
     def close(self) -> None:
         self._database.close()

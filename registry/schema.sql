@@ -257,6 +257,26 @@ CREATE TABLE IF NOT EXISTS store.told (
     problem VARCHAR
 );
 
+-- Artifacts that calls read and wrote; without a call, what an executor read as it began, which is all its calls'.
+-- `artifact` is a hash of uri and artifact_version: by it the steps of lineage are found.
+CREATE TABLE IF NOT EXISTS store.touches (
+    call UUID,
+    executor VARCHAR NOT NULL,
+    function VARCHAR NOT NULL,
+    version INTEGER NOT NULL,
+    team VARCHAR,
+    owner VARCHAR NOT NULL,
+    at_us BIGINT NOT NULL,
+    mode VARCHAR NOT NULL,
+    uri VARCHAR NOT NULL,
+    artifact_version VARCHAR,
+    bytes BIGINT,
+    columns VARCHAR[],
+    how VARCHAR NOT NULL,
+    is_certain BOOLEAN NOT NULL,
+    artifact UBIGINT NOT NULL
+);
+
 -- Which call has an idempotency key.
 CREATE TABLE IF NOT EXISTS store.idempotency (
     team VARCHAR NOT NULL,

@@ -84,6 +84,23 @@ SELECT canary, c.team || '/' || c.name AS function, c.alias, (c.plan ->> 'versio
        s.base_p99_ms, make_timestamp(s.began_us) AS began_at, make_timestamp(s.ended_us) AS ended_at
 FROM store.canary_steps s JOIN store.canaries c USING (canary);
 
+-- name: lineage
+SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS at, bytes,
+       "columns", how, is_certain, executor
+FROM store.touches
+WHERE {team} IS NULL OR team = {team} OR owner = {team};
+
+-- name: artifacts
+SELECT uri, artifact_version, max(bytes) AS bytes,
+       arg_max(function, at_us) FILTER (mode = 'write') AS writer,
+       arg_max(version, at_us) FILTER (mode = 'write') AS writer_version,
+       make_timestamp(max(at_us) FILTER (mode = 'write')) AS written_at,
+       count(*) FILTER (mode = 'write') AS writes, count(*) FILTER (mode = 'read') AS reads,
+       make_timestamp(max(at_us) FILTER (mode = 'read')) AS read_at
+FROM store.touches
+WHERE {team} IS NULL OR team = {team} OR owner = {team}
+GROUP BY uri, artifact_version;
+
 -- name: audit
 SELECT make_timestamp(at_us) AS at, actor, action, subject, detail
 FROM store.audit
@@ -100,6 +117,7 @@ LEFT JOIN (VALUES
     ('alias_revision', 'which move of the alias the call was asked through'),
     ('answer', 'what the call answered, where it is JSON and short'),
     ('arms', 'where the alias leads: versions with weights, as JSON'),
+    ('artifact_version', 'the digest of its content, the version, ETag or commit that its store gave it; NULL: not known'),
     ('at', 'when'),
     ('attempts', 'how often a spawned call was run'),
     ('author', 'who published the version'),
@@ -110,6 +128,7 @@ LEFT JOIN (VALUES
     ('batch_size', 'how many calls were answered by the one run that answered this'),
     ('began_at', 'when it began'),
     ('began_by', 'who began it'),
+    ('bytes', 'how large it is'),
     ('bytes_in', 'bytes of the body that came'),
     ('bytes_out', 'bytes of the body that went back'),
     ('call', 'the id of the call'),
@@ -122,6 +141,7 @@ LEFT JOIN (VALUES
     ('cold', 'whether it waited because no executor of its version was up'),
     ('cold_reason', 'why it did'),
     ('column', 'the name of the column'),
+    ('columns', 'those of it that were written, where that is known'),
     ('content_digest', 'SHA-256 of what makes a version: code, entry and spec'),
     ('context', 'what the caller''s program told of itself, as JSON: orchestrator, git, notebook, host, user'),
     ('cpu_seconds', 'CPU time that the executor used during it'),
@@ -146,13 +166,16 @@ LEFT JOIN (VALUES
     ('git_remote', 'the repository'),
     ('gpu_seconds', 'run time times the GPUs of its replica, shared by the calls of a batch'),
     ('hardware', 'the machine that it ran on: architecture, cores, GPUs'),
+    ('how', 'what saw it: open, pyarrow, polars, pandas, fsspec, boto3, hf, mlflow, or said by the code'),
     ('idempotency_key', 'the key that its caller gave'),
     ('interface', 'kind, signature, schemas and docstring, as JSON'),
+    ('is_certain', 'false where it may have changed between the call and the look at it'),
     ('items', 'how many items a stream had'),
     ('level', 'the level of a line that was logged'),
     ('meaning', 'what it holds'),
     ('message', 'what its author said of it'),
     ('method', 'of a class'),
+    ('mode', 'read or write'),
     ('moved_at', 'when the alias was moved here'),
     ('moved_by', 'by whom'),
     ('name', 'the function without its team'),
@@ -167,6 +190,8 @@ LEFT JOIN (VALUES
     ('priority', 'which goes first where calls wait'),
     ('published_at', 'when it was deployed'),
     ('queue_ms', 'from acceptance to dispatch'),
+    ('read_at', 'when it was read last'),
+    ('reads', 'how often it was read'),
     ('reason', 'why, in the words of whoever did it'),
     ('replica', 'the replica that hosted the executor'),
     ('retries', 'how often it is run again where it fails'),
@@ -200,10 +225,15 @@ LEFT JOIN (VALUES
     ('took_ms', 'from the request to the end of the deploy'),
     ('type', 'in SQL'),
     ('undo', 'the revision that a rollback returns to; 0: none'),
+    ('uri', 'what was read or written'),
     ('version', '1, 2, 3 …'),
     ('view', 'the view that has it'),
     ('webhook', 'where its end is told'),
-    ('webhook_state', 'whether it was: DELIVERED or FAILED')
+    ('webhook_state', 'whether it was: DELIVERED or FAILED'),
+    ('writer', 'the function that wrote it last; NULL: none that is known'),
+    ('writer_version', 'and its version'),
+    ('writes', 'how often it was written'),
+    ('written_at', 'when it was written last')
 ) AS m("column", meaning) ON m."column" = c.column_name
 WHERE c.database_name = 'temp'
 ORDER BY c.table_name, c.column_index;

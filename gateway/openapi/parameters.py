@@ -41,6 +41,14 @@ PARAMETERS: dict[str, Schema] = {
     "now": _parameter("query", "now", {"enum": ["true", "false"]}, "Do not wait for calls that run there."),
     "function": _parameter("query", "function", TEXT, "`team/name`."),
     "of_call": _parameter("query", "call", {**TEXT, "format": "uuid"}, "A call's id."),
+    "lineage_of": _parameter(
+        "query", "of", {**TEXT, "minLength": 1}, "The URI of an artifact, a call's id, or a version: `embed:3`."
+    )
+    | {"required": True},
+    "direction": _parameter("query", "direction", {"enum": ["upstream", "downstream"]}, "Which way; else upstream."),
+    "depth": _parameter("query", "depth", {**WHOLE, "minimum": 1, "maximum": 100}, "How many calls deep; else 10."),
+    "as_of": _parameter("query", "as_of", {**TEXT, "format": "date"}, "Nothing later counts: a day or a time."),
+    "artifact_version": _parameter("query", "version", TEXT, "Of the artifact; else the newest."),
     "limit": _parameter("query", "limit", {**WHOLE, "minimum": 0, "maximum": 100_000, "default": 1000}, "Lines."),
     "by": _parameter("query", "by", TEXT, "What to group by, with commas: `team,version,day`."),
     "since": _parameter("query", "since", _text(DURATION), "From how long ago: `90m`, `12h`, `30d`."),

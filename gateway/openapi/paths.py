@@ -14,7 +14,7 @@ from rayfaas.gateway.openapi.operations import (
     sse_and_ndjson,
 )
 from rayfaas.gateway.openapi.releases import release_paths
-from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
+from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, GRAPH, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
 from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
 
 
@@ -63,6 +63,7 @@ _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema":
 _LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
 _CONFLICT, _FAILED = problems(409), problems(422)
 _USAGE = ("by", "since", "until", "calling_team")
+_LINEAGE = ("lineage_of", "direction", "depth", "as_of", "artifact_version")
 _FUNCTION = "/v1/functions/{team}/{name}"
 
 
@@ -136,6 +137,9 @@ def api_paths() -> dict[str, Schema]:
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
         "/v1/usage": {
             "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)
+        },
+        "/v1/lineage": {
+            "get": operation("lineage", "registry", "Where it came from, or what came of it", GRAPH, *_LINEAGE)
         },
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
         "/v1/webhook": {"get": operation("webhook", "access", "The secret of webhooks", record(secret=TEXT))},

@@ -253,6 +253,13 @@ ROLLBACK = record("message", message={**TEXT, "maxLength": 4096})
 SECRET = record(
     "restart", values={"type": "object", "minProperties": 1, "additionalProperties": TEXT}, restart=YES_OR_NO
 )
+GRAPH = record(
+    start=TEXT,
+    direction={"enum": ["upstream", "downstream"]},
+    nodes=array(record(id=TEXT, kind={"enum": ["artifact", "call", "version"]})),
+    edges=array(record(source=TEXT, target=TEXT, kind={"enum": ["read", "wrote", "called"]})),
+    is_cut={"type": "boolean"},
+)
 QUERY = record("parameters", sql=TEXT, parameters=array(ANYTHING))
 TOKEN = record(
     "principal team role expires_in_s",

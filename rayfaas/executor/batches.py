@@ -47,6 +47,9 @@ class Waiting(NamedTuple):
 class Batch:
     """Calls that were begun together. It is interrupted when nobody waits for any of them any more."""
 
+    sightings: list[Any] | None = None  # what it opened, which is every call's
+    call_id = None
+
     def __init__(self, members: Sequence[Waiting]) -> None:
         self._members = members
         self.calls = [member.call for member in members]

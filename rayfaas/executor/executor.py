@@ -40,6 +40,7 @@ from rayfaas.executor.program import Program
 from rayfaas.executor.running import Check, RunningCall
 from rayfaas.executor.sync_calls import SyncCalls
 from rayfaas.executor.upload import RunningUpload
+from rayfaas.executor.tracking import Tracking
 from rayfaas.frames import Kind, Message, encode_header, header_of
 from rayfaas.orders import Imported, Order
 from rayfaas.redaction import Redactor
@@ -66,21 +67,24 @@ def run(order: Order, control: Channel, secrets: Mapping[str, str]) -> None:
     DEFAULT.belong_to_calls()
     os.environ.update({**order.env, **secrets})
     enter_scratch(Path(order.scratch), Path(order.bundle_path))
+    tracking = Tracking(order, lambda: _only_started(running))
     started = time.perf_counter()
     try:
         with ImportTimes() as times:
             found = load(order)
             program = Program.of(found)
-            executor = Executor(order, control, program, running, capture, redactor)
+            executor = Executor(order, control, program, running, capture, redactor, tracking)
     except ImportFailed as error:
         control.send(Kind.ERROR, 0, encode_header(sendable(redactor.value(to_problem(error)))))
         return
+    tracking.begun()
     import_ms = (time.perf_counter() - started) * 1000
     executor.dial_gateways()
     interface = program.interface(inspect.getdoc(found) or "")
     imported = Imported(interface, round(import_ms, 2), times.heavy(), times.modules())
     control.send(Kind.READY, 0, b"", _encode(imported))
     executor.serve()
+    tracking.flush()
     program.leave()
 
 
@@ -116,9 +120,11 @@ class Executor:
         running: dict[tuple[int, int], RunningCall],
         capture: Capture,
         redactor: Redactor,
+        tracking: Tracking,
     ) -> None:
         self._redactor = redactor
-        self._order, self._control, self._running, self._capture = order, control, running, capture
+        self._order, self._control, self._running = order, control, running
+        self._capture, self._tracking = capture, tracking
         kind = _calls_of(program)
         version = (order.function, order.version)
         self._calls: Calls = kind(program, version, order.concurrency, self._done)
@@ -200,6 +206,7 @@ class Executor:
             self._capture.finish(call.batch)
         if self._is_fork:
             forks.leave(error)
+        self._tracking.ended(call)
         self._running.pop((id(call.channel), call.number), None)
 
     def _cancel(self, key: tuple[int, int], call: RunningCall, reason: str) -> None:

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -42,7 +42,12 @@ current: ContextVar[Speaker | None] = ContextVar("rayfaas_running_call", default
 
 
 class Speaker(Protocol):
-    """Whose what user code prints is: a call, or a batch of them."""
+    """Whose what user code prints and opens is: a call, or a batch of them."""
+
+    sightings: list[Any] | None
+
+    @property
+    def call_id(self) -> str | None: ...
 
     def log(self, stream: str, text: str, level: str | None = None) -> None: ...
 
@@ -77,6 +82,7 @@ class RunningCall:
     changed: asyncio.Event  # where it runs on a loop: it has more credit, or was cancelled
     batch: Batch | None = None  # what it was begun in, where its function is batched
     redactor = Redactor(())  # of the executor's secrets, where it has any
+    sightings: list[Any] | None = None  # what it opened, as `Tracking` noted it
 
     def __init__(
         self,
@@ -108,6 +114,15 @@ class RunningCall:
         return CallContext(
             h.call_id, h.root_id, h.parent_id, function, version, h.principal, h.team, h.deadline, self.access
         )
+
+    @property
+    def call_id(self) -> str:
+        return self.header.call_id
+
+    @property
+    def started_us(self) -> int:
+        """When user code began, in us of Unix time; 0 where it has not."""
+        return self._started_us
 
     # Calling others
 

@@ -28,7 +28,7 @@ from rayfaas.entrance import Entrance, entrance_of
 from rayfaas.errors import NotFound, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
-from rayfaas.registry import QueryResult, Registry, Usage
+from rayfaas.registry import QueryResult, Question, Registry, Usage
 from rayfaas.registry.rows import MoveRow
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
@@ -93,6 +93,7 @@ class Controller(Service):
                 "interfaces": self.interfaces,
                 "sql": self.sql,
                 "usage": self.usage,
+                "lineage": self.lineage,
                 "logs": self.logs,
                 "log_lines": self.log_lines,
                 "tokens": self.tokens,
@@ -340,6 +341,11 @@ class Controller(Service):
     async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
         await self._journals.load()
         return _table(await self._store.query(self._store.registry.usage, Usage(**usage), _sees(actor)))
+
+    async def lineage(self, link: Link, question: dict[str, Any], actor: dict[str, str]) -> Any:
+        await self._journals.load()
+        asked = Question(team=actor["team"], **question)
+        return _plain(await self._store.query(self._store.registry.lineage, asked, _sees(actor)))
 
     async def logs(
         self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]

@@ -28,6 +28,7 @@ from rayfaas.errors import RayfaasError, from_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.handshake import Identity, ServerSide, derive
 from rayfaas.names import new_id
+from rayfaas.touches import Touch, TouchedHeader, decode_touches
 from rayfaas.wire import ARGUMENTS_JSON, OCTETS
 from tests.ends import end_of
 from tests.waiting import eventually
@@ -63,6 +64,13 @@ class Call:
         end = await self.ended()
         assert isinstance(end, ErrorHeader)
         return from_problem(end.problem)
+
+    async def touches(self) -> list[Touch]:
+        """What it read and wrote, once it has ended."""
+        await self.ended()
+        mine = self.header.call_id
+        await eventually(lambda: mine in self.executor.touched)
+        return self.executor.touched[mine]
 
     async def died(self) -> None:
         """Wait until its executor has gone without an answer."""
@@ -137,6 +145,7 @@ class ExecutorEnd(Connection):
         self.ready_header: ReadyHeader | None = None
         self.has_drained = False
         self.access_asked = 0
+        self.touched: dict[str | None, list[Touch]] = {}  # by call; None: as it began
         self.agrees_to_drain = True
 
     def call(self, *args: Any, credit: int = 1000, **kwargs: Any) -> Call:
@@ -190,6 +199,9 @@ class ExecutorEnd(Connection):
             self.has_drained = True
             if self.agrees_to_drain:
                 self.send(Kind.DRAIN, 0)
+        elif message.kind == Kind.TOUCHED:
+            header = msgspec.msgpack.decode(message.header, type=TouchedHeader)
+            self.touched.setdefault(header.call_id, []).extend(decode_touches(message.body))
         elif message.kind == Kind.ACCESS:
             self.access_asked += 1
             self.send(Kind.ACCESS, message.call, b"", _encode(AccessBody("http://gateway", "a token")))

@@ -21,6 +21,7 @@ _PLAIN = (
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "version", "version_bundle", "plan",
+    "lineage",
 )  # fmt: skip
 
 

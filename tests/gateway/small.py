@@ -32,11 +32,12 @@ from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
+from rayfaas.gateway.touches import Touches
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.handshake import Identity
 from rayfaas.link import keep_link
-from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled
+from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Touched
 from rayfaas.records import Spawned as SpawnedRecord
 from rayfaas.strangers import Strangers
 from tests.gateway.asgi import Answer, Exchange
@@ -126,7 +127,11 @@ class SmallGateway:
 
     def _accept(self) -> ExecutorConnection:
         end = ExecutorConnection(
-            self.dispatcher, lambda who: executor_key(self.routes.sessions, who), self.access.issue, self.strangers
+            self.dispatcher,
+            lambda who: executor_key(self.routes.sessions, who),
+            self.access.issue,
+            Touches(self.journal),
+            self.strangers,
         )
         self._ends.append(end)
         return end
@@ -239,3 +244,6 @@ class SmallGateway:
 
     def settled(self) -> list[Settled]:
         return [record for record in self.records() if isinstance(record, Settled)]
+
+    def touched(self) -> list[Touched]:
+        return [record for record in self.records() if isinstance(record, Touched)]

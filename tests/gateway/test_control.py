@@ -65,6 +65,7 @@ ENDPOINTS = [
     Endpoint("DELETE", f"{ALIASES}/{{alias}}/canary", f"{FUNCTION}/aliases/prod/canary", "deployer"),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
     Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
+    Endpoint("GET", "/v1/lineage", "/v1/lineage?of=embed", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
     Endpoint("GET", "/v1/environments", "/v1/environments", "viewer"),
     Endpoint("GET", "/v1/secrets", "/v1/secrets", "deployer"),
@@ -202,7 +203,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
-        "version", "version_bundle", "plan",
+        "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)

@@ -84,7 +84,7 @@ async def test_a_call_may_call_and_not_look_up_what_its_callers_team_did(gateway
     token = (await running.access()).token
     gateway.controller.answers["functions"] = []
     assert (await gateway.ask("GET", "/v1/functions", who=token)).status == 200
-    for method, path in (("POST", "/v1/sql"), ("GET", "/v1/usage"), ("GET", "/v1/logs")):
+    for method, path in (("POST", "/v1/sql"), ("GET", "/v1/usage"), ("GET", "/v1/lineage"), ("GET", "/v1/logs")):
         answer = await gateway.ask(method, path, b'{"sql": "SELECT 1"}', token)
         assert (answer.status, answer.code) == (403, "forbidden")
     running.returns(0)

@@ -1,0 +1,57 @@
+"""What executors tell of the artifacts that calls touched, into the journal.
+
+An executor speaks for the version that it proved to be, whatever it says: which call it was is checked where the
+journal is loaded, against what this gateway recorded of the call.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from rayfaas.envelope import ReadyHeader
+from rayfaas.errors import ProtocolError
+from rayfaas.frames import Message
+from rayfaas.gateway.journal import Journal
+from rayfaas.names import is_call
+from rayfaas.records import Touched
+from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Touch, TouchedHeader, decode_touches
+
+_decode_header = msgspec.msgpack.Decoder(TouchedHeader).decode
+_LONGEST = 1 << 63
+
+
+class Touches:
+    """Writes to the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def hear(self, executor: ReadyHeader, message: Message) -> None:
+        """A message of an executor that is ready. Raises `ProtocolError` and msgspec's where it can't be read."""
+        header, touches = _decode_header(message.header), decode_touches(message.body)
+        if header.call_id is not None and not is_call(header.call_id):
+            raise ProtocolError("an executor tells of a call that has no call's id")
+        if not all(_is_fit(touch) for touch in touches) or not 0 <= header.at_us < _LONGEST:
+            raise ProtocolError("an executor tells of an artifact that can't be recorded")
+        function, _, version = executor.version_key.rpartition(":")
+        records = [
+            Touched(
+                function=function, version=int(version), executor=executor.executor, at_us=header.at_us,
+                mode=touch.mode, uri=touch.uri, how=touch.how, call=header.call_id,
+                artifact_version=touch.version, bytes=touch.bytes, columns=touch.columns, is_certain=touch.is_certain,
+            )
+            for touch in touches
+        ]  # fmt: skip
+        if records:
+            self._journal.touched(records)
+
+
+def _is_fit(touch: Touch) -> bool:
+    """Neither empty nor longer than an executor of ours writes it."""
+    return (
+        0 < len(touch.uri) <= MOST_URI
+        and len(touch.version or "") <= MOST_VERSION
+        and len(touch.how) <= MOST_VERSION
+        and 0 <= (touch.bytes or 0) < _LONGEST
+        and len(touch.columns) <= MOST_COLUMNS
+    )

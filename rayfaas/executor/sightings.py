@@ -1,0 +1,233 @@
+"""What was seen during a call, and which artifacts it comes to: named, filtered, each once, with its version."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import stat
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rayfaas.executor.fingerprints import Fingerprints
+from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Mode, Touch
+
+# What a directory or a pattern stands for, at most.
+_MOST_FILES = 1_000
+_MACHINE = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/")
+_HUGGING_FACE = re.compile(r"/(models|datasets|spaces)--([^/]+)/snapshots/([0-9a-f]{7,40})/")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
+_SLACK_NS = 10_000_000  # the clock of a file system ticks more slowly than that of the processor
+
+
+class Opened(NamedTuple):
+    """What the audit event of `open` says; `mode` is None where `os.open` was called."""
+
+    path: Any
+    mode: Any
+    flags: Any
+
+
+class Renamed(NamedTuple):
+    source: Any
+    target: Any
+
+
+class Seen(NamedTuple):
+    """What a library was given, or what was said: a path, a URI, or several."""
+
+    mode: Mode
+    what: Any
+    how: str
+    version: str | None = None
+    columns: tuple[str, ...] = ()
+
+
+Sighting = Opened | Renamed | Seen
+
+
+class Period(NamedTuple):
+    """When it was seen, in ns of Unix time; `directory` is what relative paths are relative to."""
+
+    begun_ns: int
+    ended_ns: int
+    directory: str
+
+
+@dataclass
+class _File:
+    """What happened to one file, in the order in which it did."""
+
+    how: str
+    is_read: bool = False  # before it was written
+    is_written: bool = False
+    columns: dict[str, None] = field(default_factory=dict)
+
+
+def machine_folders() -> tuple[str, ...]:
+    """Where no data is: the system's, Python's own and the installed packages' files."""
+    paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    paths |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
+    return (*_MACHINE, *sorted(f"{path}/" for path in paths if path))
+
+
+class Sightings:
+    """`ignored` are prefixes of paths that count for nothing: what belongs to the version or the machine."""
+
+    def __init__(self, ignored: Iterable[str], fingerprints: Fingerprints) -> None:
+        self._ignored, self._fingerprints = tuple(ignored), fingerprints
+
+    def touches(self, sightings: Sequence[Sighting], period: Period) -> list[Touch]:
+        """Each artifact once for reading and once for writing."""
+        files: dict[str, _File] = {}
+        found: dict[tuple[str, str, str | None], Touch] = {}
+        for each in sightings:
+            if isinstance(each, Seen):
+                for touch in self._seen(each, files, period):
+                    found.setdefault((touch.mode, touch.uri, touch.version), touch)
+            elif isinstance(each, Renamed):
+                self._renamed(each, files, period)
+            else:
+                self._opened(each, files, period)
+        for path, file in files.items():
+            for touch in self._of_file(path, file, period):
+                found.setdefault((touch.mode, touch.uri, touch.version), touch)
+        return list(found.values())
+
+    # Into files
+
+    def _opened(self, opened: Opened, files: dict[str, _File], period: Period) -> None:
+        path = self._path(opened.path, period)
+        if path is not None:
+            reads, writes = _modes(opened.mode, opened.flags)
+            _note(files, path, "open", reads, writes)
+
+    def _renamed(self, renamed: Renamed, files: dict[str, _File], period: Period) -> None:
+        """What was written under another name first."""
+        source, target = self._path(renamed.source, period), self._path(renamed.target, period)
+        file = files.get(source or "")
+        if file is not None and file.is_written and target is not None:
+            files[target] = _File(file.how, is_written=True, columns=file.columns)
+
+    def _seen(self, seen: Seen, files: dict[str, _File], period: Period) -> Iterator[Touch]:
+        for what in _each(seen.what):
+            text = _local(what)
+            if text is None or seen.version is not None:
+                yield Touch(
+                    seen.mode, str(what)[:MOST_URI], seen.how, (seen.version or "")[:MOST_VERSION] or None,
+                    columns=seen.columns[:MOST_COLUMNS],
+                )  # fmt: skip
+                continue
+            for name in _expand(text, seen.mode, period):
+                path = self._path(name, period)
+                if path is not None:
+                    is_read = seen.mode == "read"
+                    _note(files, path, seen.how, is_read, not is_read, seen.columns)
+
+    def _path(self, given: Any, period: Period) -> str | None:
+        """Absolute; None for what is no file of the user's."""
+        if isinstance(given, bytes):
+            given = os.fsdecode(given)
+        if not isinstance(given, str | os.PathLike):
+            return None
+        path = os.path.normpath(os.path.join(period.directory, os.fspath(given)))
+        if path.startswith(self._ignored) or path.endswith(".pyc") or len(path) > MOST_URI:
+            return None
+        return path
+
+    # Out of files
+
+    def _of_file(self, path: str, file: _File, period: Period) -> Iterator[Touch]:
+        commit = _HUGGING_FACE.search(path)
+        if commit is not None:
+            yield Touch("write" if file.is_written else "read", _repository(commit), "hf", commit[3])
+            return
+        try:
+            path = os.path.realpath(path)
+            status = os.stat(path)
+            if not stat.S_ISREG(status.st_mode) or path.startswith(self._ignored):
+                return
+            version = self._fingerprints.of(path, status)
+            uri = Path(path).as_uri()
+        except (OSError, ValueError):  # gone, or never opened: it may not be read
+            return
+        if file.is_read:
+            if file.is_written:  # nobody looked at it before it was
+                yield Touch("read", uri, file.how, is_certain=False)
+            else:
+                is_same = status.st_mtime_ns < period.begun_ns
+                yield Touch("read", uri, file.how, version, status.st_size, is_certain=is_same)
+        if file.is_written:
+            is_own = status.st_mtime_ns <= period.ended_ns
+            columns = tuple(file.columns)[:MOST_COLUMNS]
+            yield Touch("write", uri, file.how, version, status.st_size, columns, is_certain=is_own)
+
+
+def _modes(mode: Any, flags: Any) -> tuple[bool, bool]:
+    """Whether it reads, and whether it writes."""
+    if isinstance(mode, str):
+        writes = any(letter in mode for letter in "wax")
+        return not writes, writes or "+" in mode
+    access = flags & os.O_ACCMODE if isinstance(flags, int) else os.O_RDONLY
+    truncates = isinstance(flags, int) and bool(flags & os.O_TRUNC)
+    return access != os.O_WRONLY and not truncates, access != os.O_RDONLY
+
+
+def _note(
+    files: dict[str, _File], path: str, how: str, reads: bool, writes: bool, columns: tuple[str, ...] = ()
+) -> None:
+    file = files.get(path)
+    if file is None:
+        file = files[path] = _File(how)
+    if file.how == "open":
+        file.how = how
+    file.is_read |= reads and not file.is_written
+    file.is_written |= writes
+    file.columns.update(dict.fromkeys(columns))
+
+
+def _each(what: Any) -> Iterator[Any]:
+    if isinstance(what, str | os.PathLike):
+        yield what
+    elif isinstance(what, list | tuple):
+        for each in what[:_MOST_FILES]:
+            yield from _each(each)
+
+
+def _local(what: Any) -> str | None:
+    """The path of a file of this machine; None for what is elsewhere."""
+    text = os.fspath(what)
+    if not isinstance(text, str):
+        return os.fsdecode(text)
+    if text.startswith("file://"):
+        return text.removeprefix("file://")
+    return None if _SCHEME.match(text) else text
+
+
+def _expand(text: str, mode: Mode, period: Period) -> list[str]:
+    """The files that a directory or a pattern stands for; of a directory that was written, those that are new."""
+    path = os.path.join(period.directory, text)
+    if os.path.isdir(path):
+        below = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in sorted(names))
+        found = (name for name in below if mode == "read" or _is_new(name, period))
+        return [name for name, _ in zip(found, range(_MOST_FILES), strict=False)]
+    if glob.has_magic(text) and not os.path.exists(path):
+        return sorted(glob.glob(path, recursive=True))[:_MOST_FILES]
+    return [path]
+
+
+def _is_new(name: str, period: Period) -> bool:
+    try:
+        return os.stat(name).st_mtime_ns >= period.begun_ns - _SLACK_NS
+    except OSError:
+        return False
+
+
+def _repository(match: re.Match[str]) -> str:
+    """`hf://org/name` of a model, `hf://datasets/org/name` of a dataset, as huggingface_hub writes them."""
+    kind = "" if match[1] == "models" else f"{match[1]}/"
+    return f"hf://{kind}{match[2].replace('--', '/')}"

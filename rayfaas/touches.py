@@ -1,0 +1,40 @@
+"""What an executor tells a gateway of the artifacts that a call touched: the header and the body of TOUCHED."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["read", "write"]
+
+MOST_URI = 4096
+MOST_VERSION = 256
+MOST_COLUMNS = 10_000
+
+
+class Touch(msgspec.Struct, array_like=True, frozen=True):
+    """One artifact, read or written. `how` it was seen: open, pyarrow, polars, fsspec, boto3, hf, mlflow or said.
+
+    `version` is the content's digest, the store's version, ETag or commit; None where it is not known. `is_certain` is
+    False where the artifact may have changed between the call and the look at it.
+    """
+
+    mode: Mode
+    uri: str
+    how: str
+    version: str | None = None
+    bytes: int | None = None
+    columns: tuple[str, ...] = ()
+    is_certain: bool = True
+
+
+class TouchedHeader(msgspec.Struct, array_like=True):
+    """Whose they are: a call's, or (`call_id` None) every call's of the executor, which touched them as it began."""
+
+    call_id: str | None
+    at_us: int
+
+
+encode_touches = msgspec.msgpack.Encoder(enc_hook=str).encode
+decode_touches = msgspec.msgpack.Decoder(list[Touch]).decode

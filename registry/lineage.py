@@ -1,0 +1,248 @@
+"""Lineage: what is upstream or downstream of an artifact, a call or a version, walked step by step.
+
+Each step is one statement for all that the last one found. A team walks through what it may see, as in SQL; beyond
+that the graph ends, as it does where nothing was recorded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from rayfaas.errors import BadRequest, NotFound
+from rayfaas.graph import MOST_DEPTH, Direction, Edge, Graph, Node
+from rayfaas.names import LIVE, Target, is_call
+from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.rows import Row, moment
+from rayfaas.registry.statements import load
+
+_SQL = load("lineage.sql")
+_URI = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
+MOST_NODES = 2_000
+
+
+class Question(NamedTuple):
+    """`of` is a URI, the id of a call, or a target; `team` is that of a target that names none. `depth` counts calls.
+
+    Nothing that was recorded after `as_of_us` counts. `version` is the artifact's, the newest where none is said.
+    """
+
+    of: str
+    team: str
+    direction: Direction = "upstream"
+    depth: int = 10
+    as_of_us: int | None = None
+    version: str | None = None
+
+
+class _At(NamedTuple):
+    """An artifact that the walk stands at: whose read or write led to it (a call, or None), and when that was."""
+
+    node: str
+    artifact: int
+    call: str | None
+    at_us: int
+
+
+class Lineage:
+    """May be asked from several threads at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def graph(self, question: Question, team: str | None) -> Graph:
+        """Raises `BadRequest` for what is no question, `NotFound` for what is not known, or not to `team`."""
+        if not 0 < question.depth <= MOST_DEPTH:
+            raise BadRequest(f"depth is from 1 to {MOST_DEPTH}.")
+        return _Walk(self._database, question, team).graph()
+
+
+class _Walk:
+    """One walk; `graph` is called once."""
+
+    def __init__(self, database: Database, question: Question, team: str | None) -> None:
+        self._database, self._question, self._team = database, question, team
+        self._as_of = now_us() if question.as_of_us is None else question.as_of_us
+        self._is_upstream = question.direction == "upstream"
+        self._nodes: dict[str, Node] = {}
+        self._executors: dict[str, str | None] = {}  # by call
+        self._edges: dict[tuple[str, str, str], Edge] = {}
+        self._stood: set[tuple[int, str | None]] = set()
+        self._is_cut = False
+
+    def graph(self) -> Graph:
+        start, calls, artifacts = self._start()
+        for _ in range(self._question.depth):
+            calls += self._writers(artifacts) if self._is_upstream else self._readers(artifacts)
+            artifacts = self._touched_by(self._called(calls))
+            calls = []
+            if not artifacts or self._is_cut:
+                break
+        else:
+            self._is_cut |= bool(artifacts)
+        return Graph(
+            start, self._question.direction, list(self._nodes.values()), list(self._edges.values()), self._is_cut
+        )
+
+    # Where it starts
+
+    def _start(self) -> tuple[str, list[str], list[_At]]:
+        """The first node, and the calls and the artifacts that it stands for."""
+        of = self._question.of
+        if is_call(of):
+            calls = self._describe([of.lower()])
+            if not calls:
+                raise NotFound(f"There is no call {of} that you may see.")
+            return calls[0], calls, []
+        if _URI.match(of):
+            at = self._artifact_at(of)
+            return at.node, [], [at]
+        return self._version(Target.parse(of))
+
+    def _artifact_at(self, uri: str) -> _At:
+        found = self._run("newest", uri=uri, version=self._question.version)
+        if not found:
+            raise NotFound(f"No call that you may see has read or written {uri}{_in(self._question.version)}.")
+        return self._artifact(found[0], None, self._as_of if self._is_upstream else 0)
+
+    def _version(self, target: Target) -> tuple[str, list[str], list[_At]]:
+        owner, alias = target.team or self._question.team, target.alias or LIVE
+        named = {"owner": owner, "name": target.name, "number": target.version, "alias": alias}
+        found = self._run("version_of", **named)
+        if not found:
+            raise NotFound(f"There is no version {target}. `rayfaas functions` lists what there is.")
+        row = found[0]
+        node = Node(
+            f"{row['function']}:{row['version']}", "version", function=row["function"], version=row["version"],
+            alias=row["alias"], commit=row["commit"], is_dirty=row["is_dirty"],
+        )  # fmt: skip
+        self._nodes[node.id] = node
+        return node.id, [], self._touched_by_version(node)
+
+    def _touched_by_version(self, node: Node) -> list[_At]:
+        asked = {"function": node.function, "number": node.version, "mode": self._mode, "limit": MOST_NODES}
+        artifacts = []
+        for row in self._run("touches_of_version", **asked):
+            artifacts.append(self._artifact(row, row["call"] if not self._is_upstream else None, row["at_us"]))
+            self._touch(node.id, artifacts[-1].node, row)
+        return artifacts
+
+    # Its steps
+
+    def _writers(self, artifacts: Sequence[_At]) -> list[str]:
+        numbered = dict(enumerate(self._not_stood_at(artifacts)))
+        asked = {
+            "numbers": list(numbered),
+            "artifacts": [at.artifact for at in numbered.values()],
+            "times": [at.at_us for at in numbered.values()],
+            "readers": [at.call for at in numbered.values()],
+        }
+        rows = self._run("writers", **asked) if numbered else []
+        new = self._describe(row["call"] for row in rows)
+        for row in rows:
+            if row["call"] in self._nodes:
+                self._edge(row["call"], numbered[row["number"]].node, "wrote", row)
+        return new
+
+    def _readers(self, artifacts: Sequence[_At]) -> list[str]:
+        asked = self._not_stood_at(artifacts)
+        nodes = {at.artifact: at.node for at in asked}
+        writers = [at.call for at in asked]
+        artifacts_of = [at.artifact for at in asked]
+        rows = self._run("readers", artifacts=artifacts_of, writers=writers, limit=MOST_NODES) if asked else []
+        rows = [*(row for row in rows if row["call"]), *self._for_calls([row for row in rows if not row["call"]])]
+        new = self._describe(row["call"] for row in rows)
+        for row in rows:
+            if row["call"] in self._nodes:
+                self._edge(nodes[row["artifact"]], row["call"], "read", row)
+        return new
+
+    def _for_calls(self, rows: Sequence[Row]) -> list[Row]:
+        """What an executor read as it began, as reads of its calls."""
+        executors = list({row["executor"] for row in rows})
+        calls = self._run("calls_of_executors", executors=executors, limit=MOST_NODES) if rows else []
+        return [{**row, "call": each["call"]} for row in rows for each in calls if each["executor"] == row["executor"]]
+
+    def _called(self, calls: list[str]) -> list[str]:
+        """With those whose results they had (upstream), or who had theirs (downstream), whatever the distance."""
+        found, latest = list(calls), calls
+        while latest and not self._is_cut:
+            statement = "made_by" if self._is_upstream else "makers_of"
+            rows = self._run(statement, calls=latest, first=min(latest), last=max(latest), limit=MOST_NODES)
+            made, maker = ("call", "parent")
+            latest = self._describe(row[made if self._is_upstream else maker] for row in rows)
+            for row in rows:
+                if row[made] in self._nodes and row[maker] in self._nodes:
+                    self._edge(row[made], row[maker], "called", {})
+            found += latest
+        return found
+
+    def _touched_by(self, calls: Sequence[str]) -> list[_At]:
+        if not calls:
+            return []
+        executors = (
+            {each: self._executors[each] for each in calls if self._executors[each]} if self._is_upstream else {}
+        )
+        asked = {"calls": list(calls), "first": min(calls), "last": max(calls), "mode": self._mode}
+        rows = self._run("touches_of_calls", **asked)
+        if executors:
+            rows += self._run("touches_of_executors", executors=list(set(executors.values())), mode=self._mode)
+        artifacts = []
+        for row in rows:
+            whose = [row["call"]] if row["call"] else [c for c, e in executors.items() if e == row["executor"]]
+            for call in whose:
+                artifacts.append(self._artifact(row, call, row["at_us"]))
+                self._touch(call, artifacts[-1].node, row)
+        return artifacts
+
+    # What it finds
+
+    def _describe(self, calls: Iterable[str]) -> list[str]:
+        """Add those that are new, and may be seen; their ids."""
+        new = [call for call in dict.fromkeys(calls) if call not in self._nodes]
+        if len(self._nodes) + len(new) > MOST_NODES:
+            self._is_cut = True
+            new = new[: max(0, MOST_NODES - len(self._nodes))]
+        rows = self._run("call_details", calls=new, first=min(new), last=max(new)) if new else []
+        for row in rows:
+            self._executors[row["call"]] = row.pop("executor")
+            at = moment(row.pop("accepted_us")).isoformat()
+            self._nodes[row["call"]] = Node(row["call"], "call", at=at, **row)
+        return [call for call in new if call in self._nodes]
+
+    def _artifact(self, row: Row, call: str | None, at_us: int) -> _At:
+        name = f"{row['uri']}#{row['artifact_version'] or ''}"
+        if name not in self._nodes:
+            artifact_version, size = row["artifact_version"], row["bytes"]
+            self._nodes[name] = Node(name, "artifact", row["uri"], artifact_version, size)
+        return _At(name, row["artifact"], call, at_us)
+
+    def _touch(self, one: str, artifact: str, row: Row) -> None:
+        if self._is_upstream:
+            self._edge(artifact, one, "read", row)
+        else:
+            self._edge(one, artifact, "wrote", row)
+
+    def _edge(self, source: str, target: str, kind: Any, row: Row) -> None:
+        edge = Edge(
+            source, target, kind, row.get("how"), list(row.get("columns") or ()), bool(row.get("is_certain", True))
+        )
+        self._edges.setdefault((source, target, kind), edge)
+
+    def _not_stood_at(self, artifacts: Sequence[_At]) -> list[_At]:
+        found = [at for at in artifacts if (at.artifact, at.call) not in self._stood]
+        self._stood.update((at.artifact, at.call) for at in found)
+        return found
+
+    @property
+    def _mode(self) -> str:
+        """What calls did to the artifacts that come after them in this direction."""
+        return "read" if self._is_upstream else "write"
+
+    def _run(self, statement: str, **parameters: Any) -> list[Row]:
+        return self._database.run(_SQL[statement], {"team": self._team, "as_of": self._as_of, **parameters})
+
+
+def _in(version: str | None) -> str:
+    return f" in version {version}" if version else ""

@@ -1,0 +1,104 @@
+-- One step of a walk through the lineage each. $team NULL sees all; $as_of: nothing later. A read is of the latest
+-- write of the same artifact before it: what another call wrote with the same content before that, it did not read.
+
+-- name: call_details
+SELECT c.call::VARCHAR AS call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.state,
+       c.executor, c.accepted_us, v.provenance ->> 'git_commit' AS commit,
+       (v.provenance ->> 'git_dirty')::BOOLEAN AS is_dirty
+FROM store.all_calls c
+LEFT JOIN store.versions v ON v.team || '/' || v.name = c.function AND v.version = c.version
+WHERE c.call BETWEEN $first::UUID AND $last::UUID AND c.call IN (SELECT unnest($calls::UUID[]))
+  AND ($team IS NULL OR c.team = $team OR c.owner = $team);
+
+-- name: touches_of_calls
+SELECT call::VARCHAR AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
+FROM store.touches
+WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[]))
+  AND mode = $mode AND at_us <= $as_of
+ORDER BY uri, at_us;
+
+-- name: touches_of_executors
+SELECT NULL AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
+FROM store.touches
+WHERE call IS NULL AND executor IN (SELECT unnest($executors::VARCHAR[])) AND mode = $mode AND at_us <= $as_of
+ORDER BY uri, at_us;
+
+-- name: calls_of_executors
+SELECT call::VARCHAR AS call, executor FROM store.all_calls
+WHERE executor IN (SELECT unnest($executors::VARCHAR[])) AND accepted_us <= $as_of
+  AND ($team IS NULL OR team = $team OR owner = $team)
+ORDER BY accepted_us DESC LIMIT $limit;
+
+-- name: made_by
+SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.all_calls
+WHERE parent IN (SELECT unnest($calls::UUID[])) AND call >= $first::UUID AND accepted_us <= $as_of
+  AND ($team IS NULL OR team = $team OR owner = $team)
+ORDER BY accepted_us LIMIT $limit;
+
+-- name: makers_of
+SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.all_calls
+WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[])) AND parent IS NOT NULL;
+
+-- name: writers
+SELECT r.number, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain
+FROM (
+    SELECT unnest($numbers::INTEGER[]) AS number, unnest($artifacts::UBIGINT[]) AS artifact,
+           unnest($times::BIGINT[]) AS at_us, unnest($readers::UUID[]) AS reader
+) r
+JOIN (SELECT * FROM store.touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[]))) w
+  ON w.artifact = r.artifact AND w.at_us <= r.at_us AND w.call IS DISTINCT FROM r.reader
+WHERE w.mode = 'write' AND w.call IS NOT NULL AND ($team IS NULL OR w.team = $team OR w.owner = $team)
+QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC, w.call DESC) = 1;
+
+-- name: readers
+WITH near AS (
+    SELECT * FROM store.touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
+), reads AS (
+    SELECT row_number() OVER () AS number, * FROM near
+    WHERE mode = 'read' AND (
+        $team IS NULL OR team = $team OR owner = $team
+        OR executor IN (SELECT executor FROM store.calls WHERE team = $team)
+    )
+), read_of AS (
+    SELECT r.*, w.call AS writer
+    FROM reads r LEFT JOIN near w
+      ON w.mode = 'write' AND w.artifact = r.artifact AND w.at_us <= r.at_us AND w.call IS DISTINCT FROM r.call
+    QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC NULLS LAST, w.call DESC) = 1
+)
+SELECT call::VARCHAR AS call, executor, artifact, how, "columns", is_certain
+FROM read_of JOIN (
+    SELECT unnest($artifacts::UBIGINT[]) AS artifact, unnest($writers::UUID[]) AS writer
+) f USING (artifact)
+WHERE f.writer IS NULL OR f.writer = read_of.writer
+ORDER BY at_us DESC LIMIT $limit;
+
+-- name: newest
+-- The version of an artifact that was touched last; by its content under any name, where this name is not known.
+SELECT artifact, uri, artifact_version, max(bytes) AS bytes, max(at_us) AS at_us
+FROM store.touches
+WHERE at_us <= $as_of AND ($team IS NULL OR team = $team OR owner = $team) AND (
+    (uri = $uri AND ($version IS NULL OR artifact_version = $version))
+    OR (starts_with($version, 'sha256:') AND artifact_version = $version)
+)
+GROUP BY artifact, uri, artifact_version
+ORDER BY uri = $uri DESC, max(at_us) DESC LIMIT 1;
+
+-- name: version_of
+SELECT v.team || '/' || v.name AS function, v.version, v.provenance ->> 'git_commit' AS commit,
+       (v.provenance ->> 'git_dirty')::BOOLEAN AS is_dirty, a.alias
+FROM store.versions v
+LEFT JOIN (
+    SELECT team, name, alias, arg_max(version, revision) AS version FROM store.alias_moves
+    WHERE moved_us <= $as_of GROUP BY team, name, alias
+) a ON a.team = v.team AND a.name = v.name AND a.version = v.version
+WHERE v.team = $owner AND v.name = $name
+  AND (v.version = $number OR ($number IS NULL AND a.alias = $alias))
+ORDER BY a.alias = $alias DESC NULLS LAST, a.alias = 'live', a.alias LIMIT 1;
+
+-- name: touches_of_version
+SELECT artifact, uri, artifact_version, max(bytes) AS bytes, max(at_us) AS at_us, any_value(how) AS how,
+       any_value("columns") AS "columns", bool_and(is_certain) AS is_certain, max(call)::VARCHAR AS call
+FROM store.touches
+WHERE function = $function AND version = $number AND mode = $mode AND at_us <= $as_of
+  AND ($team IS NULL OR team = $team OR owner = $team)
+GROUP BY artifact, uri, artifact_version ORDER BY max(at_us) DESC LIMIT $limit;
