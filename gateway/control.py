@@ -145,7 +145,7 @@ class Control:
         """What is upstream or downstream: `?of=s3://b/k&direction=downstream&depth=3&as_of=2026-11-27&version=…`."""
         principal = allow_in_person(self._routes, request)
         question = question_of(request.query_params)
-        return _json(await self._controller.request("lineage", question=question, actor=actor_of(principal)))
+        return as_json(await self._controller.request("lineage", question=question, actor=actor_of(principal)))
 
     async def logs(self, request: Request) -> Response:
         """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""

@@ -24,7 +24,7 @@ class Asker(Speaker):
     async def _own_team(self) -> str:
         team = (await self._get("/v1/whoami")).get("team")
         if not isinstance(team, str):
-            raise _not_understood()
+            raise not_understood()
         return team
 
     async def _get(self, path: str) -> Json:
@@ -34,7 +34,7 @@ class Asker(Speaker):
 def object_of(value: Any) -> Json:
     """Raises `ProtocolError` where an answer is none."""
     if not isinstance(value, dict):
-        raise _not_understood()
+        raise not_understood()
     return value
 
 
@@ -42,9 +42,9 @@ def list_of(value: Any, name: str) -> list[Json]:
     """The list in the member `name` of an answer. Raises `ProtocolError`."""
     found = object_of(value).get(name)
     if not isinstance(found, list):
-        raise _not_understood()
+        raise not_understood()
     return found
 
 
-def _not_understood() -> ProtocolError:
+def not_understood() -> ProtocolError:
     return ProtocolError("The answer is not what a rayfaas server says. Is RAYFAAS_URL another server's address?")

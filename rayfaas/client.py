@@ -16,7 +16,7 @@ import msgspec
 
 from rayfaas import wire
 from rayfaas.archive import Archive
-from rayfaas.asker import Json, list_of, object_of
+from rayfaas.asker import Json, list_of, not_understood, object_of
 from rayfaas.bundle import Bundle, bundle_function
 from rayfaas.bundled import Bundled, bundled_functions
 from rayfaas.call import Call
@@ -352,7 +352,7 @@ class Client(Releases):
         try:
             return msgspec.convert(await self._transport.get("/v1/lineage", query), Graph)
         except msgspec.ValidationError:
-            raise _not_understood() from None
+            raise not_understood() from None
 
     @operation
     async def logs(self, function: str | None = None, call: str | None = None, limit: int = 1000) -> list[Json]:

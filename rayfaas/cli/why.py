@@ -95,7 +95,7 @@ def _told(marks: dict[str, dict[str, Any] | None]) -> list[str]:
     """A sentence for the columns of each call."""
     columns: dict[str | None, list[str]] = {}
     for name, mark in marks.items():
-        columns.setdefault(mark and mark["call"], []).append(name)
+        columns.setdefault(mark["call"] if mark else None, []).append(name)
     return [_of_columns(names, marks[names[0]]) for names in columns.values()]
 
 

@@ -39,8 +39,8 @@ from rayfaas.executor.problems import sendable
 from rayfaas.executor.program import Program
 from rayfaas.executor.running import Check, RunningCall
 from rayfaas.executor.sync_calls import SyncCalls
-from rayfaas.executor.upload import RunningUpload
 from rayfaas.executor.tracking import Tracking
+from rayfaas.executor.upload import RunningUpload
 from rayfaas.frames import Kind, Message, encode_header, header_of
 from rayfaas.orders import Imported, Order
 from rayfaas.redaction import Redactor

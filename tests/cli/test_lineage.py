@@ -1,0 +1,133 @@
+"""Lineage on the command line: sentences, trees, pictures and events of one graph, and what a file says by itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from openlineage.client.event_v2 import RunEvent
+from pyarrow import parquet
+
+from rayfaas.cli.lineage import uri_of
+from rayfaas.errors import NotFound
+from rayfaas.graph import Edge, Graph, Node
+from rayfaas.stamps import KEY, Stamp
+from tests.cli.terminal import Terminal
+from tests.scripted_server import refusing, routes
+
+ONE, TWO = "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058"
+AT = "2026-11-26T10:00:00+00:00"
+GRAPH = Graph(
+    "s3://b/v#v1",
+    "upstream",
+    [
+        Node("s3://b/v#v1", "artifact", "s3://b/v", "v1", 3),
+        Node(TWO, "call", call=TWO, function="nlp/embed", version=7, alias="prod", commit="abcdef012345", at=AT,
+             state="SUCCEEDED"),
+        Node("m", "artifact", "file:///model", "sha256:" + "1" * 64),
+        Node(ONE, "call", call=ONE, function="nlp/train", version=12, is_dirty=True, commit="0123456789", at=AT,
+             state="FAILED"),
+        Node("r", "artifact", 'file:///a%20"b"'),
+    ],
+    [
+        Edge(TWO, "s3://b/v#v1", "wrote", "boto3", ["x"]),
+        Edge("m", TWO, "read", "open"),
+        Edge(ONE, "m", "wrote", "open"),
+        Edge("r", ONE, "read", "open", is_certain=False),
+    ],
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def served(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes({"GET /v1/lineage": msgspec.to_builtins(GRAPH)}))
+
+
+def test_why_is_told_in_sentences_that_name_every_version(rayfaas: Terminal) -> None:
+    assert rayfaas("why", "s3://b/v").out.splitlines() == [
+        "s3://b/v (version v1) was written by the prod nlp/embed (version 7, commit abcdef0) in call "
+        f"{TWO}, at 2026-11-26 10:00 UTC.",
+        f"The prod nlp/embed (version 7, commit abcdef0): In call {TWO}, at 2026-11-26 10:00 UTC, it read "
+        "/model (version 111111111111).",
+        "/model (version 111111111111) was written by nlp/train (version 12, commit 0123456 with changes) in call "
+        f"{ONE}, at 2026-11-26 10:00 UTC.",
+        f"Nlp/train (version 12, commit 0123456 with changes): In call {ONE}, at 2026-11-26 10:00 UTC, it read "
+        '/a "b" (version not known) (it may have changed meanwhile: the version is not certain).',
+        '/a "b" (version not known): who wrote it is not known.',
+    ]
+
+
+def test_a_tree_a_flowchart_and_a_graph_show_it(rayfaas: Terminal) -> None:
+    tree = rayfaas("lineage", "s3://b/v", "--depth", 3, "--as-of", "2026-11-27").out
+    assert [line.strip(" │└├─").partition(" (")[0] for line in tree.splitlines()] == [
+        "s3://b/v", "written by the prod nlp/embed", "read /model", "written by nlp/train", 'read /a "b"'
+    ]  # fmt: skip
+    assert rayfaas.requests[-1].query == {
+        "of": ["s3://b/v"], "direction": ["upstream"], "depth": ["3"], "as_of": ["2026-11-27"]
+    }  # fmt: skip
+    mermaid = rayfaas("lineage", "s3://b/v", "--mermaid").out
+    assert 'n4[("/a #quot;b#quot; (version not known)")]' in mermaid
+    assert "n4 -.->|read| n3" in mermaid
+    dot = rayfaas("lineage", "s3://b/v", "--dot").out
+    assert 'n4 [shape=cylinder, label="/a \\"b\\" (version not known)"];' in dot
+    assert rayfaas("lineage", "s3://b/v", "--json").json["start"] == "s3://b/v#v1"
+
+
+def test_events_are_those_of_openlineage(rayfaas: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "events"
+    assert "2 events" in rayfaas("lineage", "s3://b/v", "--openlineage", file).out
+    events: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [event["eventType"] for event in events] == ["COMPLETE", "FAIL"]
+    for event in events:
+        assert set(event) - {"schemaURL"} <= {field.name for field in RunEvent.__attrs_attrs__}
+    assert (events[0]["outputs"][0]["namespace"], events[0]["outputs"][0]["name"]) == ("s3://b", "v")
+    assert events[1]["inputs"][0]["name"] == '/a "b"'
+
+
+def test_a_file_tells_of_its_columns_by_itself(rayfaas: Terminal, tmp_path: Path) -> None:
+    mark = Stamp(ONE, "nlp/embed", 7).encode()
+    schema = pa.schema([pa.field("a", pa.int64(), metadata={KEY: mark}), pa.field("b", pa.int64())])
+    file = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"a": [1], "b": [2]}, schema), file)
+    told = rayfaas("why", file, "--offline")
+    assert told.out.splitlines() == [
+        f"Column a was written by nlp/embed (version 7) in call {ONE}.",
+        "Column b: the file does not say who wrote that.",
+    ]
+    assert rayfaas.requests == []
+    rayfaas("why", file, "--column", "a")
+    assert rayfaas.requests[-1].query["of"] == [ONE]
+    wrong = rayfaas("why", file, "--column", "c")
+    assert "no column 'c'. It has a, b." in " ".join(wrong.err.split())
+    rayfaas("why", file)
+    assert rayfaas.requests[-1].query["version"][0].startswith("sha256:")
+
+
+def test_what_the_server_does_not_know_leaves_what_the_file_says(rayfaas: Terminal, tmp_path: Path) -> None:
+    rayfaas.serve(refusing(NotFound("No call has read it.")))
+    assert rayfaas("why", "s3://b/v").code == 3
+    (tmp_path / "plain").write_text("x")
+    assert "as it is now" in " ".join(rayfaas("why", tmp_path / "plain").err.split())
+
+
+def test_paths_are_asked_for_by_their_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").touch()
+    assert uri_of("here") == (tmp_path / "here").as_uri()
+    assert uri_of("./gone") == (tmp_path / "gone").as_uri()
+    assert (uri_of("embed"), uri_of("s3://b/k")) == ("embed", "s3://b/k")
+
+
+def test_coverage_says_how_much_is_known_and_what_is_not(rayfaas: Terminal) -> None:
+    rows = [["calls", "all", 4, 3], ["artifacts", "all", 0, 0], ["calls", "nlp/f by ann", 1, 0]]
+    columns = [{"name": name, "type": "VARCHAR"} for name in ("what", "gap", "n", "known")]
+    rayfaas.serve(routes({"POST /v1/sql": {"columns": columns, "rows": rows, "truncated": False}}))
+    assert rayfaas("coverage").out.splitlines() == [
+        "3 of 4 calls (75 %) have a known caller.",
+        "  not known: nlp/f by ann (1 calls)",
+        "There are no artifacts of that time.",
+    ]
