@@ -51,7 +51,7 @@ class Tracking:
     def __init__(self, order: Order, only_call: OnlyCall) -> None:
         self._version = (order.function, order.version)
         self._only_call = only_call
-        self._sightings = Sightings((*machine_folders(), f"{order.bundle_path}/"), Fingerprints())
+        self._sightings = Sightings((*machine_folders(), *_own_folders(order)), Fingerprints())
         self._begun_ns = time.time_ns()
         self._first: list[Any] | None = []  # of the executor's beginning, until it has begun
         self._held: tuple[list[Any], Period] | None = None  # and until there is somebody to tell
@@ -165,3 +165,8 @@ class Tracking:
         header = _encode(TouchedHeader(ended.call, ended.period.ended_ns // 1000))
         for first in range(0, len(touches), _AT_ONCE):
             ended.channel.send(Kind.TOUCHED, 0, header, encode_touches(touches[first : first + _AT_ONCE]))
+
+
+def _own_folders(order: Order) -> tuple[str, str]:
+    """The bundle is part of the version, and the directory that it works in goes with the executor."""
+    return f"{order.bundle_path}/", f"{order.scratch}/"
