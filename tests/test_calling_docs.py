@@ -1,5 +1,5 @@
-"""Every public name is in an example of docs/calling.md, every method and command in one of some page; that those of
-docs/calling.md work is shown in tests/e2e."""
+"""Every public name, method and command has an example on some page of the docs; those of docs/calling.md are run in
+tests/e2e."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import rayfaas
 from rayfaas.cli.commands import commands
 
 DOCS = Path(__file__).parent.parent / "docs"
-PAGE = (DOCS / "calling.md").read_text()
 PAGES = "\n".join(page.read_text() for page in sorted(DOCS.rglob("*.md")))
 EXAMPLES = "\n".join(re.findall(r"^```\w+\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE))
 # A file is bytes, and has their methods; what the command line and executors do with a client is no caller's business.
@@ -28,7 +27,7 @@ def told(name: str, text: str) -> bool:
 
 @pytest.mark.parametrize("name", rayfaas.__all__)
 def test_every_public_name_is_told(name: str) -> None:
-    assert told(f"rayfaas.{name}", PAGE)
+    assert told(f"rayfaas.{name}", PAGES)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
