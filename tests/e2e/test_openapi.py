@@ -59,7 +59,7 @@ def samples(server: Server) -> Server:
 
 @pytest.fixture
 def cases(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--cases", default=300))
+    return int(request.config.getoption("--cases", default=600))
 
 
 def test_the_document_is_valid_and_tells_of_every_function(samples: Server) -> None:
