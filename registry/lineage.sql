@@ -40,19 +40,28 @@ SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.all_calls
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[])) AND parent IS NOT NULL;
 
 -- name: writers
-SELECT r.number, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain
-FROM (
+-- What tells one touch from another is read of all rows, the rest of those that are found.
+WITH asked AS (
     SELECT unnest($numbers::INTEGER[]) AS number, unnest($artifacts::UBIGINT[]) AS artifact,
            unnest($times::BIGINT[]) AS at_us, unnest($readers::UUID[]) AS reader
-) r
-JOIN (SELECT * FROM store.touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[]))) w
+), near AS MATERIALIZED (
+    SELECT rowid AS id, artifact, at_us FROM store.touches
+    WHERE artifact IN (SELECT artifact FROM asked) AND mode = 'write'
+), found AS MATERIALIZED (
+    SELECT n.id, n.artifact, n.at_us, t.call, t.how, t.columns, t.is_certain
+    FROM near n JOIN store.touches t ON t.rowid = n.id
+    WHERE t.call IS NOT NULL AND ($team IS NULL OR t.team = $team OR t.owner = $team)
+)
+SELECT r.number, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain
+FROM asked r JOIN found w
   ON w.artifact = r.artifact AND w.at_us <= r.at_us AND w.call IS DISTINCT FROM r.reader
-WHERE w.mode = 'write' AND w.call IS NOT NULL AND ($team IS NULL OR w.team = $team OR w.owner = $team)
 QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC, w.call DESC) = 1;
 
 -- name: readers
-WITH near AS (
-    SELECT * FROM store.touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
+WITH ids AS MATERIALIZED (
+    SELECT rowid AS id FROM store.touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
+), near AS MATERIALIZED (
+    SELECT t.* FROM ids JOIN store.touches t ON t.rowid = ids.id
 ), reads AS (
     SELECT row_number() OVER () AS number, * FROM near
     WHERE mode = 'read' AND (
