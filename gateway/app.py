@@ -77,8 +77,9 @@ class Readiness:
 
 async def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, RayfaasError)
-    headers = {name.decode(): value.decode() for name, value in extra_headers(error.status)}
-    return Response(encode(to_problem(error)), error.status, headers, media_type=PROBLEM_JSON)
+    problem = to_problem(error)
+    headers = {name.decode(): value.decode() for name, value in extra_headers(problem)}
+    return Response(encode(problem), error.status, headers, media_type=PROBLEM_JSON)
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

@@ -22,7 +22,10 @@ _MAC_BYTES = 16
 
 
 class Claims(msgspec.Struct, array_like=True, frozen=True):
-    """`call` is the parent of what is called with it, `deadline` is Unix time in seconds, `context` goes with it."""
+    """`call` is the parent of what is called with it, `deadline` is Unix time in seconds, `context` goes with it.
+
+    `owner` is the team whose code has it: that team's functions are within its reach, not the caller's.
+    """
 
     call: str
     root: str
@@ -30,6 +33,7 @@ class Claims(msgspec.Struct, array_like=True, frozen=True):
     team: str
     deadline: float
     context: str | None = None
+    owner: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode

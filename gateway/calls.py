@@ -17,6 +17,7 @@ from rayfaas.gateway.outcome import Outcome
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.rights import actor_of, allow
 from rayfaas.gateway.routes import Principal, Routes
+from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import format_for
 from rayfaas.gateway.uploads import begin_body
@@ -122,7 +123,7 @@ class Calls:
         principal = allow(self._routes, request, role)
         call_id = check_call(request.path_params["call"])
         found = await self._controller.request("call", call_id=call_id, actor=actor_of(principal))
-        if found is None:
+        if found is None or not Sight(self._routes, principal).sees(*str(found["function"]).split("/", 1)):
             raise NotFound(f"There is no call {call_id}.")
         return principal, found
 

@@ -11,6 +11,7 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.requests import as_json, function_of, json_body
 from rayfaas.gateway.rights import allow, allow_in_person
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.sight import Sight
 
 ZIP = "application/zip"
 _FUNCTION = "/v1/functions/{team}/{name}"
@@ -30,8 +31,8 @@ class Code:
         ]
 
     async def version(self, request: Request) -> Response:
-        allow(self._routes, request, "viewer")
-        found = await self._controller.request("version", **function_of(request), version=_version(request))
+        of = Sight.of(self._routes, request).function(request)
+        found = await self._controller.request("version", **of, version=_version(request))
         return as_json(found)
 
     async def bundle(self, request: Request) -> Response:

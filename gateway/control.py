@@ -11,10 +11,12 @@ from starlette.routing import Route
 
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, RayfaasError, to_problem
+from rayfaas.gateway.access import Access
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.releases import Releases
@@ -22,6 +24,7 @@ from rayfaas.gateway.requests import as_json, body_of, function_of, json_body
 from rayfaas.gateway.rights import ROLES, actor_of, allow, allow_in_person
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.secrets import Secrets
+from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.streams import format_for
 from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
@@ -35,7 +38,7 @@ class Control:
     def __init__(self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str) -> None:
         self._routes, self._controller, self._following = routes, controller, following
         self._webhook_secret = webhook_secret
-        self._releases = Releases(routes, controller)
+        self._releases, self._access = Releases(routes, controller), Access(routes, controller)
         self._code = Code(routes, controller)
 
     def routes(self) -> list[Route]:
@@ -53,6 +56,8 @@ class Control:
             Route(function + "/versions", self.publish, methods=["POST"]),
             *self._code.routes(),
             *self._releases.routes(),
+            *self._access.routes(),
+            *Limits(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
             Route("/v1/usage", self.usage),
             Route("/v1/lineage", self.lineage),
@@ -70,13 +75,13 @@ class Control:
         return as_json({"principal": principal.name, "team": principal.team, "role": principal.role})
 
     async def status(self, request: Request) -> Response:
-        allow(self._routes, request, "viewer")
-        return as_json(await self._controller.request("status"))
+        sight = Sight.of(self._routes, request)
+        return as_json(sight.status(await self._controller.request("status")))
 
     async def environments(self, request: Request) -> Response:
         """What is built on each node, and what the zygotes there have loaded."""
-        allow(self._routes, request, "viewer")
-        return as_json({"environments": await self._controller.request("environments")})
+        sight = Sight.of(self._routes, request)
+        return as_json({"environments": sight.of_applications(await self._controller.request("environments"))})
 
     # Bundles
 
@@ -95,16 +100,16 @@ class Control:
     # Functions
 
     async def functions(self, request: Request) -> Response:
-        allow(self._routes, request, "viewer")
-        return as_json({"functions": await self._controller.request("functions")})
+        sight = Sight.of(self._routes, request)
+        return as_json({"functions": sight.seen(await self._controller.request("functions"))})
 
     async def function(self, request: Request) -> Response:
-        allow(self._routes, request, "viewer")
-        return as_json(await self._controller.request("function", **function_of(request)))
+        of = Sight.of(self._routes, request).function(request)
+        return as_json(await self._controller.request("function", **of))
 
     async def versions(self, request: Request) -> Response:
-        allow(self._routes, request, "viewer")
-        return as_json({"versions": await self._controller.request("versions", **function_of(request))})
+        of = Sight.of(self._routes, request).function(request)
+        return as_json({"versions": await self._controller.request("versions", **of)})
 
     async def publish(self, request: Request) -> Response:
         """Deploy events as NDJSON; a request that is refused at once is a problem document."""
@@ -155,6 +160,9 @@ class Control:
         if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
             raise BadRequest(f"limit is a number of lines, not {limit!r}.")
         function, call, actor = query.get("function"), query.get("call"), actor_of(principal)
+        if function is not None:
+            team, _, name = function.partition("/")
+            Sight(self._routes, principal).check(team, name)
         format = format_for(dict(request.scope["headers"]))
         if format.is_stream:
             after = last_seen(request.headers.get("last-event-id"))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Container, Iterable
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
 
 from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, NodeLost, OutOfMemory, QueueFull, RayfaasError
 from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.turns import Turns
+from rayfaas.gateway.turns import NO_WEIGHTS, Turns
 
 Demand = Callable[[str], None]
 
@@ -25,8 +26,8 @@ AGE_S = 5.0
 class Pool:
     """One version on this gateway: the executors connected for it, the calls that wait for one."""
 
-    def __init__(self, key: str) -> None:
-        self.key = key
+    def __init__(self, key: str, weights: Mapping[str, float] = NO_WEIGHTS) -> None:
+        self.key, self._weights = key, weights
         self.executors: list[ExecutorConnection] = []
         self._waiting: dict[int, Turns] = {}  # by priority
         self.waiting_count = 0
@@ -62,6 +63,21 @@ class Pool:
             if not turns:
                 del self._waiting[call.priority]
 
+    def displaced_by(self, call: PendingCall) -> PendingCall | None:
+        """Of a full queue, the call that must give way: the newest of the team that has most of it for its weight.
+
+        None where the caller's own team would have as much.
+        """
+        counts = sum((turns.counts() for turns in self._waiting.values()), Counter[str]())
+        greediest = max(counts, key=lambda team: self._share(team, counts[team]), default=call.team)
+        if self._share(call.team, counts[call.team] + 1) >= self._share(greediest, counts[greediest]):
+            return None
+        lowest = min(priority for priority, turns in self._waiting.items() if turns.newest(greediest) is not None)
+        return self._waiting[lowest].newest(greediest)
+
+    def _share(self, team: str, count: int) -> float:
+        return count / self._weights.get(team, 1.0)
+
     def oldest_ns(self) -> int | None:
         """When the call that has waited longest was accepted."""
         return min((turns.oldest().accepted_ns for turns in self._waiting.values()), default=None)
@@ -69,7 +85,7 @@ class Pool:
     def _turns_of(self, call: PendingCall) -> Turns:
         turns = self._waiting.get(call.priority)
         if turns is None:
-            turns = self._waiting[call.priority] = Turns()
+            turns = self._waiting[call.priority] = Turns(self._weights)
         return turns
 
     def _take(self) -> PendingCall:
@@ -91,26 +107,31 @@ class Pool:
 class Dispatcher:
     """Brings calls and executors together. `demand(version_key)` is called when calls wait and no executor is there."""
 
-    def __init__(self, demand: Demand, max_queue: int, deaths: Deaths) -> None:
-        self._demand, self._max_queue, self._deaths = demand, max_queue, deaths
+    def __init__(
+        self, demand: Demand, max_queue: int, deaths: Deaths, weights: Mapping[str, float] = NO_WEIGHTS
+    ) -> None:
+        self._demand, self._max_queue, self._deaths, self._weights = demand, max_queue, deaths, weights
         self._pools: dict[str, Pool] = {}
         self._burying: set[asyncio.Task[None]] = set()
 
     def pool(self, key: str) -> Pool:
         pool = self._pools.get(key)
         if pool is None:
-            pool = self._pools[key] = Pool(key)
+            pool = self._pools[key] = Pool(key, self._weights)
         return pool
 
     def dispatch(self, call: PendingCall) -> None:
-        """Send it to an executor or queue it. Raises `QueueFull`."""
+        """Send it to an executor or queue it. Raises `QueueFull`.
+
+        A full queue has room for a team that has less than its share of it: a call of another gives way.
+        """
         pool = self.pool(call.route.key)
         executor = pool.least_loaded()
         if executor is not None:
             executor.submit(call)
             return
         if pool.waiting_count >= self._max_queue:
-            raise QueueFull(f"{pool.waiting_count} calls of {pool.key} are waiting already. Try again a little later.")
+            self._make_room(pool, call)
         if not pool.executors:
             call.cold = "no executor of this version was up"
         pool.append(call)
@@ -213,6 +234,14 @@ class Dispatcher:
         error = _describe(key, await self._deaths.of(executor))
         for call in calls:
             call.fail(error)
+
+    def _make_room(self, pool: Pool, call: PendingCall) -> None:
+        error = QueueFull(f"{pool.waiting_count} calls of {pool.key} are waiting already. Try again a little later.")
+        displaced = pool.displaced_by(call)
+        if displaced is None:
+            raise error
+        pool.remove(displaced)
+        displaced.fail(error)
 
     def _requeue(self, call: PendingCall) -> None:
         call.executor = None

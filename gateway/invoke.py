@@ -156,7 +156,8 @@ class Invoke:
     def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
         """Who calls, and what. Raises what there is against it."""
         principal = self._caller(headers)
-        return principal, self._routes.resolve(target, principal.team, principal.name, headers)
+        route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
+        return principal, route
 
     def _caller(self, headers: Headers) -> Principal:
         principal = self._routes.authenticate(headers.get(b"authorization"))
@@ -180,7 +181,7 @@ class Invoke:
         while True:
             try:
                 principal = acting_for(self._caller(headers), headers)
-                route = self._routes.resolve(target, principal.team, principal.name, headers)
+                route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
                 return principal, route, deadline < math.inf
             except Past as past:
                 await self._history.learn(past)
@@ -229,6 +230,10 @@ class Invoke:
         accept: str = "",
         kind: Callable[..., PendingCall] = PendingCall,
     ) -> PendingCall:
+        rate = None
+        if (quotas := self._routes.quotas) is not None:
+            in_flight = self._recording.in_flight
+            rate = quotas.take(principal.name, principal.team, route.function, in_flight)
         call_id = new_id()
         parent_id, most_s = _text(headers, b"rayfaas-parent"), math.inf
         root_id = _text(headers, b"rayfaas-root") or parent_id or call_id
@@ -237,7 +242,7 @@ class Invoke:
             context = parent.context
         else:
             context = _context(headers)
-        return kind(
+        call = kind(
             route,
             call_id,
             root_id,
@@ -253,6 +258,8 @@ class Invoke:
             accept=accept,
             context=context,
         )
+        call.rate = rate
+        return call
 
     def _inputs(self, route: Route, principal: Principal, target: str, headers: Headers, priority: int) -> Inputs:
         if b"idempotency-key" in headers or b"respond-async" in headers.get(b"prefer", b""):
@@ -345,6 +352,8 @@ def call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
         headers.append((b"rayfaas-alias", call.route.alias.encode()))
     if call.cold:
         headers.append((b"rayfaas-cold", b"1"))
+    if call.rate is not None:
+        headers += call.rate
     if call.ended is not None and call.dispatched_ns:
         queue_ms, run_ms = (call.dispatched_ns - call.accepted_ns) / 1e6, call.ended.run_us / 1e3
         headers.append((b"server-timing", b"queue;dur=%.2f, run;dur=%.2f" % (queue_ms, run_ms)))

@@ -56,7 +56,7 @@ class PendingCall:
         "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "context", "credit",
         "deadline", "debug",
         "dispatched_ns", "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal",
-        "priority", "root_id", "route", "team", "timer", "wants_logs",
+        "priority", "rate", "root_id", "route", "team", "timer", "wants_logs",
     )  # fmt: skip
     kind = Kind.CALL  # of the frame that it is sent in
 
@@ -91,12 +91,17 @@ class PendingCall:
         self.executor: Runner | None = None
         self.number = self.priority = 0
         self.debug = False
+        self.rate: list[tuple[bytes, bytes]] | None = None  # headers that tell what is left of a limit
         self.bytes_out = 0
         self.ended: ResultHeader | ErrorHeader | None = None
         self.first: First = first or asyncio.get_running_loop().create_future()
         self.items: deque[Message | RayfaasError] = deque()
         self.more: asyncio.Event | None = None
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def function(self) -> str:
+        return self.route.function
 
     @property
     def can_move(self) -> bool:
@@ -138,7 +143,9 @@ class PendingCall:
 
     def claims(self) -> Claims:
         """What the calls that it makes are made as."""
-        return Claims(self.call_id, self.root_id, self.principal, self.team, self.deadline, self.context)
+        return Claims(
+            self.call_id, self.root_id, self.principal, self.team, self.deadline, self.context, self.route.owner
+        )
 
     def hear(self, message: Message) -> None:
         if message.kind == Kind.LOG:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -31,15 +31,20 @@ def write_problem(problem: dict[str, Any]) -> tuple[list[tuple[bytes, bytes]], b
     head = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", str(len(body)).encode()),
-        *extra_headers(int(problem["status"])),
+        *extra_headers(problem),
     ]
     return head, body
 
 
-def extra_headers(status: int) -> list[tuple[bytes, bytes]]:
+def extra_headers(problem: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
     """What the standards ask for beside the status."""
+    status = problem["status"]
     if status == 401:
         return [(b"www-authenticate", b'Bearer realm="rayfaas"')]
-    if status in (429, 503):
-        return [(b"retry-after", b"1")]
-    return []
+    if status not in (429, 503):
+        return []
+    headers = [(b"retry-after", str(problem.get("retry_after_s", 1)).encode())]
+    if "rate_limit" in problem:
+        headers.append((b"ratelimit-policy", problem["rate_limit_policy"].encode()))
+        headers.append((b"ratelimit", problem["rate_limit"].encode()))
+    return headers

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -12,9 +10,10 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Move
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body
+from rayfaas.gateway.requests import as_json, function_of, json_body, message_of
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.sight import Sight
 from rayfaas.names import check_alias
 from rayfaas.spec import parse
 
@@ -41,12 +40,12 @@ class Releases:
         ]
 
     async def aliases(self, request: Request) -> Response:
-        allow(self._routes, request, "viewer")
-        return as_json({"aliases": await self._controller.request("aliases", **function_of(request))})
+        of = Sight.of(self._routes, request).function(request)
+        return as_json({"aliases": await self._controller.request("aliases", **of)})
 
     async def history(self, request: Request) -> Response:
         """The moves of an alias, the newest first."""
-        allow(self._routes, request, "viewer")
+        Sight.of(self._routes, request).function(request)
         limit = request.query_params.get("limit", "100")
         if not limit.isascii() or not limit.isdigit() or not 0 < int(limit[:9]) <= MOST_MOVES or len(limit) > 5:
             raise BadRequest(f"limit is a number of moves from 1 to {MOST_MOVES}, not {limit!r}.")
@@ -61,12 +60,12 @@ class Releases:
 
     async def rollback(self, request: Request) -> Response:
         of, actor = self._may(request)
-        message = _message(await json_body(request))
+        message = message_of(await json_body(request))
         return as_json(await self._controller.request("rollback", **of, message=message, actor=actor))
 
     async def canary(self, request: Request) -> Response:
         """The newest of an alias: its plan, the steps that are over, and the present figures while it runs."""
-        allow(self._routes, request, "viewer")
+        Sight.of(self._routes, request).function(request)
         return as_json(await self._controller.request("canary", **_alias(request)))
 
     async def begin_canary(self, request: Request) -> Response:
@@ -89,10 +88,3 @@ class Releases:
 
 def _alias(request: Request) -> dict[str, str]:
     return {**function_of(request), "alias": check_alias(request.path_params["alias"])}
-
-
-def _message(body: Any) -> str:
-    message = body.get("message", "")
-    if not isinstance(message, str) or len(message) > 4096:
-        raise BadRequest("message is text, of 4096 characters at most.")
-    return message

@@ -46,5 +46,13 @@ async def json_body(request: Request) -> Mapping[str, Any]:
     return value
 
 
+def message_of(body: Mapping[str, Any]) -> str:
+    """Why it is done, in the words of whoever does it."""
+    message = body.get("message", "")
+    if not isinstance(message, str) or len(message) > 4096:
+        raise BadRequest("message is text, of 4096 characters at most.")
+    return message
+
+
 def as_json(value: Any, status: int = 200) -> Response:
     return Response(encode(value), status, media_type=JSON)

@@ -15,6 +15,7 @@ import msgspec
 from rayfaas.errors import NotFound, Unauthenticated
 from rayfaas.gateway.call_access import PREFIX as CALL_PREFIX
 from rayfaas.gateway.call_access import CallAccess, Claims
+from rayfaas.gateway.quotas import LimitRoutes, Quotas
 from rayfaas.gateway.splits import Random, Split, WeighedRoute
 from rayfaas.names import LIVE, Target
 
@@ -24,13 +25,15 @@ _NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who calls. `expires_at` is Unix time in seconds. `parent` are the claims of the call that calls, if one does."""
+    """Who calls. `expires_at` is Unix time in seconds. `parent` are the claims of the call that calls, if one does;
+    then it reaches what `reader`, the team whose code it is, may see."""
 
     name: str
     team: str
     role: str
     expires_at: float | None = None
     parent: Claims | None = None
+    reader: str | None = None
 
 
 class VersionRoute(msgspec.Struct, frozen=True):
@@ -63,13 +66,18 @@ class AliasRoute(msgspec.Struct, frozen=True):
 
 
 class FunctionRoute(msgspec.Struct, frozen=True):
-    """`parked`: what its aliases lead to is being replaced, and calls through them wait."""
+    """`parked`: what its aliases lead to is being replaced, and calls through them wait. `teams` are those that it is
+    for, its own among them; None: everybody. To others there is no such function."""
 
     team: str
     name: str
     versions: list[VersionRoute]
     aliases: dict[str, AliasRoute]
     parked: bool = False
+    teams: frozenset[str] | None = None
+
+    def is_for(self, team: str) -> bool:
+        return self.teams is None or team in self.teams
 
 
 class TokenRoute(msgspec.Struct, frozen=True):
@@ -89,6 +97,7 @@ class Changes(msgspec.Struct):
     functions: list[FunctionRoute]
     tokens: list[TokenRoute] | None = None
     sessions: dict[str, bytes] | None = None
+    limits: LimitRoutes | None = None
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -143,10 +152,12 @@ class Routes:
         self._call_access, self._random = call_access, random
         self.revision = 0
         self.sessions: dict[str, bytes] = {}
+        self.quotas: Quotas | None = None  # None where there are no limits
+        self.weights: dict[str, float] = {}  # of teams, where it is not 1
         self._functions: dict[tuple[str, str], FunctionRoute] = {}
         self._tokens: dict[str, TokenRoute] = {}
-        self._resolved: dict[tuple[str, str], Route] = {}
-        self._splits: dict[tuple[str, str], Split[Route]] = {}
+        self._resolved: dict[tuple[str, str, str | None], Route] = {}
+        self._splits: dict[tuple[str, str, str | None], Split[Route]] = {}
         self._past: dict[tuple[str, str, datetime], AliasRoute] = {}
         self._principals: dict[bytes, Principal] = {}
         self._change = asyncio.Event()
@@ -161,6 +172,10 @@ class Routes:
         if changes.tokens is not None:
             self._tokens = {token.digest: token for token in changes.tokens}
             self._principals.clear()
+        if changes.limits is not None:
+            self.quotas = Quotas(changes.limits, self.quotas) or None
+            self.weights.clear()
+            self.weights |= {each.name: each.weight for each in changes.limits.limits if each.kind == "team"}
         if changes.sessions is not None:
             self.sessions = changes.sessions
         self._resolved.clear()
@@ -184,7 +199,7 @@ class Routes:
         scheme, _, secret = authorization.partition(b" ")
         if scheme.lower() == b"bearer" and secret.startswith(CALL_PREFIX):
             claims = self._call_access.check(secret)
-            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims)
+            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims, claims.owner)
         # The digest is looked up, never compared byte by byte, so time tells nothing about the token.
         token = self._tokens.get(hashlib.sha256(secret.strip()).hexdigest()) if scheme.lower() == b"bearer" else None
         if token is None:
@@ -193,20 +208,34 @@ class Routes:
         _remember(self._principals, authorization, principal)
         return principal
 
-    def resolve(self, text: str, team: str, caller: str = "", headers: Mapping[bytes, bytes] = _NO_HEADERS) -> Route:
-        """What a target means for a caller of `team`; of an alias that is split, for this call.
+    def hides(self, team: str, name: str, reader: str) -> bool:
+        """Whether there is a function that is not for the team `reader`."""
+        function = self._functions.get((team, name))
+        return function is not None and not function.is_for(reader)
+
+    def resolve(
+        self,
+        text: str,
+        team: str,
+        caller: str = "",
+        headers: Mapping[bytes, bytes] = _NO_HEADERS,
+        reader: str | None = None,
+    ) -> Route:
+        """What a target means for a caller of `team`; of an alias that is split, for this call. `reader` is the team
+        that must be allowed to see it, if not `team`.
 
         Raises `BadRequest`, `NotFound`, `Parked` or `Past`.
         """
-        route = self._resolved.get((text, team))
+        key = text, team, reader
+        route = self._resolved.get(key)
         if route is None:
-            split = self._splits.get((text, team))
+            split = self._splits.get(key)
             if split is None:
-                found = self._resolve(Target.parse(text), team)
+                found = self._resolve(Target.parse(text), team, team if reader is None else reader)
                 if isinstance(found, Route):
-                    _remember(self._resolved, (text, team), found)
+                    _remember(self._resolved, key, found)
                     return found
-                _remember(self._splits, (text, team), split := found)
+                _remember(self._splits, key, split := found)
             route = split.choose(f"{team}/{caller}" if caller else "", headers)
         return route
 
@@ -214,11 +243,11 @@ class Routes:
         """What was asked for with `past`: it can't change any more."""
         _remember(self._past, past.key, alias)
 
-    def _resolve(self, target: Target, team: str) -> Route | Split[Route]:
+    def _resolve(self, target: Target, team: str, reader: str) -> Route | Split[Route]:
         owner = target.team or team
         function = self._functions.get((owner, target.name))
-        if function is None:
-            raise NotFound(f"There is no function {owner}/{target.name}. `rayfaas functions` lists those that exist.")
+        if function is None or not function.is_for(reader):
+            raise no_function(owner, target.name)
         if target.version is not None:
             return _route(function, target.version, method=target.method)
         name = target.alias or LIVE
@@ -261,6 +290,11 @@ class Routes:
         if len(routes) == 1:
             return routes[0].route
         return Split(routes, alias.sticky, f"{function.team}/{function.name}", self._random)
+
+
+def no_function(team: str, name: str) -> NotFound:
+    """The same where there is none and where it is not for who asks."""
+    return NotFound(f"There is no function {team}/{name}. `rayfaas functions` lists those that exist.")
 
 
 def _route(

@@ -97,7 +97,7 @@ class Gateway:
         self._routes = Routes(self._access)
         deaths = Deaths()
         self._controller = ControllerLink(self._routes, deaths)
-        self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue, deaths)
+        self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue, deaths, self._routes.weights)
         self._controller.serve(self._dispatcher)
         self._journal = Journal(config.journal, config.name)
         recording = Recording(self._journal)

@@ -158,8 +158,11 @@ class Spawned:
             record = msgspec.convert(job, Record)
             if record.call not in self._jobs and record.call not in self._recent:
                 method = f".{record.method}" if record.method else ""
+                owner = record.function.partition("/")[0]  # it was accepted: for whom the function is now is no matter
                 try:
-                    route = self._routes.resolve(f"{record.function}{method}:{record.version}", record.team)
+                    route = self._routes.resolve(
+                        f"{record.function}{method}:{record.version}", record.team, reader=owner
+                    )
                 except RayfaasError as error:
                     self._write_outcome(record, 0, Outcome.of_error(error))
                 else:
@@ -208,7 +211,9 @@ class Spawned:
         """Have it run by what its alias leads to now: of a function that was replaced, no other executors are there."""
         while job.route.alias is not None:
             try:
-                job.route = self._routes.resolve(job.record.target, job.record.team, job.record.principal)
+                job.route = self._routes.resolve(
+                    job.record.target, job.record.team, job.record.principal, reader=job.route.owner
+                )
             except Parked:
                 await self._routes.changed()
             except (RayfaasError, Past):

@@ -28,6 +28,7 @@ from rayfaas.deploy import Deployed, DeployOptions, OnEvent, deploy_over, publis
 from rayfaas.errors import NotFound
 from rayfaas.following import followed
 from rayfaas.graph import Direction, Graph
+from rayfaas.limiting import Limiting
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
 from rayfaas.names import LIVE, check_call, check_cluster, check_name, check_team
@@ -37,6 +38,7 @@ from rayfaas.releases import Releases
 from rayfaas.remembered import Remembered
 from rayfaas.remote import LogListener
 from rayfaas.session import Sessions
+from rayfaas.sharing import Sharing
 from rayfaas.spawned import SpawnedCall
 from rayfaas.stream import Stream
 from rayfaas.validation import Validation
@@ -68,7 +70,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-class Client(Releases):
+class Client(Releases, Sharing, Limiting):
     """Speaks to the server at `url` with `token`.
 
     Without them it is the one that RAYFAAS_URL and RAYFAAS_TOKEN name, else the one that this user started. Every

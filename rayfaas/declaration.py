@@ -18,7 +18,9 @@ _MACHINE = ("cpus", "gpus", "memory_mb", "accelerator", "resources")
 _ENVIRONMENT = ("packages", "python", "setup")
 _SHAPE = (*_MACHINE, "env", "secrets", "ray", "cluster", *_ENVIRONMENT)
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
-_SPEC = ("timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "result_ttl_s")
+_SPEC = (
+    "timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "access", "result_ttl_s",
+)  # fmt: skip
 
 _FILES = ("requirements", "pyproject", "include")
 
@@ -46,6 +48,7 @@ class Options(TypedDict, total=False):
     retry_on: Sequence[str] | None
     swap: Literal["overlap", "replace"] | None
     result_ttl_s: float | None
+    access: Literal["team", "everybody"] | None
     cpus: float | None
     gpus: float | None
     memory_mb: int | None

@@ -13,7 +13,7 @@
     ├── DeployError                nothing changed, the old version serves on
     │   └── ImportFailed, EnvironmentFailed, DeployTimeout, BreakingChange
     ├── CallError                  the call itself could not be answered
-    │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, NoCapacity
+    │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, RateLimited, NoCapacity
     │   └── ExecutorDied           OutOfMemory, NodeLost
     ├── Unavailable                a part of rayfaas is down or full; try again
     └── ProtocolError              two processes do not understand, or do not trust, each other
@@ -265,6 +265,15 @@ class QueueFull(CallError):
     code = "queue_full"
     status = 429
     title = "Too many calls are waiting"
+    retryable = True
+
+
+class RateLimited(CallError):
+    """A limit of the caller's team, of the principal, or of the function. `extra["retry_after_s"]` says when to try."""
+
+    code = "rate_limited"
+    status = 429
+    title = "A limit is reached"
     retryable = True
 
 

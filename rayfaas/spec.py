@@ -84,8 +84,10 @@ class Spec(Frozen):
     imported in the zygote, before the fork. A spawned call that failed is run again `retries` times, after
     `retry_delay_s` and then twice as long each time; `retry_on` names the exceptions to do so for, if not for all.
     `swap` says what a deploy does with executors of the version before: with `overlap` they go when new ones are up,
-    with `replace` they are gone before new ones start, and calls wait meanwhile. `result_ttl_s` is how long arguments
-    and results of spawned calls are kept after their end, if not as long as the server keeps those of others.
+    with `replace` they are gone before new ones start, and calls wait meanwhile. `access` says for whom the function is
+    from the deploy on, whatever the version; without it that stays as it is, at first for everybody. `result_ttl_s` is
+    how long arguments and results of spawned calls are kept after their end, if not as long as the server keeps those
+    of others.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
@@ -96,6 +98,7 @@ class Spec(Frozen):
     retry_on: tuple[str, ...] = ()
     swap: Literal["overlap", "replace"] = "overlap"
     result_ttl_s: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
+    access: Literal["team", "everybody"] | None = None
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
 
@@ -144,8 +147,8 @@ class Publish(Frozen):
     breaking: bool = False
 
     def content_digest(self) -> str:
-        """The digest of what makes a version: code, entry and spec without its scaling."""
-        spec = self.spec.model_dump(mode="json", exclude={"scaling"}, exclude_none=True)
+        """The digest of what makes a version: code, entry and spec without what is the function's."""
+        spec = self.spec.model_dump(mode="json", exclude={"scaling", "access"}, exclude_none=True)
         return digest_of([self.bundle, self.entry.model_dump(mode="json"), spec])
 
 

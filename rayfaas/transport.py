@@ -72,6 +72,9 @@ class Transport:
     async def post(self, path: str, value: Any) -> Any:
         return (await self.send("POST", path, body=wire.encode_json(value), media=wire.JSON)).value()
 
+    async def put(self, path: str, value: Any) -> Any:
+        return (await self.send("PUT", path, body=wire.encode_json(value), media=wire.JSON)).value()
+
     async def send(
         self,
         method: str,

@@ -16,8 +16,8 @@ from rayfaas.errors import Unavailable
 from rayfaas.registry.rows import Row
 
 # Users' queries run in the same instance, so what holds for them holds for all of it: no files but the one that the
-# loader stages a journal's records in, no network, and no way to change that. The log is long before it goes into the
-# file, because each time costs as much as loading some ten thousand calls.
+# loader stages a journal's records in, no network, no more memory and disk than said here, and no way to change that.
+# The log is long before it goes into the file, because each time costs as much as loading some ten thousand calls.
 _SETTINGS = """
 SET allowed_paths = [{staging}];
 SET enable_external_access = false;
@@ -25,6 +25,7 @@ SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
 SET TimeZone = 'UTC';
 SET memory_limit = '2GB';
+SET max_temp_directory_size = '2GB';
 SET wal_autocheckpoint = '128MB';
 SET lock_configuration = true;
 """

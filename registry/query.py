@@ -7,11 +7,10 @@ network; and it has time, memory and row limits.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -21,20 +20,19 @@ import duckdb
 
 from rayfaas.errors import QueryError
 from rayfaas.registry.database import Database
+from rayfaas.registry.sandbox import check_text, check_tree, parse_tree
 from rayfaas.registry.statements import load
 
 VIEWS = load("views.sql")
-
-_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-_TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
-_FORBIDDEN_FUNCTIONS = {"getenv", "current_setting", "getvariable", "nextval", "currval", "write_log"}
+_GRANTS = load("grants.sql")
 
 
 @dataclass(frozen=True)
 class QueryLimits:
-    """Rows of an answer, and seconds that a query may take."""
+    """Rows and bytes of an answer, and seconds that a query may take."""
 
     rows: int = 10_000
+    bytes: int = 16 << 20
     seconds: float = 30.0
 
 
@@ -56,12 +54,13 @@ class Queries:
     def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
         """Raises `QueryError`. `team` None sees all teams' calls."""
         cursor = self._database.cursor()
-        timer = threading.Timer(self._limits.seconds, cursor.interrupt)
+        deadline = _Deadline(cursor, self._limits.seconds)
+        deadline.start()
         try:
+            seen = {"team": _literal(team), "hidden": self._hidden(team)}
             for name in self._views_in(cursor, sql):
-                cursor.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].format(team=_literal(team))}")
+                cursor.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].format(**seen)}")
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            timer.start()
             return self._answer(cursor.execute(sql, list(parameters)))
         except duckdb.InterruptException:
             raise QueryError(f"The query was ended after {self._limits.seconds:g} s, which is the limit.") from None
@@ -70,69 +69,52 @@ class Queries:
         except duckdb.Error as error:
             raise QueryError(_without_schema(str(error))) from None
         finally:
-            timer.cancel()
+            deadline.end()
             cursor.close()
 
     def _answer(self, cursor: duckdb.DuckDBPyConnection) -> QueryResult:
         columns = [(str(name), str(kind)) for name, kind, *_ in cursor.description or ()]
-        rows = cursor.fetchmany(self._limits.rows + 1)
-        kept = [[_plain(value) for value in row] for row in rows[: self._limits.rows]]
-        return QueryResult(columns, kept, len(rows) > self._limits.rows)
+        kept: list[list[Any]] = []
+        size = 0
+        while (row := cursor.fetchone()) is not None:
+            if len(kept) == self._limits.rows:
+                return QueryResult(columns, kept, True)
+            kept.append([_plain(value) for value in row])
+            size += sum(map(_size, kept[-1]))
+            if size > self._limits.bytes:
+                raise QueryError(f"The answer has over {self._limits.bytes >> 20} MiB, the limit; aggregate more.")
+        return QueryResult(columns, kept, False)
+
+    def _hidden(self, team: str | None) -> str:
+        """The functions that a team may not see, as a list in SQL; it is never empty."""
+        rows = self._database.run(_GRANTS["hidden"], {"viewer": team}) if team is not None else []
+        return ", ".join(_literal(name) for name in ("", *(str(row["function"]) for row in rows)))
 
     def _views_in(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
         """The views that a query may name, or all where it asks for their columns. Raises `QueryError`."""
+        check_text(sql)
         answer = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
         assert answer is not None  # a SELECT without FROM has one row
-        tree: dict[str, Any] = json.loads(answer[0])
-        if tree["error"]:
-            raise QueryError(f"Only one SELECT can be asked: {tree['error_message']}")
-        if len(tree["statements"]) != 1:
-            raise QueryError("One SELECT at a time, please.")
-        names = set(VIEWS) | {entry["key"].lower() for node in _walk(tree) for entry in _ctes(node)}
-        for node in _walk(tree):
-            _check_node(node, names)
-        named = {str(node["table_name"]).lower() for node in _walk(tree) if node.get("type") == "BASE_TABLE"}
+        named = check_tree(parse_tree(answer[0]), VIEWS)
         return [name for name in VIEWS if name in named or "view_columns" in named]
 
 
-def _check_node(node: dict[str, Any], names: set[str]) -> None:
-    kind = str(node.get("type"))
-    path = (node.get("qualified_name") or {}).get("path") or []
-    if "cte_map" in node and kind not in _NODES:
-        raise QueryError("Only SELECT can be asked; the registry is not changed by SQL.")
-    if kind == "BASE_TABLE":
-        name = str(node["table_name"])
-        qualified = len(path) > 1 or node.get("schema_name") or node.get("catalog_name")
-        if qualified or name.lower() not in names:
-            whole = ".".join(path) or name
-            raise QueryError(f"There is no table {whole}. There are: {', '.join(VIEWS)}.")
-    elif kind == "TABLE_FUNCTION":
-        name = _function_name(node["function"])
-        if name not in _TABLE_FUNCTIONS:
-            raise QueryError(f"The table function {name} is not for queries of users.")
-    elif kind == "SHOW_REF" and not node.get("query"):
-        raise QueryError(f"Ask `DESCRIBE <table>`. There are the tables {', '.join(VIEWS)}.")
-    elif kind == "FUNCTION" and (name := _function_name(node)) in _FORBIDDEN_FUNCTIONS:
-        raise QueryError(f"The function {name} is not for queries of users.")
+class _Deadline(threading.Thread):
+    """Interrupts a cursor when its time is over, again and again: what begins just then would not hear of it."""
 
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> None:
+        super().__init__(name="query-deadline", daemon=True)
+        self._cursor, self._seconds, self._is_over = cursor, seconds, threading.Event()
 
-def _function_name(node: dict[str, Any]) -> str:
-    return str(node.get("function_name", "")).lower()
+    def run(self) -> None:
+        wait_s = self._seconds
+        while not self._is_over.wait(wait_s):
+            self._cursor.interrupt()
+            wait_s = 0.05
 
-
-def _ctes(node: dict[str, Any]) -> list[dict[str, Any]]:
-    found = (node.get("cte_map") or {}).get("map") or []
-    return [entry for entry in found if isinstance(entry, dict)]
-
-
-def _walk(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for child in value.values():
-            yield from _walk(child)
-    elif isinstance(value, list):
-        for child in value:
-            yield from _walk(child)
+    def end(self) -> None:
+        self._is_over.set()
+        self.join()
 
 
 def _literal(team: str | None) -> str:
@@ -160,6 +142,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return str(value)
+
+
+def _size(value: Any) -> int:
+    """Of a plain value, in bytes, about."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(len(key) + _size(each) for key, each in value.items())
+    return sum(map(_size, value)) if isinstance(value, list) else 8
 
 
 def _without_schema(message: str) -> str:

@@ -12,7 +12,9 @@ from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
+from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
+from rayfaas.registry.limits import Limits
 from rayfaas.registry.lineage import Lineage, Question
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
@@ -22,7 +24,7 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries` and `access` are written from one thread; reads may come from any.
+    """`catalog`, `aliases`, `canaries`, `access`, `grants` and `limits` are written by one thread, read by any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
@@ -37,6 +39,8 @@ class Registry:
         self.deploys = self.catalog.history
         self.access = Access(database)
         self.secrets = Secrets(database)
+        self.grants = Grants(database)
+        self.limits = Limits(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)

@@ -353,6 +353,37 @@ ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS webhook VARCHAR;
 CREATE OR REPLACE VIEW store.locked_versions AS
 SELECT v.*, e.locked FROM store.versions v LEFT JOIN store.environments e ON e.digest = v.environment_digest;
 
+-- Functions that are not for everybody, but for their own team and for the teams that have a grant.
+CREATE TABLE IF NOT EXISTS store.closed (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    closed_us BIGINT NOT NULL,
+    closed_by VARCHAR NOT NULL,
+    PRIMARY KEY (team, name)
+);
+
+CREATE TABLE IF NOT EXISTS store.grants (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    grantee VARCHAR NOT NULL,
+    granted_us BIGINT NOT NULL,
+    granted_by VARCHAR NOT NULL,
+    PRIMARY KEY (team, name, grantee)
+);
+
+-- What teams, principals and functions (`kind`) may use, NULL for no limit; and the weight of teams that wait in line.
+CREATE TABLE IF NOT EXISTS store.limits (
+    kind VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    calls_per_s DOUBLE,
+    concurrency INTEGER,
+    gpu_s_per_day DOUBLE,
+    weight DOUBLE NOT NULL,
+    set_us BIGINT NOT NULL,
+    set_by VARCHAR NOT NULL,
+    PRIMARY KEY (kind, name)
+);
+
 CREATE OR REPLACE VIEW store.all_spawned AS
 SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,
        e.body AS result, e.problem, coalesce(e.state, 'WAITING') AS state

@@ -1,5 +1,6 @@
 -- What users' SQL sees: each is made a temporary view of a query's own connection, for one team, or for all ({team} is
--- then NULL). A team sees its own calls and the calls of its own functions. Times are UTC.
+-- then NULL). A team sees its own calls and the calls of its own functions, and nothing of the functions that are not
+-- for it, which {hidden} lists. Times are UTC.
 
 -- name: calls
 SELECT call, root, parent, shadow_of, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
@@ -16,7 +17,7 @@ SELECT call, root, parent, shadow_of, target, alias, alias_revision, function, v
        (ended_us - accepted_us) / 1000 AS duration_ms, queue_us / 1000 AS queue_ms, run_us / 1000 AS run_ms,
        cpu_us / 1e6 AS cpu_seconds, gpu_us / 1e6 AS gpu_seconds, bytes_in, bytes_out, items, batch_size
 FROM (SELECT *, TRY_CAST(context AS JSON) AS told FROM store.all_calls)
-WHERE {team} IS NULL OR team = {team} OR owner = {team};
+WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: spawned
 SELECT call, root, parent, target, function, version, method, principal AS caller, team, owner, state, code, attempts,
@@ -24,7 +25,7 @@ SELECT call, root, parent, target, function, version, method, principal AS calle
        make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at, webhook,
        (SELECT any_value(t.state) FROM store.told t WHERE t.call = all_spawned.call) AS webhook_state
 FROM store.all_spawned
-WHERE {team} IS NULL OR team = {team} OR owner = {team};
+WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: logs
 SELECT call, function, version, make_timestamp(at_us) AS at, stream, level, text
@@ -34,7 +35,8 @@ WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 -- name: functions
 SELECT f.team, f.name, f.team || '/' || f.name AS function, f.scaling,
        make_timestamp(f.created_us) AS created_at, f.created_by
-FROM store.functions f;
+FROM store.functions f
+WHERE f.team || '/' || f.name NOT IN ({hidden});
 
 -- name: versions
 SELECT v.team, v.name, v.team || '/' || v.name AS function, v.version, v.state, v.failure,
@@ -42,27 +44,31 @@ SELECT v.team, v.name, v.team || '/' || v.name AS function, v.version, v.state, 
        v.provenance ->> 'git_commit' AS git_commit, (v.provenance ->> 'git_dirty')::BOOLEAN AS git_dirty,
        v.provenance ->> 'git_remote' AS git_remote, v.provenance ->> 'message' AS message,
        make_timestamp(v.published_us) AS published_at, v.published_by AS author
-FROM store.versions v;
+FROM store.versions v
+WHERE v.team || '/' || v.name NOT IN ({hidden});
 
 -- name: aliases
 SELECT team, name, team || '/' || name AS function, alias, version,
        coalesce(destination -> 'arms', json_array(json_object('version', version, 'weight', 100.0))) AS arms,
        destination ->> 'sticky' AS sticky, (destination ->> '$.shadow.version')::INTEGER AS shadow_version,
        revision, make_timestamp(moved_us) AS moved_at, moved_by, reason
-FROM store.current_aliases;
+FROM store.current_aliases
+WHERE team || '/' || name NOT IN ({hidden});
 
 -- name: alias_moves
 SELECT team, name, team || '/' || name AS function, alias, revision, version,
        coalesce(destination -> 'arms', json_array(json_object('version', version, 'weight', 100.0))) AS arms,
        destination ->> 'sticky' AS sticky, (destination ->> '$.shadow.version')::INTEGER AS shadow_version,
        coalesce(undo, revision - 1) AS undo, make_timestamp(moved_us) AS moved_at, moved_by, reason, phases
-FROM store.alias_moves;
+FROM store.alias_moves
+WHERE team || '/' || name NOT IN ({hidden});
 
 -- name: deploys
 SELECT deploy, team, name, team || '/' || name AS function, version, alias, revision, created, outcome, code, failure,
        make_timestamp(began_us) AS began_at, make_timestamp(ended_us) AS ended_at,
        (ended_us - began_us) / 1000 AS took_ms, deployed_by, message, phases
-FROM store.deploys;
+FROM store.deploys
+WHERE team || '/' || name NOT IN ({hidden});
 
 -- name: shadow_calls
 SELECT c.call, s.call AS shadow_call, c.function, c.method, c.alias, c.version, s.version AS shadow_version, d.same,
@@ -70,19 +76,21 @@ SELECT c.call, s.call AS shadow_call, c.function, c.method, c.alias, c.version, 
        (c.ended_us - c.accepted_us) / 1000 AS duration_ms, (s.ended_us - s.accepted_us) / 1000 AS shadow_duration_ms,
        c.principal AS caller, c.team, c.owner, make_timestamp(c.accepted_us) AS accepted_at
 FROM store.compared d JOIN store.all_calls c ON c.call = d.shadow_of JOIN store.all_calls s ON s.call = d.call
-WHERE {team} IS NULL OR c.team = {team} OR c.owner = {team};
+WHERE ({team} IS NULL OR c.team = {team} OR c.owner = {team}) AND c.function NOT IN ({hidden});
 
 -- name: canaries
 SELECT canary, team, name, team || '/' || name AS function, alias, (plan ->> 'version')::INTEGER AS version, plan, base,
        step, revision, state, reason, make_timestamp(began_us) AS began_at, began_by,
        make_timestamp(ended_us) AS ended_at
-FROM store.canaries;
+FROM store.canaries
+WHERE team || '/' || name NOT IN ({hidden});
 
 -- name: canary_steps
 SELECT canary, c.team || '/' || c.name AS function, c.alias, (c.plan ->> 'version')::INTEGER AS version, s.step,
        s.share, s.revision, s.outcome, s.reason, s.calls, s.errors, s.p99_ms, s.base_calls, s.base_errors,
        s.base_p99_ms, make_timestamp(s.began_us) AS began_at, make_timestamp(s.ended_us) AS ended_at
-FROM store.canary_steps s JOIN store.canaries c USING (canary);
+FROM store.canary_steps s JOIN store.canaries c USING (canary)
+WHERE c.team || '/' || c.name NOT IN ({hidden});
 
 -- name: lineage
 SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS at, bytes,

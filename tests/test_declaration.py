@@ -24,6 +24,7 @@ VALID: dict[str, Any] = {
     "retry_on": ["OSError"],
     "swap": "replace",
     "result_ttl_s": 86_400,
+    "access": "team",
     "cpus": 0.5,
     "gpus": 1,
     "memory_mb": 512,

@@ -97,6 +97,7 @@ def test_retryable_is_what_did_not_reach_the_function() -> None:
     assert {kind.__name__ for kind in ALL if kind.retryable} == {
         "DeployTimeout",
         "QueueFull",
+        "RateLimited",
         "NoCapacity",
         "Unavailable",
     }

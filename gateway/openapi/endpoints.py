@@ -19,8 +19,8 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.openapi.document import document
 from rayfaas.gateway.openapi.functions import Callee
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.sight import Sight
 from rayfaas.wire import JSON
 
 _FILES = {"/docs": ("page.html", "text/html"), "/docs/page.js": ("page.js", "text/javascript")} | {
@@ -43,19 +43,20 @@ class OpenApi:
 
     def __init__(self, routes: Routes, controller: ControllerLink) -> None:
         self._routes, self._controller = routes, controller
-        self._kept: dict[str, tuple[int, bytes]] = {}
+        self._kept: dict[tuple[str, str | None], tuple[int, bytes]] = {}
 
     def routes(self) -> list[Route]:
         return [Route("/openapi.json", self.openapi), *(Route(path, self.file) for path in _FILES)]
 
     async def openapi(self, request: Request) -> Response:
-        team = allow(self._routes, request, "viewer").team
+        sight = Sight.of(self._routes, request)
+        team = sight.principal.team
         revision = self._routes.revision
-        kept_at, body = self._kept.get(team, (-1, b""))
+        kept_at, body = self._kept.get((team, sight.reader), (-1, b""))
         if kept_at != revision:
-            rows = await self._controller.request("interfaces")
+            rows = sight.seen(await self._controller.request("interfaces"))
             body = await asyncio.to_thread(_encoded, rows, team)
-            self._keep(team, revision, body)
+            self._keep((team, sight.reader), revision, body)
         return Response(body, media_type=JSON, headers={"Cache-Control": "private, no-cache"})
 
     async def file(self, request: Request) -> Response:
@@ -63,10 +64,10 @@ class OpenApi:
         content = resources.files("rayfaas.gateway.openapi").joinpath(name).read_bytes()
         return Response(content, media_type=media_type, headers=_SAFE)
 
-    def _keep(self, team: str, revision: int, body: bytes) -> None:
+    def _keep(self, key: tuple[str, str | None], revision: int, body: bytes) -> None:
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-        self._kept[team] = (revision, body)
+        self._kept[key] = (revision, body)
 
 
 def _encoded(rows: Sequence[dict[str, Any]], team: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rayfaas.gateway.openapi.access import access_paths, limit_paths
 from rayfaas.gateway.openapi.clusters import cluster_paths
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.openapi.operations import (
@@ -134,6 +135,8 @@ def api_paths() -> dict[str, Schema]:
             )
         },
         **release_paths(f"{_FUNCTION}/aliases"),
+        **access_paths(_FUNCTION),
+        **limit_paths(),
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
         "/v1/usage": {
             "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)

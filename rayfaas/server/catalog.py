@@ -10,6 +10,7 @@ import msgspec
 
 from rayfaas.environment import Locked
 from rayfaas.errors import NotFound
+from rayfaas.registry.grants import AccessRow
 from rayfaas.registry.rows import AliasRow, VersionRow
 from rayfaas.spec import Entry, Scaling, Spec
 
@@ -110,6 +111,7 @@ class Function:
     aliases: dict[str, AliasRow] = field(default_factory=dict)
     kept: dict[str, frozenset[int]] = field(default_factory=dict)
     scaling: Scaling = field(default_factory=Scaling)
+    access: AccessRow = field(default_factory=AccessRow)
     parked: bool = False
 
     def served(self) -> list[Version]:
@@ -128,6 +130,7 @@ class Function:
             "versions": [version.route() for version in self.versions.values()],
             "aliases": {name: alias_route(alias) for name, alias in self.aliases.items()},
             "parked": self.parked,
+            "teams": sorted({self.team, *self.access.grants}) if self.access.is_closed else None,
         }
 
 
@@ -156,6 +159,9 @@ class Catalog:
             team, _, short = name.partition("/")
             found = self._functions[name] = Function(team, short)
         return found
+
+    def has(self, name: str) -> bool:
+        return name in self._functions
 
     def existing(self, name: str) -> Function:
         if name not in self._functions:

@@ -30,6 +30,7 @@ from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import QueryResult, Question, Registry, Usage
 from rayfaas.registry.rows import MoveRow
+from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
@@ -38,6 +39,7 @@ from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
+from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
@@ -126,11 +128,21 @@ class Controller(Service):
         )
         self._journals = Journals(self._store)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
-        self.methods |= self._spawned.methods | self._clusters.methods
+        self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
+        self._access = Access(self._store, self._catalog, self._routing)
+        self.methods |= self._spawned.methods | self._clusters.methods | self._limits.methods | self._access.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
         self._deploys = Deploys(
-            self._store, self._bundles, self._catalog, self._placement, swaps, self._fleet, guard, self._vault
+            self._store,
+            self._bundles,
+            self._catalog,
+            self._placement,
+            swaps,
+            self._fleet,
+            guard,
+            self._vault,
+            self._access,
         )
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
@@ -150,6 +162,7 @@ class Controller(Service):
             self._journals.keep_loading(),
             self._spawned.keep_looking(),
             self._canaries.keep_looking(),
+            self._limits.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None
@@ -190,6 +203,7 @@ class Controller(Service):
 
     async def _read_registry(self) -> None:
         registry = self._store.registry
+        await self._access.read()
         for route in await self._store.write(registry.catalog.routes):
             function = self._catalog.function(f"{route.team}/{route.name}")
             function.scaling = route.scaling
@@ -198,6 +212,8 @@ class Controller(Service):
             await self._routing.set_function(function.route())
         await self._vault.read()
         await self._canaries.resume()
+        await self._limits.read()
+        await self._limits.announce()
         await self._announce_tokens()
         await self._clusters.read_registry()
 
@@ -218,6 +234,7 @@ class Controller(Service):
         _log.info("%s is connected", _name(peer))
         if peer.get("role") == "gateway":
             self._gateways[link] = peer
+            self._run(self._limits.announce())
             self._routing.expect(link)
             self._tell_gateways()
 
@@ -226,7 +243,8 @@ class Controller(Service):
         self._routing.forget(link)
         self._loads.forget(link)
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
-        self._gateways.pop(link, None)
+        if self._gateways.pop(link, None) is not None:
+            self._run(self._limits.announce())
         self._run(self._fleet.leave(link))
 
     def _tell_gateways(self) -> None:
@@ -336,11 +354,13 @@ class Controller(Service):
     async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
         # What was recorded before the question is in its answer.
         await self._journals.load()
-        return _table(await self._store.query(self._store.registry.query, sql, parameters, _sees(actor)))
+        question = sql, parameters, _sees(actor)
+        return _table(await self._store.ask(actor["team"], self._store.registry.query, *question))
 
     async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
         await self._journals.load()
-        return _table(await self._store.query(self._store.registry.usage, Usage(**usage), _sees(actor)))
+        question = Usage(**usage), _sees(actor)
+        return _table(await self._store.ask(actor["team"], self._store.registry.usage, *question))
 
     async def lineage(self, link: Link, question: dict[str, Any], actor: dict[str, str]) -> Any:
         await self._journals.load()

@@ -13,6 +13,7 @@ from typing import Any
 from rayfaas.environment import Locked, Wanted, differences
 from rayfaas.errors import DeployTimeout, NotFound
 from rayfaas.registry.rows import VersionRow
+from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Function, Version, methods_of
 from rayfaas.server.deploy import Deploy, outcome_of, reason_of, whole
@@ -47,11 +48,12 @@ class Deploys:
         fleet: Fleet,
         guard: Guard,
         vault: Vault,
+        access: Access,
     ) -> None:
         self._environments, self._vault = Locks(fleet), vault
         self._store, self._bundles, self._catalog = store, bundles, catalog
         self._placement, self._swaps, self._fleet = placement, swaps, fleet
-        self._guard = guard
+        self._guard, self._access = guard, access
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def publish(self, team: str, name: str, publish: Publish, actor: str) -> AsyncIterator[Event]:
@@ -90,6 +92,7 @@ class Deploys:
             ) from None
 
     async def _run(self, deploy: Deploy) -> Events:
+        await self._access.declare_new(deploy.team, deploy.name, deploy.publish.spec.access, deploy.actor)
         function = self._catalog.function(deploy.function)
         await self._guard.check_expected(deploy, function)
         locked: Locked | None = None
@@ -174,6 +177,7 @@ class Deploys:
     async def _go_live(
         self, deploy: Deploy, function: Function, version: Version, interface: dict[str, Any] | None
     ) -> None:
+        await self._access.declare(function, deploy.publish.spec.access, deploy.actor)
         await self._activate(deploy, function, version, interface)
         await self._announce(function)
         deploy.clock.lap("announce_ms")

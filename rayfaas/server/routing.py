@@ -21,6 +21,7 @@ class RouteTable:
         self._functions: dict[str, tuple[int, dict[str, Any]]] = {}
         self._tokens: tuple[int, list[dict[str, Any]]] = (1, [])
         self._sessions: tuple[int, dict[str, bytes]] = (1, {})
+        self._limits: tuple[int, dict[str, Any]] = (1, {"limits": []})
         self._changed = asyncio.Condition()
         self._applied: dict[Link, int] = {}
 
@@ -35,6 +36,10 @@ class RouteTable:
 
     async def set_sessions(self, sessions: dict[str, bytes]) -> int:
         self._sessions = (self.revision + 1, sessions)
+        return await self._advance()
+
+    async def set_limits(self, limits: list[dict[str, Any]], gateways: int) -> int:
+        self._limits = (self.revision + 1, {"limits": limits, "gateways": gateways})
         return await self._advance()
 
     async def poll(self, link: Link, since: int) -> dict[str, Any]:
@@ -77,5 +82,6 @@ class RouteTable:
             "revision": self.revision,
             "functions": [route for changed, route in self._functions.values() if changed > since],
             "tokens": self._tokens[1] if self._tokens[0] > since else None,
+            "limits": self._limits[1] if self._limits[0] > since else None,
             "sessions": self._sessions[1] if self._sessions[0] > since else None,
         }

@@ -22,6 +22,7 @@ _PLAIN = (
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "version", "version_bundle", "plan",
     "lineage",
+    "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ class FakeController(Service):
         self.table = RouteTable()
         self.links: list[Link] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {"status": {"clusters": [], "replicas": []}, "functions": [], "environments": []}
         self.events: list[Any] = []  # of a publish; an error among them is raised, an asyncio.Event is waited for
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.demanded: list[str] = []
@@ -81,6 +82,7 @@ class FakeController(Service):
         versions: Sequence[dict[str, Any]],
         aliases: dict[str, tuple[int, int] | dict[str, Any]],
         parked: bool = False,
+        teams: Sequence[str] | None = None,
     ) -> None:
         """`aliases` are version and revision by name, or whole. Returns when the gateway has it in force."""
         team, _, bare = name.partition("/")
@@ -88,7 +90,14 @@ class FakeController(Service):
             name: alias if isinstance(alias, dict) else {"version": alias[0], "revision": alias[1]}
             for name, alias in aliases.items()
         }
-        route = {"team": team, "name": bare, "versions": list(versions), "aliases": moved, "parked": parked}
+        route = {
+            "team": team,
+            "name": bare,
+            "versions": list(versions),
+            "aliases": moved,
+            "parked": parked,
+            "teams": teams,
+        }
         await self.table.applied(await self.table.set_function(route))
 
     async def set_tokens(self, *tokens: tuple[str, str, str]) -> None:

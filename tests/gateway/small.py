@@ -73,7 +73,7 @@ class SmallGateway:
         self.routes = Routes(self.access)
         deaths = Deaths(wait_s=0.02)
         self.link = ControllerLink(self.routes, deaths)
-        self.dispatcher = Dispatcher(self.link.demand, limits.max_queue, deaths)
+        self.dispatcher = Dispatcher(self.link.demand, limits.max_queue, deaths, self.routes.weights)
         self.link.serve(self.dispatcher)
         self.journal = Journal(directory / "journal", "gateway-0")
         self.recording = Recording(self.journal)

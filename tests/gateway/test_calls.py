@@ -18,7 +18,7 @@ ENDPOINTS = [("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/logs"), 
 
 
 def known(state: str = "SUCCEEDED", call: str = CALL, spawned: bool = True) -> dict[str, Any]:
-    return {"call": call, "state": state, "spawned": spawned}
+    return {"call": call, "function": "nlp/embed", "state": state, "spawned": spawned}
 
 
 async def outcome_asked(gateway: SmallGateway, outcome: dict[str, Any] | None, prefer: str | None = None) -> Answer:
@@ -206,7 +206,7 @@ async def test_what_is_typed_reaches_the_debugger_of_the_call(gateway: SmallGate
     call.says("(Pdb) ", waits=True)
     event = json.loads(await exchange.piece())
     assert event == {"debug": {"call": call.header.call_id, "text": "(Pdb) ", "waits": True}}
-    gateway.controller.answers["call"] = known("RUNNING", call.header.call_id) | {"function": "nlp/embed"}
+    gateway.controller.answers["call"] = known("RUNNING", call.header.call_id)
     typed = await gateway.ask("POST", f"/calls/{call.header.call_id}/debug", b"p x", "dora")
     assert typed.status == 204
     await eventually(lambda: call.typed == ["p x"])
@@ -215,7 +215,7 @@ async def test_what_is_typed_reaches_the_debugger_of_the_call(gateway: SmallGate
 
 
 async def test_a_line_for_a_call_at_another_gateway_goes_by_way_of_the_controller(gateway: SmallGateway) -> None:
-    gateway.controller.answers["call"] = known("RUNNING") | {"function": "nlp/embed"}
+    gateway.controller.answers["call"] = known("RUNNING")
     assert (await gateway.ask("POST", f"/calls/{CALL}/debug", b"next", "dora")).status == 204
     assert gateway.controller.asked_for("type") == {"call_id": CALL, "line": "next"}
 
@@ -226,7 +226,7 @@ async def test_a_line_for_a_call_at_another_gateway_goes_by_way_of_the_controlle
 async def test_a_debugger_is_for_those_who_may_deploy_the_function_while_it_runs(
     gateway: SmallGateway, who: str, state: str, status: int
 ) -> None:
-    gateway.controller.answers["call"] = known(state) | {"function": "nlp/embed"}
+    gateway.controller.answers["call"] = known(state)
     assert (await gateway.ask("POST", f"/calls/{CALL}/debug", b"next", who)).status == status
 
 

@@ -23,6 +23,7 @@ from tests.waiting import eventually
 DIGEST = "0123456789abcdef" * 4
 FUNCTION = "/v1/functions/nlp/embed"
 ALIASES = "/v1/functions/{team}/{name}/aliases"
+GRANTS = "/v1/functions/{team}/{name}/grants"
 CANARY = b'{"version": 2, "steps": [5, 100]}'
 # One of each role, all of one team.
 BY_ROLE = dict(zip(ROLES, ("vera", "ivan", "dora", "ada"), strict=True))
@@ -63,6 +64,13 @@ ENDPOINTS = [
     Endpoint("GET", f"{ALIASES}/{{alias}}/canary", f"{FUNCTION}/aliases/prod/canary", "viewer"),
     Endpoint("POST", f"{ALIASES}/{{alias}}/canary", f"{FUNCTION}/aliases/prod/canary", "deployer", CANARY),
     Endpoint("DELETE", f"{ALIASES}/{{alias}}/canary", f"{FUNCTION}/aliases/prod/canary", "deployer"),
+    Endpoint("GET", "/v1/functions/{team}/{name}/access", f"{FUNCTION}/access", "viewer"),
+    Endpoint("PUT", "/v1/functions/{team}/{name}/access", f"{FUNCTION}/access", "deployer", b'{"access": "team"}'),
+    Endpoint("PUT", f"{GRANTS}/{{grantee}}", f"{FUNCTION}/grants/vision", "deployer", b"{}"),
+    Endpoint("DELETE", f"{GRANTS}/{{grantee}}", f"{FUNCTION}/grants/vision", "deployer"),
+    Endpoint("GET", "/v1/limits", "/v1/limits", "admin"),
+    Endpoint("PUT", "/v1/limits/{kind}", "/v1/limits/team?name=nlp", "admin", b'{"calls_per_s": 1}'),
+    Endpoint("DELETE", "/v1/limits/{kind}", "/v1/limits/function?name=nlp/embed", "admin"),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
     Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
     Endpoint("GET", "/v1/lineage", "/v1/lineage?of=embed", "viewer"),
@@ -205,6 +213,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret",
+        "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
@@ -268,11 +277,11 @@ async def test_half_a_bundle_is_not_kept(gateway: SmallGateway) -> None:
 
 async def test_what_is_deployed_is_what_the_controller_says(gateway: SmallGateway) -> None:
     gateway.controller.answers = {
-        "functions": [{"name": "embed"}],
+        "functions": [{"team": "nlp", "name": "embed"}],
         "function": {"name": "embed"},
         "versions": [{"n": 1}],
     }
-    assert (await gateway.ask("GET", "/v1/functions", who="vera")).json() == {"functions": [{"name": "embed"}]}
+    assert (await gateway.ask("GET", "/v1/functions", who="vera")).json()["functions"][0]["name"] == "embed"
     assert (await gateway.ask("GET", FUNCTION, who="vera")).json() == {"name": "embed"}
     assert (await gateway.ask("GET", f"{FUNCTION}/versions", who="vera")).json() == {"versions": [{"n": 1}]}
     assert gateway.controller.asked_for("versions") == {"team": "nlp", "name": "embed"}

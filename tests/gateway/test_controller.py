@@ -64,8 +64,8 @@ async def test_a_request_that_is_under_way_when_the_controller_dies_is_answered(
 
 
 async def test_a_request_that_the_controller_is_slow_to_answer_holds_up_no_other(gateway: SmallGateway) -> None:
-    gateway.controller.answers["status"] = may_answer = asyncio.Event()
-    slow = gateway.request("GET", "/v1/status")
+    gateway.controller.answers["clusters"] = may_answer = asyncio.Event()
+    slow = gateway.request("GET", "/v1/clusters")
     await eventually(lambda: gateway.controller.asked)
     assert (await gateway.ask("GET", "/v1/functions")).status == 200
     may_answer.set()

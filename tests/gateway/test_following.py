@@ -32,7 +32,10 @@ async def text(exchange: Exchange) -> str:
 
 
 async def test_lines_of_a_call_come_until_its_end(gateway: SmallGateway) -> None:
-    gateway.controller.answers |= {"call": {"call": CALL, "spawned": False}, "log_lines": batch("a", "b", after=4)}
+    gateway.controller.answers |= {
+        "call": {"call": CALL, "function": "nlp/embed", "spawned": False},
+        "log_lines": batch("a", "b", after=4),
+    }
     exchange = follow(gateway, f"/calls/{CALL}/logs")
     assert [json.loads(line) for line in (await text(exchange)).splitlines()] == [
         {"log": {"text": "a"}}, {"log": {"text": "b"}},

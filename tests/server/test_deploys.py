@@ -13,6 +13,7 @@ from rayfaas.config import Home
 from rayfaas.destination import Move
 from rayfaas.errors import DeployTimeout, EnvironmentFailed, ImportFailed, NotFound
 from rayfaas.registry.rows import VersionRow
+from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog
 from rayfaas.server.deploys import Deploys
@@ -44,7 +45,10 @@ class Server:
         swaps = Swaps(placement, self.routing, self._waiting)
         guard = Guard(store, Journals(store).load)
         self.vault = Vault(bytes(32), store, self.catalog)
-        self.deploys = Deploys(store, self.bundles, self.catalog, placement, swaps, self.fleet, guard, self.vault)
+        self.access = Access(store, self.catalog, self.routing)
+        self.deploys = Deploys(
+            store, self.bundles, self.catalog, placement, swaps, self.fleet, guard, self.vault, self.access
+        )
         self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks)
         self.warm = supervisor()
 

@@ -9,9 +9,9 @@ from typing import cast
 
 import pytest
 
-from rayfaas.errors import NotFound
+from rayfaas.errors import NotFound, QueueFull
 from rayfaas.registry import Registry
-from rayfaas.server.store import Store
+from rayfaas.server.store import MOST_ASKED, MOST_OF_A_TEAM, Store
 
 
 class ClosableOnly:
@@ -95,3 +95,26 @@ async def test_closing_ends_what_is_written_and_then_the_registry(store: Store, 
     store.close()
     await writing
     assert (closed, closable.closed) == ([False], True)
+
+
+async def test_long_queries_of_users_hold_up_no_other_question(store: Store) -> None:
+    may_end = threading.Event()
+    asking = [asyncio.ensure_future(store.ask("nlp", may_end.wait, 20)) for _ in range(MOST_OF_A_TEAM)]
+    await asyncio.sleep(0)
+    assert await store.query(lambda: "answer") == "answer"
+    with pytest.raises(QueueFull, match="8 queries of team nlp"):
+        await store.ask("nlp", lambda: None)
+    may_end.set()
+    await asyncio.gather(*asking)
+    assert await store.ask("nlp", lambda: "answer") == "answer"
+
+
+async def test_a_team_that_asks_much_leaves_others_room_until_all_is_taken(store: Store) -> None:
+    may_end = threading.Event()
+    teams = [f"team-{number % 4}" for number in range(MOST_ASKED)]
+    asking = [asyncio.ensure_future(store.ask(team, may_end.wait, 20)) for team in teams]
+    await asyncio.sleep(0)
+    with pytest.raises(QueueFull, match="32 in all"):
+        await store.ask("another", lambda: None)
+    may_end.set()
+    assert all(await asyncio.gather(*asking))

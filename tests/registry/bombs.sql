@@ -1,0 +1,53 @@
+-- Queries that mean harm to the server: each is refused, or ended within its limits, and the next one is answered.
+-- One a line, after what is said of it.
+
+-- refused: can't be interrupted
+SELECT repeat('x', 1000000000)
+SELECT length(repeat(repeat('x', 1000000), 100000))
+SELECT lpad('x', 2000000000, 'y')
+SELECT rpad('', 1000000000, 'x') FROM range(10000)
+SELECT printf('%1000000000d', 1)
+SELECT format('{:1000000000}', 1)
+SELECT bar(1, 0, 1, 1000000000)
+SELECT md5(repeat('a', 1000000000))
+SELECT levenshtein(a.target, b.target) FROM calls a, calls b
+SELECT damerau_levenshtein(target, target) FROM calls
+SELECT jaro_winkler_similarity(target, target) FROM calls
+SELECT jaro_similarity(target, target) FROM calls
+SELECT range(1000000000)
+SELECT len(range(3000000000))
+SELECT generate_series(1, 100000000000)
+SELECT unnest(range(1000000000))
+SELECT list_sort(range(100000000))
+SELECT to_json(range(100000000))
+SELECT [x FOR x IN range(1000000000)]
+SELECT list_transform(range(1000000000), lambda x: x)
+SELECT main.repeat('x', 1000000000)
+SELECT "RePeAt"('x', 1000000000)
+SELECT 'x'.repeat(1000000000)
+
+-- ended: was ended after
+SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000000) c
+SELECT sum(x) FROM generate_series(1, 1000000000000) t(x)
+SELECT count(*) FROM calls a, calls b, calls c, calls d, calls e, calls f, calls g, calls h, calls i, calls j, calls k
+WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r
+SELECT count(DISTINCT x) FROM range(1000000000) t(x)
+SELECT quantile_cont(x, 0.5) FROM range(1000000000) t(x)
+SELECT row_number() OVER (ORDER BY hash(x)) FROM range(1000000000) t(x)
+SELECT * FROM range(10000000000) t(x) ORDER BY hash(x)
+SELECT sleep_ms(600000)
+
+-- ended: was ended after|needs more memory
+SELECT list(x) FROM range(1000000000) t(x)
+SELECT string_agg(x::VARCHAR, ',') FROM range(1000000000) t(x)
+WITH RECURSIVE r(s) AS (SELECT 'x' UNION ALL SELECT s || s FROM r) SELECT max(length(s)) FROM r
+WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r, range(2)) SELECT count(*) FROM r
+
+-- ended: MiB, the limit|was ended after
+SELECT string_agg(x::VARCHAR, ',') FROM range(4000000) t(x)
+SELECT list(x::VARCHAR) FROM range(4000000) t(x)
+
+-- refused: columns, and may have
+SELECT *, *, *, *, *, * FROM (SELECT *, *, *, *, *, * FROM (SELECT *, *, *, *, *, * FROM calls))
+WITH a AS (SELECT * FROM calls), b AS (SELECT * FROM a x, a y), c AS (SELECT * FROM b x, b y), d AS (SELECT * FROM c x, c y), e AS (SELECT * FROM d x, d y), f AS (SELECT * FROM e x, e y), g AS (SELECT * FROM f x, f y) SELECT count(*) FROM g x, g y
+SELECT count(*) FROM (SELECT COLUMNS(*), COLUMNS(*), COLUMNS(*), * FROM (SELECT COLUMNS(*), COLUMNS(*), COLUMNS(*), * FROM (SELECT *, *, *, *, * FROM calls)))
