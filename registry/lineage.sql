@@ -8,7 +8,11 @@ SELECT c.call::VARCHAR AS call, c.function, c.version, c.method, c.alias, c.prin
 FROM store.all_calls c
 LEFT JOIN store.versions v ON v.team || '/' || v.name = c.function AND v.version = c.version
 WHERE c.call BETWEEN $first::UUID AND $last::UUID AND c.call IN (SELECT unnest($calls::UUID[]))
-  AND ($team IS NULL OR c.team = $team OR c.owner = $team);
+  AND ($team IS NULL OR c.team = $team OR c.owner = $team)
+  AND ($team IS NULL OR c.owner = $team OR c.function NOT IN (
+      SELECT team || '/' || name FROM store.closed
+      WHERE (team, name) NOT IN (SELECT (team, name) FROM store.grants WHERE grantee = $team)
+  ));
 
 -- name: touches_of_calls
 SELECT call::VARCHAR AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
@@ -102,6 +106,10 @@ LEFT JOIN (
 ) a ON a.team = v.team AND a.name = v.name AND a.version = v.version
 WHERE v.team = $owner AND v.name = $name
   AND (v.version = $number OR ($number IS NULL AND a.alias = $alias))
+  AND ($team IS NULL OR v.team = $team OR v.team || '/' || v.name NOT IN (
+      SELECT team || '/' || name FROM store.closed
+      WHERE (team, name) NOT IN (SELECT (team, name) FROM store.grants WHERE grantee = $team)
+  ))
 ORDER BY a.alias = $alias DESC NULLS LAST, a.alias = 'live', a.alias LIMIT 1;
 
 -- name: touches_of_version

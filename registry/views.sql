@@ -96,7 +96,7 @@ WHERE c.team || '/' || c.name NOT IN ({hidden});
 SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS at, bytes,
        "columns", how, is_certain, executor
 FROM store.touches
-WHERE {team} IS NULL OR team = {team} OR owner = {team};
+WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: artifacts
 SELECT uri, artifact_version, max(bytes) AS bytes,
@@ -106,7 +106,7 @@ SELECT uri, artifact_version, max(bytes) AS bytes,
        count(*) FILTER (mode = 'write') AS writes, count(*) FILTER (mode = 'read') AS reads,
        make_timestamp(max(at_us) FILTER (mode = 'read')) AS read_at
 FROM store.touches
-WHERE {team} IS NULL OR team = {team} OR owner = {team}
+WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
 GROUP BY uri, artifact_version;
 
 -- name: audit

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from rayfaas.errors import NotFound
 from rayfaas.registry.database import Database
+from rayfaas.registry.lineage import Question
 from rayfaas.registry.query import VIEWS, QueryLimits
 from rayfaas.registry.registry import Registry
 from rayfaas.spec import Scaling
@@ -58,3 +60,14 @@ def test_odd_names_of_teams_are_no_way_in(registry: Registry, name: str) -> None
 def test_it_outlives_the_process(database: Database, journal: object, registry: Registry) -> None:
     again = Registry(database, journal, QueryLimits())  # type: ignore[arg-type]
     assert again.grants.of("red", "cellar").is_closed
+
+
+@pytest.mark.parametrize(("team", "is_seen"), [("red", True), ("blue", False)])
+def test_its_lineage_is_none(registry: Registry, team: str, is_seen: bool) -> None:
+    call = str(registry.query("SELECT call FROM calls", [], None).rows[0][0])
+    for of in ("red/cellar:1", "red/cellar", call):
+        if is_seen:
+            assert "cellar" in str(registry.lineage(Question(of, team), team))
+        else:
+            with pytest.raises(NotFound):
+                registry.lineage(Question(of, team), team)
