@@ -222,7 +222,7 @@ CONTROL_PLANE = {
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
-    "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+    "access", "set_access", "grant", "revoke_grant", "lineage", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,
