@@ -29,7 +29,7 @@ SELECT 'x'.repeat(1000000000)
 -- ended: was ended after
 SELECT count(*) FROM range(1000000) a, range(1000000) b, range(1000000) c
 SELECT sum(x) FROM generate_series(1, 1000000000000) t(x)
-SELECT count(*) FROM calls a, calls b, calls c, calls d, calls e, calls f, calls g, calls h, calls i, calls j, calls k
+SELECT count(*) FROM calls a, calls b, calls c, calls d, range(1000000) e, range(1000000) f
 WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r
 SELECT count(DISTINCT x) FROM range(1000000000) t(x)
 SELECT quantile_cont(x, 0.5) FROM range(1000000000) t(x)
