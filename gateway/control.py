@@ -15,6 +15,7 @@ from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.functions import Functions
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.releases import Releases
@@ -53,6 +54,7 @@ class Control:
             Route(function + "/versions", self.publish, methods=["POST"]),
             *self._code.routes(),
             *self._releases.routes(),
+            *Functions(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
             Route("/v1/usage", self.usage),
             Route("/v1/lineage", self.lineage),

@@ -63,13 +63,16 @@ class AliasRoute(msgspec.Struct, frozen=True):
 
 
 class FunctionRoute(msgspec.Struct, frozen=True):
-    """`parked`: what its aliases lead to is being replaced, and calls through them wait."""
+    """`parked`: what its aliases lead to is being replaced, and calls through them wait. `gone` says that it was
+    deleted, and why; `deleted` the same of versions."""
 
     team: str
     name: str
     versions: list[VersionRoute]
     aliases: dict[str, AliasRoute]
     parked: bool = False
+    gone: str = ""
+    deleted: dict[int, str] = {}
 
 
 class TokenRoute(msgspec.Struct, frozen=True):
@@ -219,6 +222,8 @@ class Routes:
         function = self._functions.get((owner, target.name))
         if function is None:
             raise NotFound(f"There is no function {owner}/{target.name}. `rayfaas functions` lists those that exist.")
+        if function.gone:
+            raise NotFound(function.gone)
         if target.version is not None:
             return _route(function, target.version, method=target.method)
         name = target.alias or LIVE
@@ -274,7 +279,7 @@ def _route(
     name = f"{function.team}/{function.name}"
     version = _version(function, number)
     if version is None:
-        raise NotFound(f"{name} has no version {number} that can be called.")
+        raise NotFound(function.deleted.get(number) or f"{name} has no version {number} that can be called.")
     _check_method(name, version, method)
     return Route(f"{name}:{number}", name, function.team, version, alias, revision, method, shadow)
 

@@ -57,6 +57,9 @@ ENDPOINTS = [
     Endpoint(
         "POST", "/v1/functions/{team}/{name}/aliases/{alias}", f"{FUNCTION}/aliases/prod", "deployer", b'{"version": 1}'
     ),
+    Endpoint("DELETE", "/v1/functions/{team}/{name}", FUNCTION, "deployer"),
+    Endpoint("DELETE", "/v1/functions/{team}/{name}/versions/{version}", f"{FUNCTION}/versions/3", "deployer"),
+    Endpoint("PATCH", "/v1/functions/{team}/{name}/scaling", f"{FUNCTION}/scaling", "deployer", b'{"min_replicas": 1}'),
     Endpoint("GET", f"{ALIASES}", f"{FUNCTION}/aliases", "viewer"),
     Endpoint("GET", f"{ALIASES}/{{alias}}/history", f"{FUNCTION}/aliases/prod/history", "viewer"),
     Endpoint("POST", f"{ALIASES}/{{alias}}/rollback", f"{FUNCTION}/aliases/prod/rollback", "deployer", b"{}"),
