@@ -25,10 +25,14 @@ class _Every(BaseHTTPRequestHandler):
         pass
 
 
+class _Patient(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # connections that come at once
+
+
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Every)
-    server.daemon_threads = True
+    server = _Patient(("127.0.0.1", 0), _Every)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield Endpoint(f"http://127.0.0.1:{server.server_port}/")

@@ -207,7 +207,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "version", "version_bundle", "plan", "lineage",
-        "environments", "secrets", "set_secret", "delete_secret",
+        "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
