@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from benchmarks.endpoint import Caller, Endpoint
@@ -23,24 +22,23 @@ class Timed(NamedTuple):
     ok: bool
 
 
-@dataclass
-class _Connections(threading.local):
-    caller: Caller | None = None
-
-
 def steady_load(endpoint: Endpoint, per_s: float, seconds: float, body: str = "null") -> list[Timed]:
     """Every call, in the order in which they were due."""
-    connections = _Connections()
+    idle: deque[Caller] = deque()
     started = time.perf_counter()
 
     def call(due_s: float) -> Timed:
-        if connections.caller is None:
-            connections.caller = Caller(endpoint)
         try:
-            ok = connections.caller.post(body).status == http.client.OK
+            caller = idle.pop()
+        except IndexError:
+            caller = Caller(endpoint)
+        try:
+            ok = caller.post(body).status == http.client.OK
         except (OSError, http.client.HTTPException):
             ok = False
-        return Timed(due_s, time.perf_counter() - started - due_s, ok)
+        took_s = time.perf_counter() - started - due_s
+        idle.append(caller)
+        return Timed(due_s, took_s, ok)
 
     with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
         futures = []
@@ -48,7 +46,10 @@ def steady_load(endpoint: Endpoint, per_s: float, seconds: float, body: str = "n
             due_s = number / per_s
             time.sleep(max(0.0, started + due_s - time.perf_counter()))
             futures.append(pool.submit(call, due_s))
-        return [future.result() for future in futures]
+        calls = [future.result() for future in futures]
+    for caller in idle:
+        caller.close()
+    return calls
 
 
 def seconds_until(calls: list[Timed], limit_s: float) -> float | None:
