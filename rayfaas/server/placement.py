@@ -27,6 +27,8 @@ OUTGROWN_S = 0.25
 UNSERVED_IDLE_S = 30.0
 # A deployment without minimum goes after so long without a call: Ray's controller pays for each that exists.
 DEPLOYMENT_IDLE_S = 3600.0
+# A warm replica keeps so many versions that nobody calls; beyond, those that were idle longest end before their time.
+WARM_MOST = 100
 DEMAND_S = 300.0
 # How long an agent may take to say what its cluster runs.
 AGENT_S = 30.0
@@ -410,12 +412,20 @@ class Placement:
                 if self._loads.idle_s(key) > self._idle_limit_s(member, key):
                     _log.info("%s is idle and ends", key)
                     member.drain(key)
+            self._end_surplus(member)
         for application, version in list(self._deployments.items()):
             function = self._catalog.function(version.function)
             # Of a first deploy the catalog knows no version yet.
             idle_s = min((self._loads.idle_s(v.key) for v in function.versions.values()), default=0.0)
             if idle_s > DEPLOYMENT_IDLE_S and function.scaling.min_replicas == 0:
                 self._run(self._delete(application))
+
+    def _end_surplus(self, member: Member) -> None:
+        """Whoever deploys a thousand functions at once is not to have a thousand processes."""
+        if member.application == WARM and len(member.hosted) > WARM_MOST:
+            idle = sorted((key for key in member.hosted if not self._loads.of(key).calls), key=self._loads.idle_s)
+            for key in idle[WARM_MOST:]:
+                member.drain(key)
 
     def _idle_limit_s(self, member: Member, key: str) -> float:
         if not self._catalog.is_served(key):

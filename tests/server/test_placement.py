@@ -518,6 +518,23 @@ async def test_a_version_in_a_warm_replica_ends_when_its_function_says_so(
     assert peer.drained == drained
 
 
+async def test_of_many_versions_in_a_warm_replica_those_that_were_idle_longest_end_first(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_placement, "WARM_MOST", 2)
+    each = [version(f"red/f{number}") for number in range(4)]
+    serve(site.catalog, *each)
+    warm, own = supervisor(), supervisor()
+    await site.join(warm, *each)
+    await site.join(own, *each, application=each[0].application)
+    site.report(each[0], in_flight=1)
+    for other in each[1:]:
+        site.clock.now += 1
+        site.loads.touch(other.key)
+    await site.placement.tick(IDLE)
+    assert (warm.drained, own.drained) == (["red/f1:1"], [])
+
+
 async def test_a_version_that_is_called_does_not_end(site: Site) -> None:
     serve(site.catalog, version(number=1), version(number=2))
     peer = supervisor()
