@@ -7,7 +7,7 @@ export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
 
 AIRFLOW := .venv-airflow
 
-.PHONY: demo up down test unit fuzz lint bench airflow clean
+.PHONY: demo up down test unit fuzz lint bench soak airflow clean
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)  ## measure this and its neighbours in one run
 	$(BIN)/python -m benchmarks
+
+soak: $(INSTALLED)  ## what grows when 400 functions come and go and one is deployed 2,000 times
+	$(BIN)/python -m benchmarks.soak
 
 airflow: $(INSTALLED)  ## a DAG that calls deployed functions; Airflow has an environment of its own
 	test -x $(AIRFLOW)/bin/airflow || $(BIN)/uv venv --quiet --clear --python $(PYTHON) $(AIRFLOW)

@@ -27,6 +27,12 @@ class Plan:
     payload_calls: int = 5
     journal_calls: int = 1_000_000
     stored_calls: int = 10_000_000
+    functions: int = 1_000
+    cold_calls: int = 100
+    step_per_s: float = 200.0
+    step_s: float = 40.0
+    redeploys_under_load: int = 100
+    moves: int = 20
 
     @classmethod
     def quick(cls) -> Plan:
@@ -41,4 +47,10 @@ class Plan:
             payload_calls=1,
             journal_calls=100_000,
             stored_calls=1_000_000,
+            functions=50,
+            cold_calls=20,
+            step_per_s=50,
+            step_s=20,
+            redeploys_under_load=10,
+            moves=3,
         )

@@ -16,6 +16,7 @@ from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.functions import Functions
 from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.problems import encode
@@ -58,6 +59,7 @@ class Control:
             *self._releases.routes(),
             *self._access.routes(),
             *Limits(self._routes, self._controller).routes(),
+            *Functions(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
             Route("/v1/usage", self.usage),
             Route("/v1/lineage", self.lineage),

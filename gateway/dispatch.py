@@ -180,7 +180,9 @@ class Dispatcher:
             self._demand_if_cold(pool)
 
     def load(self) -> dict[str, list[float]]:
-        """By version: calls in flight, calls waiting, seconds that the longest wait has lasted."""
+        """By version: calls in flight, calls waiting, seconds that the longest wait has lasted. Versions of which there
+        is nothing here are forgotten."""
+        self._pools = {key: pool for key, pool in self._pools.items() if pool.executors or pool.waiting_count}
         now = time.time_ns()
         report: dict[str, list[float]] = {}
         for pool in self._pools.values():
@@ -197,7 +199,7 @@ class Dispatcher:
 
     def executor_has_room(self, executor: ExecutorConnection, key: str) -> None:
         """Give it calls that wait, as many as it takes."""
-        pool = self._pools[key]
+        pool = self.pool(key)
         while pool.waiting_count and len(executor.calls) < executor.capacity and executor in pool.executors:
             call = pool.next()
             if call is not None:

@@ -67,7 +67,8 @@ class AliasRoute(msgspec.Struct, frozen=True):
 
 class FunctionRoute(msgspec.Struct, frozen=True):
     """`parked`: what its aliases lead to is being replaced, and calls through them wait. `teams` are those that it is
-    for, its own among them; None: everybody. To others there is no such function."""
+    for, its own among them; None: everybody. To others there is no such function. `gone` says that it was deleted, and
+    why; `deleted` the same of versions."""
 
     team: str
     name: str
@@ -75,6 +76,8 @@ class FunctionRoute(msgspec.Struct, frozen=True):
     aliases: dict[str, AliasRoute]
     parked: bool = False
     teams: frozenset[str] | None = None
+    gone: str = ""
+    deleted: dict[int, str] = {}
 
     def is_for(self, team: str) -> bool:
         return self.teams is None or team in self.teams
@@ -248,6 +251,8 @@ class Routes:
         function = self._functions.get((owner, target.name))
         if function is None or not function.is_for(reader):
             raise no_function(owner, target.name)
+        if function.gone:
+            raise NotFound(function.gone)
         if target.version is not None:
             return _route(function, target.version, method=target.method)
         name = target.alias or LIVE
@@ -308,7 +313,7 @@ def _route(
     name = f"{function.team}/{function.name}"
     version = _version(function, number)
     if version is None:
-        raise NotFound(f"{name} has no version {number} that can be called.")
+        raise NotFound(function.deleted.get(number) or f"{name} has no version {number} that can be called.")
     _check_method(name, version, method)
     return Route(f"{name}:{number}", name, function.team, version, alias, revision, method, shadow)
 

@@ -27,6 +27,7 @@ from rayfaas.declared import Declared
 from rayfaas.deploy import Deployed, DeployOptions, OnEvent, deploy_over, publish_of
 from rayfaas.errors import NotFound
 from rayfaas.following import followed
+from rayfaas.functions import Functions
 from rayfaas.graph import Direction, Graph
 from rayfaas.limiting import Limiting
 from rayfaas.map_options import MapOptions
@@ -70,7 +71,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-class Client(Releases, Sharing, Limiting):
+class Client(Releases, Functions, Sharing, Limiting):
     """Speaks to the server at `url` with `token`.
 
     Without them it is the one that RAYFAAS_URL and RAYFAAS_TOKEN name, else the one that this user started. Every

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -58,7 +59,7 @@ class Shape(Frozen):
             return None
         return Wanted(self.packages, self.python, self.setup, self.ray)
 
-    @property
+    @cached_property  # asked for several times a second, for each function that is deployed
     def digest(self) -> str:
         return digest_of(self.model_dump(mode="json"))[:12]
 

@@ -92,7 +92,8 @@ class Aliases:
         now = AliasRow.from_row(rows[0]) if rows else None
         if now is not None and now.destination == destination:
             return now
-        revision = now.revision if now is not None else 0
+        revision = now.revision if now is not None else self._run("last_revision", **where)[0]["revision"]
+        returns_to = now.revision if now is not None else 0
         self._run(
             "add_move",
             **where,
@@ -102,7 +103,7 @@ class Aliases:
             actor=actor,
             reason=reason,
             phases=msgspec.json.encode(phases).decode() if phases is not None else None,
-            undo=revision if undo is None else undo,
+            undo=returns_to if undo is None else undo,
         )
         if not is_canary:
             self._supersede(where, f"{actor} moved the alias: it leads to {destination} now")

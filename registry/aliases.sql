@@ -6,14 +6,24 @@ SELECT * FROM store.current_aliases ORDER BY team, name, alias;
 
 -- name: add_move
 INSERT INTO store.alias_moves BY NAME
-SELECT $team AS team, $name AS name, $alias AS alias, $revision AS revision, $version AS version, $now AS moved_us,
+SELECT $team AS team, $name AS name, $alias AS alias, $revision AS revision, $version AS version,
+       -- After the end of the function before, whatever the clock says.
+       greatest($now, (SELECT ended_us + 1 FROM store.ends WHERE team = $team AND name = $name)) AS moved_us,
        $actor AS moved_by, $reason AS reason, $phases AS phases, $destination AS destination, $undo AS undo;
 
 -- name: revision
 SELECT * FROM store.alias_moves WHERE team = $team AND name = $name AND alias = $alias AND revision = $revision;
 
+-- name: last_revision
+SELECT coalesce(max(revision), 0) AS revision FROM store.alias_moves
+WHERE team = $team AND name = $name AND alias = $alias;
+
 -- name: at
-SELECT * FROM store.alias_moves WHERE team = $team AND name = $name AND alias = $alias AND moved_us <= $moment
+SELECT * FROM store.alias_moves m
+WHERE team = $team AND name = $name AND alias = $alias AND moved_us <= $moment
+  AND NOT EXISTS (SELECT 1 FROM store.deletions d
+                  WHERE d.team = m.team AND d.name = m.name AND d.version IS NULL
+                    AND d.deleted_us BETWEEN m.moved_us AND $moment)
 ORDER BY revision DESC LIMIT 1;
 
 -- name: history

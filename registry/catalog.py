@@ -74,13 +74,24 @@ class Catalog:
         reason: str,
         phases: dict[str, float],
         scaling: Scaling,
+        declared: Scaling | None = None,
     ) -> AliasRow:
-        """In one transaction: the version is ACTIVE, and the alias leads to it."""
+        """In one transaction: the version is ACTIVE, and the alias leads to it. `scaling` is in force, `declared` what
+        the deploy asked for, if that is another."""
         with self._database.transaction():
             encoded = msgspec.json.encode(interface).decode() if interface is not None else None
             self._run("set_active", team=team, name=name, version=version, interface=encoded)
-            self._run("set_scaling", team=team, name=name, scaling=_json(scaling))
+            self._run("set_scaling", team=team, name=name, scaling=_json(scaling), declared=_json(declared or scaling))
             return self._aliases.record(team, name, alias, Destination.of(version), actor, reason, phases=phases)
+
+    def scale(self, team: str, name: str, scaling: Scaling, actor: str, reason: str) -> None:
+        """Have this scaling in force until a deploy asks for another."""
+        encoded = _json(scaling)
+        with self._database.transaction():
+            self._run("set_scaling", team=team, name=name, scaling=encoded, declared=None)
+            self._aliases.audit(
+                actor, "scaled", f"{team}/{name}", {**scaling.model_dump(mode="json"), "reason": reason}
+            )
 
     def fail(self, team: str, name: str, version: int, reason: str, actor: str) -> None:
         """The deploy did not succeed; a version that is ACTIVE already stays so."""
@@ -100,6 +111,7 @@ class Catalog:
                 row["team"],
                 row["name"],
                 Scaling.model_validate_json(row["scaling"]),
+                Scaling.model_validate_json(row["declared"]),
                 {a.alias: a for a in aliases.get((row["team"], row["name"]), [])},
                 versions[row["team"], row["name"]],
             )

@@ -2,10 +2,14 @@
 INSERT INTO store.bundles VALUES ($digest, $bytes, $now, $actor) ON CONFLICT DO NOTHING;
 
 -- name: add_function
-INSERT INTO store.functions VALUES ($team, $name, $scaling, $now, $actor) ON CONFLICT DO NOTHING;
+INSERT INTO store.functions BY NAME
+SELECT $team AS team, $name AS name, $scaling AS scaling, $scaling AS declared, $now AS created_us,
+       $actor AS created_by
+ON CONFLICT DO NOTHING;
 
 -- name: set_scaling
-UPDATE store.functions SET scaling = $scaling WHERE team = $team AND name = $name;
+UPDATE store.functions SET scaling = $scaling, declared = coalesce($declared, declared)
+WHERE team = $team AND name = $name;
 
 -- name: add_environment
 INSERT INTO store.environments VALUES ($digest, $locked, $now, $actor) ON CONFLICT DO NOTHING;
@@ -25,7 +29,7 @@ SELECT $team AS team, $name AS name,
 
 -- name: set_pending
 UPDATE store.versions SET state = 'PENDING', failure = NULL
-WHERE team = $team AND name = $name AND version = $version AND state = 'FAILED';
+WHERE team = $team AND name = $name AND version = $version AND state IN ('FAILED', 'DELETED');
 
 -- name: set_active
 UPDATE store.versions SET state = 'ACTIVE', failure = NULL, interface = coalesce($interface, interface)
@@ -42,7 +46,8 @@ UPDATE store.versions SET state = 'FAILED', failure = 'the controller ended duri
 SELECT * FROM store.locked_versions WHERE state = 'ACTIVE' ORDER BY team, name, version;
 
 -- name: functions
-SELECT team, name, scaling, created_us, created_by FROM store.functions ORDER BY team, name;
+SELECT team, name, scaling, coalesce(declared, scaling) AS declared, created_us, created_by
+FROM store.functions ANTI JOIN store.gone USING (team, name) ORDER BY team, name;
 
 -- name: interfaces
 SELECT team, name, alias, version, v.interface

@@ -12,6 +12,7 @@ from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
+from rayfaas.registry.deletions import Deletions
 from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
@@ -37,6 +38,7 @@ class Registry:
         self.canaries = Canaries(database, self.aliases)
         self.catalog = Catalog(database, self.aliases)
         self.deploys = self.catalog.history
+        self.deletions = Deletions(database, self.aliases)
         self.access = Access(database)
         self.secrets = Secrets(database)
         self.grants = Grants(database)

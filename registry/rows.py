@@ -16,8 +16,8 @@ Row = dict[str, Any]
 
 
 class VersionRow(msgspec.Struct, frozen=True):
-    """One version. `state` is PENDING, ACTIVE or FAILED (then `failure` says why). `environment` is the lock of its own
-    environment; None where that is the server's."""
+    """One version. `state` is PENDING, ACTIVE, DELETED or FAILED (then `failure` says why). `environment` is the lock
+    of its own environment; None where that is the server's."""
 
     team: str
     name: str
@@ -255,8 +255,25 @@ class RouteRow(msgspec.Struct, frozen=True):
     team: str
     name: str
     scaling: Scaling
+    declared: Scaling
     aliases: dict[str, AliasRow]
     versions: list[VersionRow]
+
+
+class GoneRow(msgspec.Struct, frozen=True):
+    """A function that was deleted, or a version where `version` says one."""
+
+    team: str
+    name: str
+    version: int | None
+    deleted_at: datetime
+    deleted_by: str
+    reason: str
+
+    def __str__(self) -> str:
+        what = f"{self.team}/{self.name}" + (f":{self.version}" if self.version is not None else "")
+        why = f": {self.reason}" if self.reason else ""
+        return f"{what} was deleted on {self.deleted_at:%Y-%m-%d at %H:%M} UTC by {self.deleted_by}{why}."
 
 
 class TokenRow(msgspec.Struct, frozen=True):

@@ -18,8 +18,8 @@ CREATE TABLE IF NOT EXISTS store.functions (
     PRIMARY KEY (team, name)
 );
 
--- A version is PENDING until an executor has imported it; then it is ACTIVE for ever, or FAILED. A failed one that is
--- published again is PENDING again.
+-- A version is PENDING until an executor has imported it; then it is ACTIVE until it is DELETED, or FAILED. A failed or
+-- deleted one that is published again is PENDING again.
 CREATE TABLE IF NOT EXISTS store.versions (
     team VARCHAR NOT NULL,
     name VARCHAR NOT NULL,
@@ -338,6 +338,19 @@ CREATE TABLE IF NOT EXISTS store.compared (
 -- Where an alias leads, where that is more than one version; and the revision that a rollback returns to, 0 for none.
 ALTER TABLE store.alias_moves ADD COLUMN IF NOT EXISTS destination JSON;
 ALTER TABLE store.alias_moves ADD COLUMN IF NOT EXISTS undo INTEGER;
+-- The scaling that the last deploy asked for; `scaling` is the one in force. Older rows do not say: the same.
+ALTER TABLE store.functions ADD COLUMN IF NOT EXISTS declared JSON;
+
+-- Functions, and single versions, that somebody deleted. Their rows stay; a deploy brings them back.
+CREATE TABLE IF NOT EXISTS store.deletions (
+    team VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    version INTEGER,
+    deleted_us BIGINT NOT NULL,
+    deleted_by VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL
+);
+
 -- The call of which it is a copy for another version.
 ALTER TABLE store.open_calls ADD COLUMN IF NOT EXISTS shadow_of UUID;
 ALTER TABLE store.calls ADD COLUMN IF NOT EXISTS shadow_of UUID;
@@ -401,6 +414,18 @@ SELECT * FROM store.calls
 UNION ALL BY NAME
 SELECT *, 'RUNNING' AS state FROM store.open_calls;
 
+-- When each function was deleted last.
+CREATE OR REPLACE VIEW store.ends AS
+SELECT team, name, max(deleted_us) AS ended_us, arg_max(deleted_by, deleted_us) AS ended_by,
+       arg_max(reason, deleted_us) AS reason
+FROM store.deletions WHERE version IS NULL GROUP BY team, name;
+
 CREATE OR REPLACE VIEW store.current_aliases AS
-SELECT * EXCLUDE (phases) FROM store.alias_moves
+SELECT m.* EXCLUDE (phases) FROM store.alias_moves m LEFT JOIN store.ends e USING (team, name)
+WHERE m.moved_us > coalesce(e.ended_us, 0)
 QUALIFY row_number() OVER (PARTITION BY team, name, alias ORDER BY revision DESC) = 1;
+
+-- Functions that are deleted, and were not deployed since.
+CREATE OR REPLACE VIEW store.gone AS
+SELECT * FROM store.ends e
+WHERE NOT EXISTS (SELECT 1 FROM store.current_aliases a WHERE a.team = e.team AND a.name = e.name);

@@ -34,8 +34,9 @@ WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 
 -- name: functions
 SELECT f.team, f.name, f.team || '/' || f.name AS function, f.scaling,
-       make_timestamp(f.created_us) AS created_at, f.created_by
-FROM store.functions f
+       make_timestamp(f.created_us) AS created_at, f.created_by,
+       make_timestamp(g.ended_us) AS deleted_at, g.ended_by AS deleted_by
+FROM store.functions f LEFT JOIN store.gone g USING (team, name)
 WHERE f.team || '/' || f.name NOT IN ({hidden});
 
 -- name: versions
@@ -159,6 +160,8 @@ LEFT JOIN (VALUES
     ('deploy', 'the id of the deploy'),
     ('deployed_by', 'who deployed'),
     ('detail', 'more about it, as JSON'),
+    ('deleted_at', 'when it was deleted; NULL: it is there'),
+    ('deleted_by', 'who deleted it'),
     ('duration_ms', 'from acceptance to end'),
     ('ended_at', 'when it ended'),
     ('environment_digest', 'SHA-256 of the Python and the packages that it ran with'),
@@ -220,7 +223,7 @@ LEFT JOIN (VALUES
     ('share', 'percent of the calls that the version gets in the step'),
     ('spec', 'what @rayfaas.function said, as JSON'),
     ('started_at', 'when the function began'),
-    ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
+    ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED, DELETED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
     ('step', 'the number of the step, from 0'),
     ('sticky', 'by what calls stick to a version: caller, or header:NAME'),
     ('stream', 'stdout, stderr or log'),

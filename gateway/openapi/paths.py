@@ -15,6 +15,7 @@ from rayfaas.gateway.openapi.operations import (
     sse_and_ndjson,
 )
 from rayfaas.gateway.openapi.releases import release_paths
+from rayfaas.gateway.openapi.scaling import deletion, scaling_paths
 from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, GRAPH, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
 from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
 
@@ -116,7 +117,10 @@ def api_paths() -> dict[str, Schema]:
             "put": operation("put_bundle", "functions", "Send a bundle", None, "digest", status=201, body=_ARCHIVE),
         },
         "/v1/functions": {"get": operation("functions", "functions", "What is deployed", functions)},
-        _FUNCTION: {"get": operation("function", "functions", "One function", reference("Function"), *of)},
+        _FUNCTION: {
+            "get": operation("function", "functions", "One function", reference("Function"), *of),
+            "delete": deletion(*of),
+        },
         f"{_FUNCTION}/versions": {
             "get": operation("versions", "functions", "Its versions, newest first", versions, *of),
             "post": operation(
@@ -124,7 +128,8 @@ def api_paths() -> dict[str, Schema]:
             ),
         },
         f"{_FUNCTION}/versions/{{version}}": {
-            "get": operation("version", "functions", "One version", reference("Version"), *of, "version")
+            "get": operation("version", "functions", "One version", reference("Version"), *of, "version"),
+            "delete": deletion(*of, "version"),
         },
         f"{_FUNCTION}/versions/{{version}}/bundle": {
             "get": operation("version_bundle", "functions", "Its files, as deployed", _FILES, *of, "version")
@@ -137,6 +142,7 @@ def api_paths() -> dict[str, Schema]:
         **release_paths(f"{_FUNCTION}/aliases"),
         **access_paths(_FUNCTION),
         **limit_paths(),
+        **scaling_paths(_FUNCTION),
         "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
         "/v1/usage": {
             "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)

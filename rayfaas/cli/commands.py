@@ -32,6 +32,8 @@ _COMMANDS = {
     "aliases": "rayfaas.cli.aliases",
     "promote": "rayfaas.cli.promote",
     "rollback": "rayfaas.cli.aliases",
+    "scale": "rayfaas.cli.scale",
+    "delete": "rayfaas.cli.scale",
     "calls": "rayfaas.cli.calls",
     "replay": "rayfaas.cli.calls",
     "logs": "rayfaas.cli.registry",

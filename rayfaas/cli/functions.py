@@ -23,12 +23,14 @@ def functions(as_json: bool) -> None:
         {
             "function": f"{each['team']}/{each['name']}",
             "aliases": ", ".join(map(_alias, each["aliases"])),
+            "scaling": f"{each['scaling']['min_replicas']} to {each['scaling']['max_replicas']}",
             "created": when(each["created_at"]),
             "by": each["created_by"],
         }
         for each in found
     ]
-    show_rows(rows, {"function": "FUNCTION", "aliases": "ALIASES", "created": "CREATED", "by": "BY"}, False)
+    headings = {"function": "FUNCTION", "aliases": "ALIASES", "scaling": "REPLICAS", "created": "CREATED", "by": "BY"}
+    show_rows(rows, headings, False)
 
 
 @click.command()

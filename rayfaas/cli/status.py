@@ -23,6 +23,9 @@ def status(as_json: bool) -> None:
     show_table(["CLUSTER", "NODE", "STATE", "RESOURCES"], _nodes(found))
     click.echo()
     show_table(["APPLICATION", "REPLICA", "NODE", "HOSTS"], _replicas(found))
+    if deployments := _deployments(found):
+        click.echo()
+        show_table(["DEPLOYMENT", "CLUSTER", "STATE", "REPLICAS", "MAY BE"], deployments)
 
 
 def _nodes(found: dict[str, Any]) -> list[list[Any]]:
@@ -37,6 +40,16 @@ def _replicas(found: dict[str, Any]) -> list[list[Any]]:
     return [
         [each["application"], each["replica"], short(each["node"]), ", ".join(sorted(each["hosted"]))]
         for each in found["replicas"]
+    ]
+
+
+def _deployments(found: dict[str, Any]) -> list[list[Any]]:
+    """Those that functions have of their own; one at zero has no replica to be listed above."""
+    scalings = found.get("scalings", {})
+    return [
+        [name, cluster["cluster"], each["status"], each["replicas"], scalings.get(name, "")]
+        for cluster in found["clusters"]
+        for name, each in sorted(cluster["applications"].items())
     ]
 
 

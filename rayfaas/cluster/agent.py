@@ -54,11 +54,16 @@ class Agent(Service):
 
     # What the controller asks
 
-    async def _ensure(self, link: Link, application: str, shape: dict[str, Any], scaling: dict[str, Any]) -> None:
-        """Have an application with this shape and scaling; nothing happens where it is so already."""
+    async def _ensure(
+        self, link: Link, application: str, shape: dict[str, Any], scaling: dict[str, Any], replicas: int = 1
+    ) -> None:
+        """Have an application with this shape and scaling; nothing happens where it is so already. A new one begins
+        with so many replicas."""
         config = msgspec.structs.replace(self._config, application=application)
         options = actor_options(shape, await asyncio.to_thread(ray_nodes))
-        target = supervisors(SUPERVISOR, config, ray_actor_options=options, autoscaling_config=autoscaling(scaling))
+        target = supervisors(
+            SUPERVISOR, config, ray_actor_options=options, autoscaling_config=autoscaling(scaling, replicas)
+        )
         async with self._serve_api:
             await asyncio.to_thread(_run, target, application)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import os
@@ -34,6 +35,13 @@ class BundleCache:
             task = self._under_way[digest] = asyncio.get_running_loop().create_task(self._get(digest, path))
             task.add_done_callback(lambda _: self._under_way.pop(digest, None))
         return await asyncio.shield(task)
+
+    def forget(self, digest: str) -> None:
+        """No code runs from it any more. It goes at once; supervisors of one node may all be asked."""
+        scratch = Path(tempfile.mkdtemp(prefix=".going-", dir=self.directory))
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.directory / digest, scratch / digest)
+        shutil.rmtree(scratch, ignore_errors=True)
 
     async def _get(self, digest: str, path: Path) -> Path:
         archive = await self._fetch(digest)

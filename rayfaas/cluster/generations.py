@@ -15,6 +15,8 @@ _log = logging.getLogger("rayfaas.supervisor")
 
 # A generation lives as long as one that grew from it: after so many, the next begins from nothing.
 _DEEPEST = 32
+# What reads its environment when it is imported, and believes it for ever: a zygote has not that of the executors.
+_NOT_BEFORE = {"ray": "it decides when it is imported which cluster it may join, and with what token"}
 
 
 class Generations:
@@ -43,7 +45,11 @@ class Generations:
 
     def learn(self, modules: Iterable[str]) -> None:
         """Have them loaded by the next generation."""
-        self._wanted.update(dict.fromkeys(m for m in modules if m not in self._refused))
+        for module in modules:
+            if (reason := _NOT_BEFORE.get(module.partition(".")[0])) is not None:
+                self._refused[module] = reason
+            elif module not in self._refused:
+                self._wanted[module] = None
         if self._missing() and (self._learning is None or self._learning.done()):
             self._learning = asyncio.get_running_loop().create_task(self._grow())
 

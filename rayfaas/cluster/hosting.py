@@ -51,6 +51,7 @@ class Host(Service):
                 "resolve": self._resolve,
                 "prepare": self._prepare,
                 "environments": self._environments,
+                "forget_bundle": self._forget_bundle,
             }
         )
         self._config, self._site = config, site
@@ -58,8 +59,8 @@ class Host(Service):
         self._keeping: asyncio.Task[None] | None = None
         cache, ray = Path(config.cache).expanduser(), ray_variables(os.environ, ray_address)
         node = Node.below(cache, os.environ, config.pass_env, ray, int(config.environments_gb * 1e9))
-        bundles = BundleCache(cache / "bundles", self._fetch)
-        self.supervisor = Supervisor(site, config.session_key, bundles, self._exited, node=node)
+        self._bundles = BundleCache(cache / "bundles", self._fetch)
+        self.supervisor = Supervisor(site, config.session_key, self._bundles, self._exited, node=node)
         self._environment = ""
         self.calls = 0.0  # in flight and waiting anywhere, of the functions hosted here; for the autoscaler
 
@@ -123,6 +124,9 @@ class Host(Service):
 
     async def _load(self, link: Link, calls: float) -> None:
         self.calls = calls
+
+    async def _forget_bundle(self, link: Link, digest: str) -> None:
+        await asyncio.to_thread(self._bundles.forget, digest)
 
     async def _fetch(self, digest: str) -> bytes:
         if self._link is None:

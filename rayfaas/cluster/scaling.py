@@ -38,8 +38,9 @@ def desired_replicas(calls: float, target_concurrency: float, at_least: int) -> 
     return max(at_least, math.ceil(calls / target_concurrency - 1e-9))
 
 
-def autoscaling(scaling: dict[str, Any]) -> AutoscalingConfig:
-    """Ray Serve's configuration for a `rayfaas.spec.Scaling`."""
+def autoscaling(scaling: dict[str, Any], replicas: int = 1) -> AutoscalingConfig:
+    """Ray Serve's configuration for a `rayfaas.spec.Scaling`. A new deployment begins with so many replicas."""
+    most = max(scaling["max_replicas"], scaling["min_replicas"], 1)
     policy = AutoscalingPolicy(  # type: ignore[no-untyped-call]
         policy_function=CallsPolicy, policy_kwargs={"target_concurrency": scaling["target_concurrency"]}
     )
@@ -49,8 +50,8 @@ def autoscaling(scaling: dict[str, Any]) -> AutoscalingConfig:
         warnings.simplefilter("ignore", DeprecationWarning)
         return AutoscalingConfig(
             min_replicas=scaling["min_replicas"],
-            initial_replicas=max(1, scaling["min_replicas"]),
-            max_replicas=max(scaling["max_replicas"], scaling["min_replicas"], 1),
+            initial_replicas=min(most, max(replicas, scaling["min_replicas"])),
+            max_replicas=most,
             policy=policy,
             # A short window: the supervisors report totals that are smoothed enough by their number.
             metrics_interval_s=0.5,

@@ -102,7 +102,8 @@ class Function:
     """A function, its ACTIVE versions and its aliases.
 
     While it is `parked`, calls through its aliases wait at the gateways. `kept` is what the canary of an alias may
-    return to.
+    return to. `scaling` is in force, `declared` what the last deploy asked for. `gone` says that and why it was
+    deleted, `deleted` the same of versions.
     """
 
     team: str
@@ -112,7 +113,29 @@ class Function:
     kept: dict[str, frozenset[int]] = field(default_factory=dict)
     scaling: Scaling = field(default_factory=Scaling)
     access: AccessRow = field(default_factory=AccessRow)
+    declared: Scaling = field(default_factory=Scaling)
     parked: bool = False
+    gone: str = ""
+    deleted: dict[int, str] = field(default_factory=dict)
+
+    def activate(self, version: Version, alias: AliasRow, scaling: Scaling, declared: Scaling) -> None:
+        """A deploy has succeeded, and `alias` leads to its version."""
+        self.versions[version.number] = version
+        self.aliases[alias.alias] = alias
+        self.kept.pop(alias.alias, None)
+        self.scaling, self.declared = scaling, declared
+        self.gone = ""
+        self.deleted.pop(version.number, None)
+
+    def end(self, why: str) -> None:
+        """It is deleted: nothing of it can be called."""
+        self.gone = why
+        self.versions, self.aliases, self.kept, self.deleted = {}, {}, {}, {}
+
+    def reached_by(self, alias: str) -> list[Version]:
+        """The versions that calls through one alias get."""
+        row = self.aliases.get(alias)
+        return [self.versions[n] for n in sorted(row.versions)] if row is not None else []
 
     def served(self) -> list[Version]:
         """The versions that calls through an alias may reach, or may again."""
@@ -131,6 +154,8 @@ class Function:
             "aliases": {name: alias_route(alias) for name, alias in self.aliases.items()},
             "parked": self.parked,
             "teams": sorted({self.team, *self.access.grants}) if self.access.is_closed else None,
+            "gone": self.gone,
+            "deleted": self.deleted,
         }
 
 
@@ -164,9 +189,11 @@ class Catalog:
         return name in self._functions
 
     def existing(self, name: str) -> Function:
-        if name not in self._functions:
-            raise NotFound(f"There is no function {name}. `rayfaas functions` lists those that exist.")
-        return self._functions[name]
+        function = self._functions.get(name)
+        if function is None or function.gone:
+            why = function.gone if function is not None else f"There is no function {name}."
+            raise NotFound(f"{why} `rayfaas functions` lists those that exist.")
+        return function
 
     def version(self, key: str) -> Version | None:
         name, _, number = key.rpartition(":")

@@ -37,6 +37,7 @@ from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
+from rayfaas.server.functions import Functions
 from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
@@ -146,6 +147,10 @@ class Controller(Service):
         )
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
+        self._functions = Functions(
+            self._store, self._catalog, self._placement, swaps, self._deploys.locks, self._fleet, self._refuse
+        )
+        self.methods |= self._functions.methods
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
         self._background: set[asyncio.Task[None]] = set()
 
@@ -206,11 +211,12 @@ class Controller(Service):
         await self._access.read()
         for route in await self._store.write(registry.catalog.routes):
             function = self._catalog.function(f"{route.team}/{route.name}")
-            function.scaling = route.scaling
+            function.scaling, function.declared = route.scaling, route.declared
             function.aliases = dict(route.aliases)
             function.versions = {row.version: Version.of(row) for row in route.versions}
             await self._routing.set_function(function.route())
         await self._vault.read()
+        await self._functions.read_registry()
         await self._canaries.resume()
         await self._limits.read()
         await self._limits.announce()
@@ -463,10 +469,17 @@ class Controller(Service):
                     "applications": await agent.request("applications", timeout_s=10.0),
                 }
             )
+        deployed = {name for cluster in clusters for name in cluster["applications"]}
         return {
             "controller": {"pid": os.getpid()},
             "gateways": [{"name": p.get("name"), "pid": p.get("pid")} for p in self._gateways.values()],
             "clusters": clusters,
+            "scalings": {
+                version.application: f"{function.scaling.min_replicas} to {function.scaling.max_replicas}"
+                for function in self._catalog
+                for version in function.served()
+                if version.application in deployed
+            },
             "replicas": [
                 {
                     "replica": m.replica,
@@ -498,7 +511,7 @@ class Controller(Service):
 
     async def agent_up(self, link: Link) -> None:
         await self._fleet.agent_up(str((link.peer or {})["cluster"]), link)
-        await self._placement.agent_up()
+        await self._placement.agent_up(str((link.peer or {})["cluster"]), link)
 
     async def supervisor_up(
         self, link: Link, replica: str, node: str, application: str, environment: str, hosted: list[dict[str, Any]]

@@ -13,6 +13,7 @@ from typing import Any
 from rayfaas.environment import Locked, Wanted, differences
 from rayfaas.errors import DeployTimeout, NotFound
 from rayfaas.registry.rows import VersionRow
+from rayfaas.scaling import redeclared
 from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Function, Version, methods_of
@@ -162,7 +163,8 @@ class Deploys:
                         yield event
                 deploy.clock.lap("swap_ms")
             if row.state != "ACTIVE":
-                starting = partial(self._placement.start, version, deploy.left_s())
+                reached = function.reached_by(deploy.publish.alias)
+                starting = partial(self._placement.replace, reached, version, deploy.left_s())
                 async with aclosing(_told(starting, deploy.left_s())) as events:
                     async for event in events:
                         if event["event"] == "done":
@@ -187,6 +189,8 @@ class Deploys:
         self, deploy: Deploy, function: Function, version: Version, interface: dict[str, Any] | None
     ) -> None:
         publish = deploy.publish
+        declared = publish.spec.scaling
+        scaling = redeclared(function.scaling, function.declared, declared)
         alias = await self._store.write(
             self._store.registry.catalog.activate,
             function.team,
@@ -197,14 +201,12 @@ class Deploys:
             deploy.actor,
             publish.provenance.message or "deploy",
             deploy.clock.laps,
-            publish.spec.scaling,
+            scaling,
+            declared,
         )
-        function.scaling = publish.spec.scaling
-        function.versions[version.number] = version
         before = function.aliases.get(alias.alias)
         deploy.replaced = before.version if before is not None else None
-        function.aliases[alias.alias] = alias
-        function.kept.pop(alias.alias, None)
+        function.activate(version, alias, scaling, declared)
         deploy.revision = alias.revision
         deploy.clock.lap("activate_ms")
 

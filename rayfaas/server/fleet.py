@@ -139,9 +139,16 @@ class Fleet:
         """The digest of the base environment, as the warm replicas have it; "" while none is up."""
         return next((m.environment for m in self.members(WARM)), "")
 
-    async def wait_for(self, application: str, timeout_s: float, cluster: str | None = None) -> list[Member]:
-        """The members of an application, as soon as there is one. Raises TimeoutError."""
-        return await self._wait(lambda: self.members(application, cluster), timeout_s)
+    async def wait_for(
+        self, application: str, timeout_s: float, cluster: str | None = None, least: int = 1
+    ) -> list[Member]:
+        """The members of an application, as soon as there are so many. Raises TimeoutError."""
+
+        def found() -> list[Member]:
+            members = self.members(application, cluster)
+            return members if len(members) >= least else []
+
+        return await self._wait(found, timeout_s)
 
     # Agents
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from rayfaas.errors import DeployTimeout, NoCapacity, RayfaasError, Unavailable
+from rayfaas.errors import DeployTimeout, NoCapacity, NotFound, RayfaasError, Unavailable
 from rayfaas.link import Link
 from rayfaas.server.capacity import Capacity
 from rayfaas.server.catalog import Catalog, Function, Version
@@ -27,11 +27,17 @@ OUTGROWN_S = 0.25
 UNSERVED_IDLE_S = 30.0
 # A deployment without minimum goes after so long without a call: Ray's controller pays for each that exists.
 DEPLOYMENT_IDLE_S = 3600.0
+# A warm replica keeps so many versions that nobody calls; beyond, those that were idle longest end before their time.
+WARM_MOST = 100
 DEMAND_S = 300.0
+# How long an agent may take to say what its cluster runs.
+AGENT_S = 30.0
 # A version whose executor could not be started is not tried again for this long.
 FAILED_S = 2.0
 # How long an executor that lives may take to dial a gateway again before another is started in its place.
 REDIAL_S = 1.0
+# How long a shape that a warm replica could answer for is given to have a deployment, where the one before had.
+BESIDE_S = 60.0
 
 Refuse = Callable[[str, RayfaasError], None]
 MakeOrder = Callable[[Version], dict[str, Any]]
@@ -74,16 +80,30 @@ class Placement:
                     raise
                 await asyncio.sleep(0.1)
 
-    async def ready(self, function: Function, versions: Iterable[Version], deadline_s: float) -> None:
+    async def replace(
+        self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
+    ) -> dict[str, Any]:
+        """`start`, in a deployment with as many replicas as those have that it takes the place of.
+
+        They answer until it does: a function of another shape is not put on one warm replica where it had many.
+        """
+        started = time.monotonic()
+        await self._stand_beside(before, version, deadline_s, progress)
+        return await self.start(version, max(0.1, deadline_s - (time.monotonic() - started)), progress)
+
+    async def ready(
+        self, function: Function, versions: Iterable[Version], deadline_s: float, before: Iterable[Version] = ()
+    ) -> None:
         """Have executors of these versions, if the function runs at all: calls that an alias leads there are not to
-        wait for one. A function at rest stays so until it is called. Raises as `start` does."""
+        wait for one. `before` is where it leads now. A function at rest stays so until it is called. Raises as `start`
+        does."""
         name = f"{function.team}/{function.name}"
         if all(key.rpartition(":")[0] != name for member in self._fleet.members() for key in member.hosted):
             return
         missing = [version for version in versions if not self._fleet.hosting(version.key)]
         for version in missing:
             self._loads.touch(version.key)
-        await asyncio.gather(*(self.start(version, deadline_s, lambda *_: None) for version in missing))
+        await asyncio.gather(*(self.replace(before, each, deadline_s, lambda *_: None) for each in missing))
 
     def restart(self, version: Version) -> None:
         """Its executors finish their calls and end, and others come for those that wait."""
@@ -95,7 +115,9 @@ class Placement:
     def demand(self, key: str) -> None:
         """Calls wait for this version and no executor is connected where they wait."""
         version = self._catalog.version(key)
-        if version is None or key in self._starting:
+        if version is None:
+            return self._refuse(key, NotFound(f"{key} was deleted."))
+        if key in self._starting:
             return
         if version.function in self._held:
             self._held[version.function].add(key)
@@ -157,7 +179,7 @@ class Placement:
 
     def deployment_needed(self, version: Version) -> None:
         """Create the deployment that its spec asks for, without waiting."""
-        if version.spec.needs_deployment:
+        if self._needs_deployment(version):
             self._run(self._deploy(version, wake=False))
 
     async def member_up(self, member: Member) -> None:
@@ -177,12 +199,29 @@ class Placement:
                 if version.key in warm.hosted:
                     warm.drain(version.key)
 
-    async def agent_up(self) -> None:
-        """A cluster's agent is back: ask again for what it was to wake."""
-        for application in list(self._waking):
-            version = self._deployments.get(application)
-            if version is not None:
-                self._run(self._deploy(version, wake=True))
+    async def rescale(self, function: Function) -> list[str]:
+        """Have its deployments follow its scaling. Returns the clusters that do so now; others will, when they come."""
+        served = {version.application: version for version in function.served()}
+        there = {name: v for name, v in served.items() if name in self._deployments or self._needs_deployment(v)}
+        await asyncio.gather(*(self._deploy(version, wake=False) for version in there.values() if self._fleet.agents()))
+        return sorted({self._clusters[name] for name in there if self._clusters.get(name) in self._fleet.agents()})
+
+    async def agent_up(self, cluster: str, agent: Link) -> None:
+        """A cluster is here, perhaps after it was away, or a new one in its place: it is to have what it should."""
+        try:
+            present = await agent.request("applications", timeout_s=AGENT_S)
+        except (RayfaasError, asyncio.TimeoutError) as error:
+            _log.warning("the cluster %s does not say what it runs: %s", cluster, error)
+            present = {}
+        served = {version.application: version for function in self._catalog for version in function.served()}
+        for application in present.keys() - served.keys() - self._deployments.keys():
+            self._run(self._delete_on(cluster, application))
+        for application in present.keys() & served.keys() - self._clusters.keys():
+            self._deployments[application], self._clusters[application] = served[application], cluster
+        for application, version in (served | self._deployments).items():
+            is_here = self._clusters.get(application, cluster) == cluster
+            if application in self._waking or (is_here and self._is_wanted(application, version)):
+                self._run(self._deploy(version, wake=application in self._waking))
 
     async def tick(self, count: int) -> None:
         """Called every TICK_S."""
@@ -195,6 +234,28 @@ class Placement:
             self._move_lost()
 
     # Where
+
+    async def _stand_beside(
+        self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
+    ) -> None:
+        replaced = {each.application for each in before} - {version.application}
+        replicas = sum(len(self._fleet.members(application)) for application in replaced)
+        if not replicas or self._fleet.members(version.application):
+            return
+        progress("replica", f"{replicas} replica(s) with {_ask(version)} come up beside those of the version before")
+        await self._deploy(version, wake=True, replicas=replicas)
+        limit_s = min(deadline_s, BESIDE_S)
+        try:
+            await self._fleet.wait_for(version.application, limit_s, least=replicas)
+        except asyncio.TimeoutError:
+            _log.warning("%s has no room for %d replicas beside those before", version.application, replicas)
+
+    def _needs_deployment(self, version: Version) -> bool:
+        """Whether it is to have one though nobody calls."""
+        return not version.spec.shape.fits_warm or self._catalog.function(version.function).scaling.min_replicas > 0
+
+    def _is_wanted(self, application: str, version: Version) -> bool:
+        return application in self._deployments or self._needs_deployment(version)
 
     async def _members(self, version: Version, deadline: float, progress: Progress) -> list[Member]:
         """The replicas that should run it; waits for the first where there is none yet."""
@@ -282,7 +343,8 @@ class Placement:
             _log.info("%s has outgrown the warm replica and gets a deployment", version.function)
             self._run(self._deploy(version, wake=True))
 
-    async def _deploy(self, version: Version, wake: bool) -> None:
+    async def _deploy(self, version: Version, wake: bool, replicas: int = 1) -> None:
+        """`replicas` is how many a new one begins with."""
         application = version.application
         self._deployments[application] = version
         if wake:
@@ -291,7 +353,7 @@ class Placement:
         scaling = self._catalog.function(version.function).scaling.model_dump(mode="json")
         try:
             agent = await self._agent_for(version)
-            await agent.request("ensure", application=application, shape=shape, scaling=scaling)
+            await agent.request("ensure", application=application, shape=shape, scaling=scaling, replicas=replicas)
             if wake:
                 await agent.request("wake", application=application)
         except (RayfaasError, asyncio.TimeoutError) as error:
@@ -350,12 +412,20 @@ class Placement:
                 if self._loads.idle_s(key) > self._idle_limit_s(member, key):
                     _log.info("%s is idle and ends", key)
                     member.drain(key)
+            self._end_surplus(member)
         for application, version in list(self._deployments.items()):
             function = self._catalog.function(version.function)
             # Of a first deploy the catalog knows no version yet.
             idle_s = min((self._loads.idle_s(v.key) for v in function.versions.values()), default=0.0)
             if idle_s > DEPLOYMENT_IDLE_S and function.scaling.min_replicas == 0:
                 self._run(self._delete(application))
+
+    def _end_surplus(self, member: Member) -> None:
+        """Whoever deploys a thousand functions at once is not to have a thousand processes."""
+        if member.application == WARM and len(member.hosted) > WARM_MOST:
+            idle = sorted((key for key in member.hosted if not self._loads.of(key).calls), key=self._loads.idle_s)
+            for key in idle[WARM_MOST:]:
+                member.drain(key)
 
     def _idle_limit_s(self, member: Member, key: str) -> float:
         if not self._catalog.is_served(key):

@@ -138,7 +138,7 @@ class Releases:
             if swap is not None:
                 await swap.clear(MOVE_S, lambda *_: None)
             else:
-                await self._placement.ready(function, arms, MOVE_S)
+                await self._placement.ready(function, arms, MOVE_S, function.reached_by(alias))
             if is_over:
                 function.kept.pop(alias, None)
             if (row := await write()) is not None:

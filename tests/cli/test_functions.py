@@ -15,6 +15,7 @@ FUNCTION: dict[str, Any] = {
     "team": "nlp",
     "name": "embed",
     "aliases": [{"alias": "live", "version": 2}, {"alias": "prod", "version": 1}],
+    "scaling": {"min_replicas": 1, "max_replicas": 8},
     "created_at": AN_HOUR_AGO,
     "created_by": "ada",
 }
@@ -52,8 +53,8 @@ def served(rayfaas: Terminal) -> None:
 
 def test_functions_are_listed_with_their_aliases(rayfaas: Terminal) -> None:
     heading, row = rayfaas("functions").lines
-    assert heading == ["FUNCTION", "ALIASES", "CREATED", "BY"]
-    assert " ".join(row) == "nlp/embed live → 2, prod → 1 1 h ago ada"
+    assert heading == ["FUNCTION", "ALIASES", "REPLICAS", "CREATED", "BY"]
+    assert " ".join(row) == "nlp/embed live → 2, prod → 1 1 to 8 1 h ago ada"
 
 
 def test_versions_are_listed_with_their_commits_and_what_went_wrong(rayfaas: Terminal) -> None:
@@ -81,5 +82,5 @@ def test_what_is_no_name_is_refused(rayfaas: Terminal, arguments: list[str]) -> 
 def test_nothing_deployed_is_an_empty_table(rayfaas: Terminal) -> None:
     rayfaas.close()
     rayfaas.serve(routes({"GET /v1/functions": {"functions": []}}))
-    assert rayfaas("functions").lines == [["FUNCTION", "ALIASES", "CREATED", "BY"]]
+    assert rayfaas("functions").lines == [["FUNCTION", "ALIASES", "REPLICAS", "CREATED", "BY"]]
     assert rayfaas("functions", "--json").json == []

@@ -16,8 +16,10 @@ STATUS: dict[str, Any] = {
                 {"node": "0123456789abcdef", "state": "up", "resources": {"CPU": 4.0, "memory": 1e9, "GPU": 0.5}},
                 {"node": "fedcba9876543210", "state": "down", "resources": {}},
             ],
+            "applications": {"nlp--a--12": {"status": "RUNNING", "replicas": 0, "message": ""}},
         }
     ],
+    "scalings": {"nlp--a--12": "0 to 8"},
     "replicas": [
         {"application": "warm", "replica": "r1", "node": "0123456789abcdef", "hosted": ["b:1", "a:2"]},
     ],
@@ -33,6 +35,7 @@ def test_nodes_and_replicas_are_shown_with_what_they_host(rayfaas: Terminal) -> 
     assert "local 0123456789ab up 4 CPU, 0.5 GPU" in lines
     assert "local fedcba987654 down" in lines
     assert "warm r1 0123456789ab a:2, b:1" in lines
+    assert "nlp--a--12 local RUNNING 0 0 to 8" in lines
 
 
 def test_programs_have_all_that_the_server_says(rayfaas: Terminal) -> None:

@@ -94,6 +94,12 @@ async def test_a_module_that_is_not_there_is_refused(replica: Replica) -> None:
     assert "No module named" in replica.supervisor.preloaded()["refused"]["no_such_module"]
 
 
+async def test_ray_is_left_to_executors_because_it_reads_the_environment_when_it_is_imported(replica: Replica) -> None:
+    assert await replica.run("def f(): return 'up'", preload=["ray", "ray.util"]) == "up"
+    assert replica.supervisor.preloaded()["modules"] == []
+    assert set(replica.supervisor.preloaded()["refused"]) == {"ray", "ray.util"}
+
+
 async def test_what_was_refused_is_not_tried_again(replica: Replica, packages: Packages, tmp_path: Path) -> None:
     tried = tmp_path / "tried"
     name = packages.heavy(f"open({str(tried)!r}, 'a').write('x')\nraise ValueError")

@@ -19,7 +19,7 @@ _PLAIN = (
     "secrets", "set_secret", "delete_secret", "environments",
     "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
-    "invite", "clusters", "remove_cluster", "nodes", "drain_node",
+    "invite", "clusters", "remove_cluster", "nodes", "drain_node", "scale", "delete",
     "version", "version_bundle", "plan",
     "lineage",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",

@@ -58,6 +58,9 @@ ENDPOINTS = [
     Endpoint(
         "POST", "/v1/functions/{team}/{name}/aliases/{alias}", f"{FUNCTION}/aliases/prod", "deployer", b'{"version": 1}'
     ),
+    Endpoint("DELETE", "/v1/functions/{team}/{name}", FUNCTION, "deployer"),
+    Endpoint("DELETE", "/v1/functions/{team}/{name}/versions/{version}", f"{FUNCTION}/versions/3", "deployer"),
+    Endpoint("PATCH", "/v1/functions/{team}/{name}/scaling", f"{FUNCTION}/scaling", "deployer", b'{"min_replicas": 1}'),
     Endpoint("GET", f"{ALIASES}", f"{FUNCTION}/aliases", "viewer"),
     Endpoint("GET", f"{ALIASES}/{{alias}}/history", f"{FUNCTION}/aliases/prod/history", "viewer"),
     Endpoint("POST", f"{ALIASES}/{{alias}}/rollback", f"{FUNCTION}/aliases/prod/rollback", "deployer", b"{}"),
@@ -212,7 +215,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "version", "version_bundle", "plan", "lineage",
-        "environments", "secrets", "set_secret", "delete_secret",
+        "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)

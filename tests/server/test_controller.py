@@ -48,7 +48,9 @@ class Cluster:
             answer = self.answers.get(name)
             if isinstance(answer, Exception):
                 raise answer
-            return made() if name == "spawn" and answer is None else answer
+            if answer is None:
+                return made() if name == "spawn" else {} if name == "applications" else None
+            return answer
 
         return answer
 
@@ -218,11 +220,11 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
-    "version", "version_bundle", "plan",
+    "version", "version_bundle", "plan", "lineage", "scale", "delete",
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
-    "access", "set_access", "grant", "revoke_grant", "lineage", "limits", "set_limit", "drop_limit",
+    "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
 MAY = {
     "gateway": CONTROL_PLANE,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rayfaas.errors import DeployTimeout, ImportFailed, NoCapacity, RayfaasError, Unavailable
+from rayfaas.errors import DeployTimeout, ImportFailed, NoCapacity, NotFound, RayfaasError, Unavailable
 from rayfaas.server import placement as server_placement
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.fleet import Fleet, Member
@@ -29,7 +29,7 @@ class Site:
         self.refused: list[tuple[str, RayfaasError]] = []
         refuse = lambda key, error: self.refused.append((key, error))  # noqa: E731
         self.placement = Placement(self.fleet, self.catalog, self.loads, refuse)
-        self.agent = Peer()
+        self.agent = Peer(applications={})
         self.gateway = Peer()
 
     async def join(self, peer: Peer, *hosted: Version, application: str = "warm") -> Member:
@@ -45,7 +45,7 @@ class Site:
 
     @property
     def asked_of_agent(self) -> list[tuple[str, str]]:
-        return [(method, parameters["application"]) for method, parameters in self.agent.asked]
+        return [(method, p["application"]) for method, p in self.agent.asked if method != "applications"]
 
 
 @pytest.fixture
@@ -171,13 +171,14 @@ async def test_a_call_that_waits_starts_its_version_once(site: Site) -> None:
 
 
 @pytest.mark.parametrize("key", ["red/f:2", "red/g:1", "blue/f:1"])
-async def test_demand_for_an_unknown_version_starts_nothing(site: Site, key: str) -> None:
+async def test_demand_for_an_unknown_version_starts_nothing_and_is_refused(site: Site, key: str) -> None:
     peer = supervisor()
     await site.join(peer)
     serve(site.catalog, version())
     site.placement.demand(key)
     await settle()
-    assert (peer.asked, site.refused) == ([], [])
+    assert peer.asked == []
+    assert [(refused, type(error)) for refused, error in site.refused] == [(key, NotFound)]
 
 
 async def test_an_executor_that_dials_again_needs_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,6 +295,7 @@ async def test_the_deployment_of_a_shape_that_none_needs_any_more_is_deleted(sit
 async def test_a_deployment_is_made_where_the_spec_asks_for_one(site: Site, spec: Spec) -> None:
     await site.agent_up()
     site.placement.deployment_needed(version(spec=Spec()))
+    site.catalog.function("red/f").scaling = spec.scaling
     site.placement.deployment_needed(version(spec=spec))
     await settle()
     assert site.asked_of_agent == [("ensure", version(spec=spec).application)]
@@ -356,13 +358,13 @@ async def test_what_was_to_be_woken_is_asked_for_again_when_the_agent_comes_back
     site.agent.answers["wake"] = Unavailable()
     await site.placement.tick(1)
     await eventually(lambda: len(site.agent.asked) == 2)
-    await site.placement.agent_up()
-    await eventually(lambda: len(site.agent.asked) == 4)
+    await site.placement.agent_up("lab", site.agent.link)
+    await eventually(lambda: len(site.asked_of_agent) == 4)
     assert [method for method, _ in site.asked_of_agent] == ["ensure", "wake"] * 2
     await site.placement.member_up(await site.join(supervisor(), application=version().application))
-    await site.placement.agent_up()
+    await site.placement.agent_up("lab", site.agent.link)
     await settle()
-    assert len(site.agent.asked) == 4
+    assert [method for method, _ in site.asked_of_agent] == ["ensure", "wake"] * 2 + ["ensure"]
 
 
 async def test_replicas_of_a_function_learn_of_all_its_calls(site: Site) -> None:
@@ -374,6 +376,116 @@ async def test_replicas_of_a_function_learn_of_all_its_calls(site: Site) -> None
     site.loads.report(site.gateway.link, {old.key: [1, 0, 0], new.key: [2, 3, 0.1]})
     await site.placement.tick(1)
     assert (own.told_of("load"), warm.told) == ([{"calls": 6.0}], [])
+
+
+# Another shape
+
+OTHER = Spec(shape=Shape(cpus=0.5))
+
+
+async def served_by_two(site: Site) -> tuple[Version, Version]:
+    """`red/f:1` has two replicas of its own; `red/f:2` is of another shape."""
+    await site.agent_up()
+    old, new = version(number=1), version(number=2, spec=OTHER)
+    serve(site.catalog, old)
+    await site.join(supervisor())
+    for _ in range(2):
+        await site.join(supervisor(), old, application=old.application)
+    return old, new
+
+
+async def test_another_shape_comes_up_with_as_many_replicas_before_it_takes_over(site: Site) -> None:
+    old, new = await served_by_two(site)
+    replacing = asyncio.ensure_future(site.placement.replace([old], new, 20, silent))
+    await eventually(lambda: len(site.asked_of_agent) == 2)
+    assert site.asked_of_agent == [("ensure", new.application), ("wake", new.application)]
+    assert site.agent.asked_for("ensure")[0]["replicas"] == 2
+    first, second = supervisor(), supervisor()
+    await site.join(first, application=new.application)
+    await settle()
+    assert (first.spawned, replacing.done()) == ([], False)
+    await site.join(second, application=new.application)
+    await replacing
+    assert (first.spawned, second.spawned) == (["red/f:2"], ["red/f:2"])
+
+
+async def test_where_there_is_no_room_beside_the_old_replicas_a_warm_one_answers(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_placement, "BESIDE_S", 0.01)
+    old, new = await served_by_two(site)
+    await site.placement.replace([old], new, 20, silent)
+    assert [m.application for m in site.fleet.hosting(new.key)] == ["warm"]
+
+
+async def test_another_shape_of_a_function_without_replicas_of_its_own_starts_in_a_warm_one(site: Site) -> None:
+    await site.agent_up()
+    old, new = version(number=1), version(number=2, spec=OTHER)
+    peer = supervisor()
+    await site.join(peer, old)
+    await site.placement.replace([old], new, 20, silent)
+    assert (peer.spawned, site.asked_of_agent) == (["red/f:2"], [])
+
+
+# Scaling without a deploy
+
+
+async def test_deployments_follow_a_new_scaling_at_once(site: Site) -> None:
+    await site.agent_up()
+    serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
+    assert await site.placement.rescale(site.catalog.function("red/f")) == ["lab"]
+    assert site.agent.asked_for("ensure")[0]["scaling"]["min_replicas"] == 1
+    site.catalog.function("red/f").scaling = Scaling(max_replicas=3)
+    assert await site.placement.rescale(site.catalog.function("red/f")) == ["lab"]
+    assert site.agent.asked_for("ensure")[1]["scaling"]["max_replicas"] == 3
+
+
+async def test_a_function_without_deployment_has_none_to_follow(site: Site) -> None:
+    await site.agent_up()
+    serve(site.catalog, version(), scaling=Scaling(max_replicas=3))
+    assert await site.placement.rescale(site.catalog.function("red/f")) == []
+    assert site.asked_of_agent == []
+
+
+async def test_without_a_cluster_a_new_scaling_waits_for_one(site: Site) -> None:
+    serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
+    assert await site.placement.rescale(site.catalog.function("red/f")) == []
+    await site.agent_up()
+    await site.placement.agent_up("lab", site.agent.link)
+    await settle()
+    assert site.asked_of_agent == [("ensure", version().application)]
+
+
+# A cluster comes
+
+
+async def test_a_fresh_cluster_gets_the_deployments_that_there_should_be(site: Site) -> None:
+    await site.agent_up()
+    gpu, plain = version("red/g", spec=GPU), version("red/p")
+    minimum = version("red/m")
+    serve(site.catalog, gpu, plain)
+    serve(site.catalog, minimum, scaling=Scaling(min_replicas=2))
+    await site.placement.agent_up("lab", site.agent.link)
+    await settle()
+    assert set(site.asked_of_agent) == {("ensure", gpu.application), ("ensure", minimum.application)}
+
+
+async def test_what_a_cluster_still_runs_of_functions_that_are_gone_is_deleted(site: Site) -> None:
+    await site.agent_up()
+    serve(site.catalog, version())
+    site.agent.answers["applications"] = {"red--gone--1": {}, version().application: {}}
+    await site.placement.agent_up("lab", site.agent.link)
+    await settle()
+    assert sorted(site.asked_of_agent) == [("delete", "red--gone--1"), ("ensure", version().application)]
+
+
+async def test_a_cluster_that_does_not_say_what_it_runs_loses_nothing(site: Site) -> None:
+    await site.agent_up()
+    serve(site.catalog, version(spec=GPU))
+    site.agent.answers["applications"] = Unavailable()
+    await site.placement.agent_up("lab", site.agent.link)
+    await settle()
+    assert site.asked_of_agent == [("ensure", version(spec=GPU).application)]
 
 
 # Ends
@@ -404,6 +516,23 @@ async def test_a_version_in_a_warm_replica_ends_when_its_function_says_so(
     await site.join(peer, version())
     await idle(site, seconds)
     assert peer.drained == drained
+
+
+async def test_of_many_versions_in_a_warm_replica_those_that_were_idle_longest_end_first(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_placement, "WARM_MOST", 2)
+    each = [version(f"red/f{number}") for number in range(4)]
+    serve(site.catalog, *each)
+    warm, own = supervisor(), supervisor()
+    await site.join(warm, *each)
+    await site.join(own, *each, application=each[0].application)
+    site.report(each[0], in_flight=1)
+    for other in each[1:]:
+        site.clock.now += 1
+        site.loads.touch(other.key)
+    await site.placement.tick(IDLE)
+    assert (warm.drained, own.drained) == (["red/f1:1"], [])
 
 
 async def test_a_version_that_is_called_does_not_end(site: Site) -> None:

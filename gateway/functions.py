@@ -1,0 +1,52 @@
+"""Functions as a whole over HTTP: their scaling, and their end."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from rayfaas.errors import BadRequest
+from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.requests import as_json, function_of, json_body
+from rayfaas.gateway.rights import allow
+from rayfaas.gateway.routes import Routes
+from rayfaas.scaling import Rescale
+from rayfaas.spec import parse
+
+
+class Functions:
+    """What deployers do to a function without a deploy."""
+
+    def __init__(self, routes: Routes, controller: ControllerLink) -> None:
+        self._routes, self._controller = routes, controller
+
+    def routes(self) -> list[Route]:
+        function = "/v1/functions/{team}/{name}"
+        return [
+            Route(function, self.delete, methods=["DELETE"]),
+            Route(function + "/versions/{version}", self.delete, methods=["DELETE"]),
+            Route(function + "/scaling", self.scale, methods=["PATCH"]),
+        ]
+
+    async def scale(self, request: Request) -> Response:
+        """What is not said stays as it is."""
+        of = function_of(request)
+        actor = allow(self._routes, request, "deployer", of["team"]).name
+        body: Rescale = parse(Rescale, await json_body(request), "The scaling")
+        scaling = body.model_dump(mode="json", exclude_unset=True)
+        return as_json(await self._controller.request("scale", **of, scaling=scaling, actor=actor))
+
+    async def delete(self, request: Request) -> Response:
+        """Of the whole function, or of one version; calls under way finish."""
+        of = function_of(request)
+        actor = allow(self._routes, request, "deployer", of["team"]).name
+        version = _number(request.path_params.get("version"))
+        message = request.query_params.get("message", "")[:4096]
+        return as_json(await self._controller.request("delete", **of, version=version, message=message, actor=actor))
+
+
+def _number(text: str | None) -> int | None:
+    if text is not None and not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
+        raise BadRequest(f"A version is a number, not {text!r}.")
+    return int(text) if text is not None else None
