@@ -28,6 +28,7 @@ async def test_a_new_gateway_is_told_everything() -> None:
     answer = await table.poll(Peer().link, 0)
     assert answer == {
         "revision": table.revision, "functions": [route("f")], "tokens": [{"digest": "d"}], "sessions": {"lab": b"key"},
+        "limits": {"limits": []},
     }  # fmt: skip
 
 
@@ -61,7 +62,7 @@ async def test_a_poll_without_news_is_answered_with_none(monkeypatch: pytest.Mon
     monkeypatch.setattr(routing, "POLL_S", 0.01)
     table = RouteTable()
     answer = await table.poll(Peer().link, table.revision)
-    assert answer == {"revision": table.revision, "functions": [], "tokens": None, "sessions": None}
+    assert answer == {"revision": table.revision, "functions": [], "tokens": None, "sessions": None, "limits": None}
 
 
 async def test_a_gateway_that_goes_while_it_polls_blocks_nobody() -> None:
