@@ -201,10 +201,15 @@ class Placement:
 
     async def rescale(self, function: Function) -> list[str]:
         """Have its deployments follow its scaling. Returns the clusters that do so now; others will, when they come."""
+        agents = self._fleet.agents()
         served = {version.application: version for version in function.served()}
-        there = {name: v for name, v in served.items() if name in self._deployments or self._needs_deployment(v)}
-        await asyncio.gather(*(self._deploy(version, wake=False) for version in there.values() if self._fleet.agents()))
-        return sorted({self._clusters[name] for name in there if self._clusters.get(name) in self._fleet.agents()})
+        there = [
+            (application, version)
+            for application, version in served.items()
+            if agents and self._clusters.get(application) in (None, *agents) and self._is_wanted(application, version)
+        ]
+        followed = await asyncio.gather(*(self._deploy(version, wake=False) for _, version in there))
+        return sorted({self._clusters[name] for (name, _), does in zip(there, followed, strict=True) if does})
 
     async def agent_up(self, cluster: str, agent: Link) -> None:
         """A cluster is here, perhaps after it was away, or a new one in its place: it is to have what it should."""
@@ -343,8 +348,8 @@ class Placement:
             _log.info("%s has outgrown the warm replica and gets a deployment", version.function)
             self._run(self._deploy(version, wake=True))
 
-    async def _deploy(self, version: Version, wake: bool, replicas: int = 1) -> None:
-        """`replicas` is how many a new one begins with."""
+    async def _deploy(self, version: Version, wake: bool, replicas: int = 1) -> bool:
+        """Whether its cluster has taken it. `replicas` is how many a new one begins with."""
         application = version.application
         self._deployments[application] = version
         if wake:
@@ -358,6 +363,8 @@ class Placement:
                 await agent.request("wake", application=application)
         except (RayfaasError, asyncio.TimeoutError) as error:
             _log.warning("deployment %s: %s", application, error)
+            return False
+        return True
 
     async def _agent_for(self, version: Version) -> Link:
         """That of the cluster which is to have the deployment: the one that has it, unless another would do better."""

@@ -447,6 +447,13 @@ async def test_a_function_without_deployment_has_none_to_follow(site: Site) -> N
     assert site.asked_of_agent == []
 
 
+async def test_a_cluster_that_refuses_is_not_told_of_as_one_that_follows(site: Site) -> None:
+    await site.agent_up()
+    serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
+    site.agent.answers["ensure"] = RayfaasError("Serve failed")
+    assert await site.placement.rescale(site.catalog.function("red/f")) == []
+
+
 async def test_without_a_cluster_a_new_scaling_waits_for_one(site: Site) -> None:
     serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
     assert await site.placement.rescale(site.catalog.function("red/f")) == []
