@@ -55,5 +55,7 @@ def unmet(waiting: Iterable[tuple[Resources, int]], rooms: Iterable[Resources]) 
 
 def times(each: Resources, room: Resources) -> int:
     """How often it fits. What a room says nothing of in memory it has: its machine was not counted yet."""
-    asked = {name: amount for name, amount in each.items() if amount > 0 and not (name == "memory" and name not in room)}
+    asked = {
+        name: amount for name, amount in each.items() if amount > 0 and not (name == "memory" and name not in room)
+    }
     return int(min((room.get(name, 0.0) / amount + 1e-9 for name, amount in asked.items()), default=1_000_000))

@@ -1,7 +1,7 @@
 """A node of the keeper: a row of its journal, from the wish for a machine to its end.
 
-    want    RUNNING, STOPPED or GONE: what the keeper has decided
-    state   what the provider said last (`rayfaas.cloud.machine`)
+want    RUNNING, STOPPED or GONE: what the keeper has decided
+state   what the provider said last (`rayfaas.cloud.machine`)
 """
 
 from __future__ import annotations

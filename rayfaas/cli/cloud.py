@@ -6,7 +6,6 @@ import os
 import sys
 import uuid
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,14 +14,9 @@ from rayfaas.cli.exits import FAILED
 from rayfaas.cli.output import json_option, show_json
 from rayfaas.cli.values import parse_value
 from rayfaas.cloud.adapter import Finding
+from rayfaas.cloud.clouds_file import settings_in
 from rayfaas.cloud.providers import PROVIDERS, open_adapter
 from rayfaas.config import Home
-from rayfaas.errors import BadRequest
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @click.group()
@@ -44,7 +38,7 @@ def check(provider: str, options: tuple[str, ...], owner: str | None, as_json: b
 
     Nothing is started. Exits with 1 where something failed.
     """
-    settings = {**_settings(Home.from_env(os.environ).clouds_file, provider), **dict(map(_setting, options))}
+    settings = {**settings_in(Home.from_env(os.environ).clouds_file, provider), **dict(map(_setting, options))}
     findings = open_adapter(provider, owner or str(uuid.uuid4()), settings).check()
     if as_json:
         show_json([asdict(each) for each in findings])
@@ -53,18 +47,6 @@ def check(provider: str, options: tuple[str, ...], owner: str | None, as_json: b
             click.echo(_text(each))
     if any(each.result == "failed" for each in findings):
         sys.exit(FAILED)
-
-
-def _settings(file: Path, provider: str) -> dict[str, Any]:
-    try:
-        found = tomllib.loads(file.read_text("utf-8")).get(provider, {})
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise BadRequest(f"{file} can't be read: {error}") from None
-    if not isinstance(found, dict):
-        raise BadRequest(f"{file}: write the settings of {provider} under [{provider}].")
-    return found
 
 
 def _setting(text: str) -> tuple[str, Any]:

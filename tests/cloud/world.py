@@ -191,5 +191,3 @@ class World:
             self.pulses_left -= 1
             if self.pulses_left < 0:
                 raise Killed
-
-
