@@ -1,8 +1,8 @@
 """The keeper: which machines there should be, and what to do about those that there are.
 
-`plan` decides, from what the clusters say, and sends nothing; `carry_out` sends one request. Each wish is in the journal
-before it is sent, so another keeper made from the journal goes on where this one ended. What can't be known counts as
-busy: nothing is stopped then.
+`plan` decides, from what the clusters say, and sends nothing; `carry_out` sends one request. Each wish is in the
+journal before it is sent, so another keeper made from the journal goes on where this one ended. What can't be known
+counts as busy: nothing is stopped then.
 
     keeper = Keeper(NodeBook(journal, time.time, nodes), Errands(…), pauses)
     keeper.groups = {("local", "gpu"): WorkerGroup(name="gpu", gpus=1)}

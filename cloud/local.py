@@ -1,8 +1,8 @@
 """Machines that are processes of this one: a boot script in a session of its own.
 
-For trying things out, with as many GPUs as the script says it has, and for clusters on one machine. They outlive whoever
-made them; what is known of each is in its folder, so that another process finds it: a process is told from a later one
-with its number by the time at which it began.
+For trying things out, with as many GPUs as the script says it has, and for clusters on one machine. They outlive
+whoever made them; what is known of each is in its folder, so that another process finds it: a process is told from a
+later one with its number by the time at which it began.
 """
 
 from __future__ import annotations

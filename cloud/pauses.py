@@ -1,4 +1,4 @@
-"""The pauses between uses of a group's machines, and how long a wake takes: what a learned keep-alive is learned from."""
+"""The pauses between uses of a group's machines, and how long a wake takes: what a keep-alive is learned from."""
 
 from __future__ import annotations
 

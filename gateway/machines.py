@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -89,7 +90,7 @@ class Machines:
         return {"cluster": request.path_params["cluster"], "node": request.path_params["machine"]}
 
 
-def _until(body: dict[str, Any]) -> float:
+def _until(body: Mapping[str, Any]) -> float:
     """Unix time, of how long from now."""
     length = body.get("for")
     if not isinstance(length, str):

@@ -30,7 +30,7 @@ class Placement(Frozen):
     image: str = ""
     spot: bool = False
     disk_gb: Annotated[int, Field(ge=1, le=65_536)] = 100
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class WorkerGroup(Frozen):

@@ -64,7 +64,7 @@ def machine_paths() -> dict[str, Schema]:
                 _HELD,
                 "cluster",
                 "machine",
-                body=record(**{"for": _LENGTH}),
+                body={"type": "object", "properties": {"for": _LENGTH}, "required": ["for"]},
                 more=bad,
             )
         },

@@ -6,12 +6,13 @@ from typing import Any
 
 from ray._private.worker import global_worker
 from ray.autoscaler.v2.sdk import get_cluster_resource_state
-from ray.core.generated import autoscaler_pb2
+from ray.core.generated import autoscaler_pb2 as _pb2
 
 from rayfaas.cluster.nodes import ATTEMPT_LABEL
 
-_IDLE = autoscaler_pb2.NodeStatus.IDLE
-_GONE = (autoscaler_pb2.NodeStatus.DEAD, autoscaler_pb2.NodeStatus.UNSPECIFIED)
+pb2: Any = _pb2
+_IDLE = pb2.NodeStatus.IDLE
+_GONE = (pb2.NodeStatus.DEAD, pb2.NodeStatus.UNSPECIFIED)
 _COUNTED = ("CPU", "GPU", "memory")
 
 
@@ -33,7 +34,7 @@ def drain(attempt: str, force: bool, reason: str) -> bool:
     )
     if node is None:
         return True
-    why = autoscaler_pb2.DRAIN_NODE_REASON_PREEMPTION if force else autoscaler_pb2.DRAIN_NODE_REASON_IDLE_TERMINATION
+    why = pb2.DRAIN_NODE_REASON_PREEMPTION if force else pb2.DRAIN_NODE_REASON_IDLE_TERMINATION
     accepted, _ = _gcs().drain_node(node.node_id.hex(), why, reason, 0)
     return bool(accepted) and not force
 
@@ -47,7 +48,7 @@ def _node(node: Any) -> dict[str, Any]:
         "id": node.node_id.hex(),
         "attempt": node.labels.get(ATTEMPT_LABEL, ""),
         "idle_s": node.idle_duration_ms / 1000 if node.status == _IDLE else 0.0,
-        "is_draining": node.status == autoscaler_pb2.NodeStatus.DRAINING,
+        "is_draining": node.status == pb2.NodeStatus.DRAINING,
         "free": _counted(node.available_resources),
     }
 

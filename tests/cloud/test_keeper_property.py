@@ -1,5 +1,5 @@
-"""Whatever fails, whoever is killed and however clocks jump: no machine is forgotten, none is stopped with a call on it,
-none of others is touched, and what waits is served when the trouble is over."""
+"""Whatever fails, whoever is killed and however clocks jump: no machine is forgotten, none is stopped with a call on
+it, none of others is touched, and what waits is served when the trouble is over."""
 
 from __future__ import annotations
 
