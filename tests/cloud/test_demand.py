@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from rayfaas.cloud.demand import times, unmet
+
+
+def test_what_has_room_is_no_demand() -> None:
+    assert unmet([({"GPU": 1.0}, 2)], [{"GPU": 1.0}, {"GPU": 1.0, "CPU": 4.0}]) == []
+
+
+def test_the_largest_are_placed_first() -> None:
+    waiting = [({"GPU": 1.0}, 2), ({"GPU": 2.0}, 1)]
+    assert unmet(waiting, [{"GPU": 2.0}]) == [({"GPU": 1.0}, 2)]
+
+
+def test_memory_that_nobody_counted_is_no_hindrance() -> None:
+    assert times({"GPU": 1.0, "memory": 8.0}, {"GPU": 2.0}) == 2
+    assert times({"GPU": 1.0, "memory": 8.0}, {"GPU": 2.0, "memory": 8.0}) == 1
+
+
+def test_fractions_add_up() -> None:
+    assert times({"GPU": 0.1}, {"GPU": 1.0}) == 10
