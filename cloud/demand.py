@@ -10,8 +10,8 @@ Resources = Mapping[str, float]
 
 @dataclass(frozen=True)
 class RayNode:
-    """A node that is alive. `attempt` is the keeper's, of which it came, empty for others; `idle_s` is 0 while anything is
-    on it."""
+    """A node that is alive. `attempt` is the keeper's, of which it came, empty for others; `idle_s` is 0 while anything
+    runs there."""
 
     id: str
     attempt: str
