@@ -29,6 +29,8 @@ BOOT_S = 600.0
 RESUME_S = 300.0
 # One that Ray has lost is ended after so long.
 ABSENT_S = 30.0
+# The disk of a stopped one is paid for.
+DISK_S = 7 * 86_400.0
 # How often a provider is asked for its machines: at rest, and while one is on its way.
 RECONCILE_S = 60.0
 LOOK_S = 2.0
@@ -162,6 +164,7 @@ class Keeper:
             for node in self._book.of(key)
             if node.want == "STOPPED"
             and node.state in _BACK
+            and node.shape == group.shape
             and node.not_before <= now
             and node.id not in self._book.busy
         ]
@@ -183,6 +186,7 @@ class Keeper:
             attempt=new_id(),
             provider=provider,
             machine=machine,
+            shape=group.shape,
             made_at=now,
             changed_at=now,
             boot_at=now,
@@ -198,6 +202,10 @@ class Keeper:
                 self._book.decide(node, "its group was deleted", want="GONE")
             elif group.lifetime_s is not None and node.sent and now - node.made_at > group.lifetime_s:
                 self._book.decide(node, f"it is older than {group.lifetime}", want="GONE", force=True)
+            elif node.state == "STOPPED" == node.want and now - node.changed_at > DISK_S:
+                self._book.decide(node, "it was stopped for 7 days", want="GONE")
+            elif node.state == "STOPPED" == node.want and node.shape != group.shape:
+                self._book.decide(node, "its group has changed", want="GONE")
             elif node.want == "RUNNING" and not node.drained and node.state in ("BOOTING", "RUNNING"):
                 self._end_late(node, views.get(node.cluster), now)
 

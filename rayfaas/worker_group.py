@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import CLUSTER
-from rayfaas.spec import Frozen
+from rayfaas.spec import Frozen, digest_of
 
 # A node's name is its group's, a hyphen and a number, and has to fit into a provider's label.
 GROUP = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
@@ -89,6 +89,11 @@ class WorkerGroup(Frozen):
         """Of one machine, as Ray counts; memory in bytes where it is said."""
         memory = {"memory": float(self.memory_mb << 20)} if self.memory_mb else {}
         return {"CPU": self.cpus, "GPU": self.gpus, **memory}
+
+    @property
+    def shape(self) -> str:
+        """Equal for machines that have the same."""
+        return digest_of(self.resources)[:12]
 
     def floor(self, now: datetime) -> int:
         """How many are up at this moment, whether anybody calls or not. `now` is UTC.

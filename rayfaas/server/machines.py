@@ -58,7 +58,6 @@ class Machines:
             "warm": self.warm,
             "hold_node": self.hold_node,
             "end_node": self.end_node,
-            "machines": self.machines,
         }
 
     async def read_registry(self) -> None:
@@ -150,9 +149,6 @@ class Machines:
         await asyncio.to_thread(
             self._keeper.end, self._node(cluster, node), f"stopped by {actor}", stop=True, force=now
         )
-
-    async def machines(self, link: Link) -> list[dict[str, Any]]:
-        return [_plain(node) for node in self._book.all()]
 
     # Inside
 

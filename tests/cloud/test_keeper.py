@@ -183,6 +183,27 @@ def test_the_lifetime_ends_a_busy_machine() -> None:
     assert [event.reason for event in world.events("terminate")] == ["it is older than 10m"]
 
 
+def test_a_stopped_machine_of_a_group_that_has_changed_goes_and_another_comes() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(300)
+    (old,) = world.ours()
+    world.groups["local", "gpu"] = group(gpus=2)
+    world.call()
+    world.run(200)
+    assert world.answered == 2
+    assert old.id not in {each.id for each in world.ours()}
+
+
+def test_a_machine_that_nobody_needed_for_a_week_is_terminated() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(300)
+    assert states(world) == ["STOPPED"]
+    world.run(8 * 86_400, step_s=600.0)
+    assert world.ours() == []
+
+
 def test_it_knows_what_was_paid_for() -> None:
     world = World(GPU)
     world.call()
