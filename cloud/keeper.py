@@ -90,7 +90,7 @@ class Keeper:
                     self._let_go(group, views[key[0]])
             for cluster, view in views.items():
                 self._bring(cluster, view)
-            return [*self._orders_to_find(), *self._orders(views)]
+            return [*self._orders_to_find(views), *self._orders(views)]
 
     def carry_out(self, order: Order) -> None:
         self._errands.carry_out(order, self.groups)
@@ -223,9 +223,9 @@ class Keeper:
 
     # Orders
 
-    def _orders_to_find(self) -> list[Order]:
+    def _orders_to_find(self, views: Mapping[str, View]) -> list[Order]:
         now, nodes = self._book.clock(), self._book.all()
-        moving = {node.provider for node in nodes if node.sent and (node.state in _MOVING or node.instance is None)}
+        moving = {node.provider for node in nodes if _is_moving(node, views.get(node.cluster))}
         used = {place.provider for group in self.groups.values() for place in group.placements}
         orders = []
         for provider in sorted(used | {node.provider for node in nodes}):
@@ -268,6 +268,13 @@ class Keeper:
 
     def _verb_to_start(self, node: Node) -> Verb | None:
         return "start" if node.want == "RUNNING" and node.state == "STOPPED" else None
+
+
+def _is_moving(node: Node, view: View | None) -> bool:
+    """Whether it is soon to be in another state, or may be in one already that nobody told of."""
+    if node.ray is not None and node.want == "RUNNING" and view is not None and not _is_in(node, view):
+        return True
+    return node.sent and (node.state in _MOVING or node.instance is None)
 
 
 def _is_in(node: Node, view: View) -> bool:

@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from rayfaas.durations import seconds_of
+from rayfaas.environment import digest_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import CLUSTER
-from rayfaas.spec import Frozen, digest_of
+from rayfaas.spec import Frozen
 
 # A node's name is its group's, a hyphen and a number, and has to fit into a provider's label.
 GROUP = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"

@@ -97,6 +97,16 @@ def test_a_machine_that_vanished_is_told_of_and_replaced_when_it_is_needed() -> 
     assert world.answered == 2
 
 
+def test_a_machine_that_ray_misses_is_looked_for_at_once() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    world.cloud.vanish(world.ours()[0].id)
+    world.call()
+    world.run(95)
+    assert world.answered == 1
+
+
 def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
     world = World(GPU)
     world.call()
