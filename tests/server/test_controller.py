@@ -228,7 +228,7 @@ CONTROL_PLANE = {
 }  # fmt: skip
 MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
 MAY = {
-    "gateway": CONTROL_PLANE | MACHINES | {"lineage"},
+    "gateway": CONTROL_PLANE | MACHINES,
     "home": {"join_token", "status", "create_token"},
     "join": {"join"},
     "agent": {"agent_up"},
