@@ -26,7 +26,7 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines` are written by one thread, read by any.
+    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`: written by one thread, read by any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
