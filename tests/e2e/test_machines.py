@@ -6,6 +6,7 @@ The tests are one story, in the order in which they stand.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,8 +29,10 @@ def home() -> Iterator[Server]:
         yield server
         assert server.stop() == []
     except BaseException:
-        if server is not None and server.home.server_file.exists():
-            server.kill()
+        if server is not None:
+            sys.stderr.write((server.home.logs / "controller.log").read_text()[-8000:])
+            if server.home.server_file.exists():
+                server.kill()
         raise
     finally:
         shutil.rmtree(directory, ignore_errors=True)
