@@ -212,7 +212,7 @@ LEFT JOIN (VALUES
     ('name', 'the function without its team'),
     ('node', 'of a call: the Ray node that it ran on; else the name of a machine'),
     ('orchestrator', 'prefect, airflow or github, where one of them called; NULL: what ran outside of any'),
-    ('outcome', 'of a deploy: SUCCEEDED, FAILED, CANCELLED by who deployed, INTERRUPTED by the end of the controller; of a canary''s step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED; of a node: REQUESTED, BOOTING, RUNNING, STOPPING, STOPPED, TERMINATING, GONE, UNKNOWN'),
+    ('outcome', 'of a deploy: SUCCEEDED, FAILED, CANCELLED by who deployed, INTERRUPTED by the end of the controller; of a canary''s step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
     ('owner', 'the team whose function was called'),
     ('p99_ms', 'p99 of the versions successful calls that were not cold'),
     ('parent', 'the call that made this one'),
