@@ -134,13 +134,13 @@ class Keeper:
         for group in groups:
             for _ in range(self.kept(group) - self._wanted(group)):
                 self._wake(group, f"{self.kept(group)} of {group.name} are to be up")
-            rooms += [group.resources] * self._coming(group, view)
+            rooms += [group.offers] * self._coming(group, view)
         for each, number in unmet(view.waiting, rooms):
             self._bring_for(groups, each, number)
 
     def _bring_for(self, groups: list[WorkerGroup], each: Resources, number: int) -> None:
         for group in groups:
-            fit = times(each, group.resources)
+            fit = times(each, group.offers)
             # A machine with a GPU is too dear for what needs none.
             if not fit or (group.gpus and not each.get("GPU")):
                 continue

@@ -50,6 +50,10 @@ class WorkerGroup(Frozen):
     cpus: Annotated[float, Field(ge=0, le=1024)] = 1.0
     gpus: Annotated[float, Field(ge=0, le=64)] = 0.0
     memory_mb: Annotated[int, Field(ge=0)] = 0
+    accelerator: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{0,63}$")] = ""
+    resources: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,63}$")], Annotated[float, Field(ge=0)]] = Field(
+        default_factory=dict
+    )
     min: Annotated[int, Field(ge=0, le=1000)] = 0
     max: Annotated[int, Field(ge=0, le=1000)] = 1
     keep_alive: str = "learned"
@@ -86,15 +90,25 @@ class WorkerGroup(Frozen):
         return None if self.lifetime is None else seconds_of(self.lifetime)
 
     @property
-    def resources(self) -> dict[str, float]:
-        """Of one machine, as Ray counts; memory in bytes where it is said."""
+    def offers(self) -> dict[str, float]:
+        """What one machine has, as Ray counts; memory in bytes where it is said.
+
+        >>> WorkerGroup(name="gpu", gpus=1, accelerator="A10G").offers
+        {'CPU': 1.0, 'GPU': 1.0, 'accelerator_type:A10G': 1.0}
+        """
         memory = {"memory": float(self.memory_mb << 20)} if self.memory_mb else {}
-        return {"CPU": self.cpus, "GPU": self.gpus, **memory}
+        return {"CPU": self.cpus, "GPU": self.gpus, **memory, **self.named}
+
+    @property
+    def named(self) -> dict[str, float]:
+        """Those of them that Ray would not find by itself."""
+        kind = {f"accelerator_type:{self.accelerator}": 1.0} if self.accelerator else {}
+        return {**kind, **self.resources}
 
     @property
     def shape(self) -> str:
         """Equal for machines that have the same."""
-        return digest_of(self.resources)[:12]
+        return digest_of(self.offers)[:12]
 
     def floor(self, now: datetime) -> int:
         """How many are up at this moment, whether anybody calls or not. `now` is UTC.

@@ -15,6 +15,8 @@ _SPEC = {
         "cpus": NUMBER,
         "gpus": NUMBER,
         "memory_mb": WHOLE,
+        "accelerator": TEXT,
+        "resources": {"type": "object", "additionalProperties": NUMBER},
         "min": WHOLE,
         "max": WHOLE,
         "keep_alive": {**TEXT, "description": "`90s`, `10m`, `learned` or `never`."},

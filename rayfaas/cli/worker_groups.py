@@ -29,6 +29,7 @@ _CLUSTER = click.option("--cluster", default="local", show_default=True, help="O
 @click.option("--cpus", type=float, help="CPUs of each machine; 1 if not said.")
 @click.option("--gpus", type=float, help="GPUs of each; of the provider `local` as many as you say.")
 @click.option("--memory-mb", type=int, help="Memory of each that functions may ask for.")
+@click.option("--accelerator", help="What Ray calls its GPUs, as A10G.")
 @click.option("--min", type=int, help="So many are always up; 0 if not said.")
 @click.option("--max", type=int, help="So many at most; 1 if not said.")
 @click.option("--keep-alive", help="How long one without a call is kept: 90s, 10m, learned or never.")

@@ -13,7 +13,6 @@ from rayfaas.cluster.nodes import ATTEMPT_LABEL
 pb2: Any = _pb2
 _IDLE = pb2.NodeStatus.IDLE
 _GONE = (pb2.NodeStatus.DEAD, pb2.NodeStatus.UNSPECIFIED)
-_COUNTED = ("CPU", "GPU", "memory")
 
 
 def cluster_view() -> dict[str, Any]:
@@ -49,16 +48,12 @@ def _node(node: Any) -> dict[str, Any]:
         "attempt": node.labels.get(ATTEMPT_LABEL, ""),
         "idle_s": node.idle_duration_ms / 1000 if node.status == _IDLE else 0.0,
         "is_draining": node.status == pb2.NodeStatus.DRAINING,
-        "free": _counted(node.available_resources),
+        "free": dict(node.available_resources),
     }
 
 
 def _waiting(each: Any) -> tuple[dict[str, float], int]:
-    return _counted(each.request.resources_bundle), each.count
-
-
-def _counted(resources: Any) -> dict[str, float]:
-    return {name: amount for name, amount in resources.items() if name in _COUNTED}
+    return dict(each.request.resources_bundle), each.count
 
 
 def _gcs() -> Any:

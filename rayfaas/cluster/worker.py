@@ -31,8 +31,8 @@ END_S = 10.0
 class RayWorker:
     """`ray start --block`, joined to the home's head, in this process's session."""
 
-    def __init__(self, home: Home, attempt: str, resources: dict[str, float]) -> None:
-        self._home, self._attempt, self._resources = home, attempt, resources
+    def __init__(self, home: Home, attempt: str, resources: dict[str, float], named: str) -> None:
+        self._home, self._attempt, self._resources, self._named = home, attempt, resources, named
         self._log = home.logs / f"worker-{attempt}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -73,6 +73,7 @@ class RayWorker:
         command += ["--address", address, "--labels", labels, "--include-log-monitor", "false"]
         command += ["--dashboard-agent-listen-port", str(agent_port)]
         command += ["--num-cpus", f"{self._resources['cpus']:g}", "--num-gpus", f"{self._resources['gpus']:g}"]
+        command += ["--resources", self._named]
         if memory_mb := self._resources["memory_mb"]:
             command += ["--memory", str(int(memory_mb) << 20)]
         return command
@@ -92,8 +93,9 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 @click.option("--cpus", type=float, default=1.0)
 @click.option("--gpus", type=float, default=0.0)
 @click.option("--memory-mb", type=int, default=0)
-def main(home: Path, attempt: str, cpus: float, gpus: float, memory_mb: int) -> None:
-    worker = RayWorker(Home(home), attempt, {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb})
+@click.option("--resources", default="{}", help="Others, as JSON.")
+def main(home: Path, attempt: str, cpus: float, gpus: float, memory_mb: int, resources: str) -> None:
+    worker = RayWorker(Home(home), attempt, {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb}, resources)
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: worker.stop())
     sys.exit(worker.run())

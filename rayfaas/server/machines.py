@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import shlex
 import sys
@@ -177,7 +178,8 @@ class Machines:
     def _boot_script(self, node: Node, group: WorkerGroup) -> str:
         command = [sys.executable, "-m", "rayfaas.cluster.worker", "--home", str(self._home.path)]
         command += ["--attempt", node.attempt, "--cpus", str(group.cpus), "--gpus", str(group.gpus)]
-        return "exec " + shlex.join([*command, "--memory-mb", str(group.memory_mb)])
+        command += ["--memory-mb", str(group.memory_mb), "--resources", json.dumps(group.named)]
+        return "exec " + shlex.join(command)
 
     def _adapter(self, provider: str) -> Adapter:
         adapter = self._adapters.get(provider)
