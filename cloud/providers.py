@@ -18,6 +18,7 @@ PROVIDERS: dict[str, tuple[str, str]] = {
     "gcp": ("rayfaas.cloud.gcp:GcpAdapter", "gcp"),
     "kubernetes": ("rayfaas.cloud.kubernetes:KubernetesAdapter", "kubernetes"),
     "lambda_labs": ("rayfaas.cloud.lambda_labs:LambdaLabsAdapter", ""),
+    "local": ("rayfaas.cloud.local:LocalAdapter", ""),
     "memory": ("rayfaas.cloud.memory:MemoryAdapter", ""),
     "ray": ("rayfaas.cloud.ray:RayAdapter", ""),
     "sagemaker": ("rayfaas.cloud.sagemaker:SagemakerAdapter", "aws"),

@@ -19,6 +19,7 @@ from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.functions import Functions
 from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
+from rayfaas.gateway.machines import Machines
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.releases import Releases
 from rayfaas.gateway.requests import as_json, body_of, function_of, json_body
@@ -70,6 +71,7 @@ class Control:
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
             *Clusters(self._routes, self._controller).routes(),
+            *Machines(self._routes, self._controller).routes(),
         ]
 
     async def whoami(self, request: Request) -> Response:

@@ -80,6 +80,16 @@ class Home:
         return self.path / "clouds.toml"
 
     @property
+    def owner_file(self) -> Path:
+        """The id of this installation, with which its machines are tagged."""
+        return self.path / "owner"
+
+    @property
+    def machines(self) -> Path:
+        """Those of the provider `local`, a folder for each."""
+        return self.path / "machines"
+
+    @property
     def database(self) -> Path:
         return self.path / "registry.duckdb"
 

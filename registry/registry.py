@@ -17,6 +17,7 @@ from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
 from rayfaas.registry.lineage import Lineage, Question
+from rayfaas.registry.machines import Machines
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
@@ -25,7 +26,7 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries`, `access`, `grants` and `limits` are written by one thread, read by any.
+    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`: written by one thread, read by any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
@@ -43,6 +44,7 @@ class Registry:
         self.secrets = Secrets(database)
         self.grants = Grants(database)
         self.limits = Limits(database)
+        self.machines = Machines(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)

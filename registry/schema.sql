@@ -335,6 +335,49 @@ CREATE TABLE IF NOT EXISTS store.compared (
     shadow_answer VARCHAR
 );
 
+-- Worker groups (`rayfaas.worker_group`), the keeper's nodes (`rayfaas.cloud.node`) by id, and what it decided.
+CREATE TABLE IF NOT EXISTS store.worker_groups (
+    cluster VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    spec JSON NOT NULL,
+    changed_us BIGINT NOT NULL,
+    changed_by VARCHAR NOT NULL,
+    PRIMARY KEY (cluster, name)
+);
+
+CREATE TABLE IF NOT EXISTS store.machines (
+    id VARCHAR PRIMARY KEY,
+    state VARCHAR NOT NULL,
+    record JSON NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS store.node_events (
+    at_us BIGINT NOT NULL,
+    cluster VARCHAR NOT NULL,
+    worker_group VARCHAR NOT NULL,
+    node VARCHAR NOT NULL,
+    event VARCHAR NOT NULL,
+    reason VARCHAR NOT NULL,
+    alarm BOOLEAN NOT NULL
+);
+
+-- Pauses between calls, in seconds, from which a keep-alive is learned.
+CREATE TABLE IF NOT EXISTS store.pauses (
+    cluster VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    pauses JSON NOT NULL,
+    PRIMARY KEY (cluster, name)
+);
+
+-- How many of a group are up until a moment, whether anybody calls or not.
+CREATE TABLE IF NOT EXISTS store.floors (
+    cluster VARCHAR NOT NULL,
+    name VARCHAR NOT NULL,
+    number INTEGER NOT NULL,
+    until_us BIGINT NOT NULL,
+    PRIMARY KEY (cluster, name)
+);
+
 -- Where an alias leads, where that is more than one version; and the revision that a rollback returns to, 0 for none.
 ALTER TABLE store.alias_moves ADD COLUMN IF NOT EXISTS destination JSON;
 ALTER TABLE store.alias_moves ADD COLUMN IF NOT EXISTS undo INTEGER;

@@ -10,6 +10,7 @@ from rayfaas.errors import BY_CODE, PROBLEM_JSON
 from rayfaas.gateway.openapi.components import Schema, reference
 from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, WHOLE
 from rayfaas.moments import MOMENT
+from rayfaas.worker_group import GROUP
 
 
 def _parameter(place: str, name: str, schema: Schema, description: str) -> Schema:
@@ -41,6 +42,8 @@ PARAMETERS: dict[str, Schema] = {
     "token_id": _parameter("path", "token_id", TEXT, "A token's id."),
     "cluster": _parameter("path", "cluster", _text(names.CLUSTER), "A cluster."),
     "node": _parameter("path", "node", _text("[0-9a-f]{4,64}"), "A node's id, or its beginning."),
+    "group": _parameter("path", "group", _text(GROUP), "A worker group of it."),
+    "machine": _parameter("path", "machine", _text(GROUP), "A machine of it, by its name."),
     "now": _parameter("query", "now", {"enum": ["true", "false"]}, "Do not wait for calls that run there."),
     "function": _parameter("query", "function", TEXT, "`team/name`."),
     "of_call": _parameter("query", "call", {**TEXT, "format": "uuid"}, "A call's id."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from rayfaas.cli.output import json_option, show_json, show_rows
+from rayfaas.cli.worker_groups import add, create, delete, show, start, stop
 from rayfaas.client import Client
 
 _HEADINGS = {"cluster": "CLUSTER", "state": "STATE", "replicas": "REPLICAS"}
@@ -13,6 +14,10 @@ _HEADINGS = {"cluster": "CLUSTER", "state": "STATE", "replicas": "REPLICAS"}
 @click.group()
 def cluster() -> None:
     """List Ray clusters, let others join, remove them."""
+
+
+for each in (create, add, show, start, stop, delete):
+    cluster.add_command(each)
 
 
 @cluster.command(name="list")

@@ -29,6 +29,29 @@ def nodes(context: click.Context, as_json: bool) -> None:
 
 
 @nodes.command()
+@click.argument("group")
+@click.option("--cluster", default="local", show_default=True, help="Of which cluster.")
+@click.option("--number", default=1, show_default=True, help="How many.")
+@click.option("--for", "length", required=True, help="How long: 2h.")
+def warm(group: str, cluster: str, number: int, length: str) -> None:
+    """Have machines of a worker GROUP up for a time, whether anybody calls or not."""
+    with Client() as client:
+        client.warm(cluster, group, number, length)
+    click.echo(f"{number} of {group} are up for {length}.")
+
+
+@nodes.command()
+@click.argument("machine")
+@click.option("--cluster", default="local", show_default=True, help="Of which cluster.")
+@click.option("--for", "length", required=True, help="How long: 2h.")
+def hold(machine: str, cluster: str, length: str) -> None:
+    """Do not stop MACHINE for a time, as for a notebook on it."""
+    with Client() as client:
+        client.hold(cluster, machine, length)
+    click.echo(f"{machine} is not stopped for {length}.")
+
+
+@nodes.command()
 @click.argument("node")
 def drain(node: str) -> None:
     """Have everything leave NODE, an id or its beginning: calls finish, functions go to other nodes, then it ends."""

@@ -14,6 +14,7 @@ from rayfaas.cluster.hosting import HostConfig
 from rayfaas.cluster.nodes import away_from_gpus, describe_nodes, drain_node, ray_nodes
 from rayfaas.cluster.replica import supervisors
 from rayfaas.cluster.scaling import autoscaling
+from rayfaas.cluster.view import cluster_view, drain
 from rayfaas.link import Link, Service, keep_link
 
 _log = logging.getLogger("rayfaas.agent")
@@ -38,6 +39,8 @@ class Agent(Service):
                 "nodes": self._nodes,
                 "drain_node": self._drain_node,
                 "leave": self._leave,
+                "view": self._view,
+                "end_node": self._end_node,
             }
         )
         logging.getLogger("rayfaas").setLevel(logging.INFO)
@@ -87,6 +90,12 @@ class Agent(Service):
 
     async def _drain_node(self, link: Link, node: str, reason: str) -> None:
         await asyncio.to_thread(drain_node, node, reason)
+
+    async def _view(self, link: Link) -> dict[str, Any]:
+        return await asyncio.to_thread(cluster_view)
+
+    async def _end_node(self, link: Link, attempt: str, force: bool, reason: str) -> bool:
+        return await asyncio.to_thread(drain, attempt, force, reason)
 
     async def _leave(self, link: Link) -> None:
         """Delete what is ours on this cluster, this application last."""

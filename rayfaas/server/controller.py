@@ -42,6 +42,7 @@ from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
+from rayfaas.server.machines import Machines
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
@@ -132,6 +133,8 @@ class Controller(Service):
         self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
         self._access = Access(self._store, self._catalog, self._routing)
         self.methods |= self._spawned.methods | self._clusters.methods | self._limits.methods | self._access.methods
+        self._machines = Machines(home, self._store, self._fleet)
+        self.methods |= self._machines.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
         self._deploys = Deploys(
@@ -168,6 +171,7 @@ class Controller(Service):
             self._spawned.keep_looking(),
             self._canaries.keep_looking(),
             self._limits.keep_looking(),
+            self._machines.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None
@@ -181,6 +185,7 @@ class Controller(Service):
             for task in loops:
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
+            await self._machines.close()
             await self._journals.load()
             self._store.close()
 
@@ -222,6 +227,7 @@ class Controller(Service):
         await self._limits.announce()
         await self._announce_tokens()
         await self._clusters.read_registry()
+        await self._machines.read_registry()
 
     async def _tick(self) -> None:
         count = 0

@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,6 +231,8 @@ def prepare(home: Home) -> None:
         write_secret(home.key_file, secrets.token_bytes(32))
     if not home.secrets_key_file.exists():
         write_secret(home.secrets_key_file, secrets.token_bytes(32))
+    if not home.owner_file.exists():
+        write_secret(home.owner_file, str(uuid.uuid4()).encode())
     if not home.ray_token_file.exists():
         write_secret(home.ray_token_file, secrets.token_hex(32).encode())
 

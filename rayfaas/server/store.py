@@ -35,6 +35,10 @@ class Store:
         """In order, one after the other."""
         return await asyncio.get_running_loop().run_in_executor(self._writer, lambda: method(*args, **kwargs))
 
+    def write_from_thread(self, method: Callable[..., T], *args: Any) -> T:
+        """The same for a thread that is not the event loop's; returns when it is written."""
+        return self._writer.submit(lambda: method(*args)).result()
+
     async def query(self, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Beside the writer; a long one delays no deploy and no loading."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: method(*args, **kwargs))

@@ -18,6 +18,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "gcp": {"project": "p"},
     "kubernetes": {"manifests": {}},
     "lambda_labs": {"ssh_keys": ["mine"]},
+    "local": {},
     "memory": {},
     "ray": {"clusters": {"shared": "127.0.0.1:6379"}},
     "sagemaker": {"regions": ["us-east-1"], "image": "i", "role": "r", "output": "s3://b/o"},

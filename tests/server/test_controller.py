@@ -226,8 +226,9 @@ CONTROL_PLANE = {
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
+MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
 MAY = {
-    "gateway": CONTROL_PLANE,
+    "gateway": CONTROL_PLANE | MACHINES,
     "home": {"join_token", "status", "create_token"},
     "join": {"join"},
     "agent": {"agent_up"},

@@ -1,0 +1,49 @@
+"""Placements that are left alone for a while, because they had no capacity, no quota or no rights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rayfaas.cloud.errors import CloudError
+from rayfaas.cloud.machine import Machine
+
+FIRST_S = 300.0
+LONGEST_S = 3600.0
+
+
+class Cooldowns:
+    """Five minutes, doubled each time up to an hour; forgotten when a launch there succeeds. `clock` is Unix time."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[str, tuple[float, float]] = {}  # (end, length)
+
+    def block(self, provider: str, machine: Machine, error: CloudError) -> None:
+        key = _keys(provider, machine)[error.blocks or "placement"]
+        _, length_s = self._until.get(key, (0.0, FIRST_S / 2))
+        length_s = min(2 * length_s, LONGEST_S)
+        self._until[key] = (self._clock() + length_s, length_s)
+
+    def forget(self, provider: str, machine: Machine) -> None:
+        for key in _keys(provider, machine).values():
+            self._until.pop(key, None)
+
+    def ends_at(self, provider: str, machine: Machine) -> float:
+        """When it may be tried again; 0: at once. A clock that was set back does not make it longer."""
+        now, end = self._clock(), 0.0
+        for key in _keys(provider, machine).values():
+            until, length_s = self._until.get(key, (0.0, 0.0))
+            if now < until <= now + length_s:
+                end = max(end, until)
+        return end
+
+
+def _keys(provider: str, machine: Machine) -> dict[str, str]:
+    """A region is a zone's name without its last part: all that a quota holds for."""
+    region = machine.place.rpartition("-")[0] if machine.place.count("-") > 1 else machine.place
+    kind = f"{machine.type}/{'spot' if machine.spot else 'plain'}"
+    return {
+        "placement": f"{provider}/{machine.place}/{kind}",
+        "region": f"{provider}/{region.rstrip('abcdef')}/{kind}/region",
+        "cloud": f"{provider}",
+    }

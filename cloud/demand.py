@@ -1,0 +1,61 @@
+"""What Ray tells of a cluster, and how many machines would have to come for what waits there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+Resources = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class RayNode:
+    """A node that is alive. `attempt` is the keeper's, of which it came, empty for others; `idle_s` is 0 while anything
+    runs there."""
+
+    id: str
+    attempt: str
+    idle_s: float
+    is_draining: bool
+    free: Resources
+
+
+@dataclass(frozen=True)
+class View:
+    """A cluster at one moment: its nodes that are alive, and what waits for room, each with its number."""
+
+    nodes: tuple[RayNode, ...] = ()
+    waiting: tuple[tuple[Resources, int], ...] = ()
+    attempts: Mapping[str, RayNode] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attempts", {each.attempt: each for each in self.nodes if each.attempt})
+
+
+def unmet(waiting: Iterable[tuple[Resources, int]], rooms: Iterable[Resources]) -> list[tuple[Resources, int]]:
+    """What is left of it when all rooms are filled, the largest first.
+
+    >>> unmet([({"GPU": 1.0}, 3)], [{"CPU": 8.0, "GPU": 2.0}])
+    [({'GPU': 1.0}, 1)]
+    """
+    left = [dict(room) for room in rooms]
+    unplaced = []
+    for each, number in sorted(waiting, key=lambda item: -max(item[0].values(), default=0.0)):
+        for room in left:
+            placed = min(number, times(each, room))
+            number -= placed
+            for name, amount in each.items():
+                room[name] = room.get(name, 0.0) - placed * amount
+            if not number:
+                break
+        if number:
+            unplaced.append((each, number))
+    return unplaced
+
+
+def times(each: Resources, room: Resources) -> int:
+    """How often it fits. What a room says nothing of in memory it has: its machine was not counted yet."""
+    asked = {
+        name: amount for name, amount in each.items() if amount > 0 and not (name == "memory" and name not in room)
+    }
+    return int(min((room.get(name, 0.0) / amount + 1e-9 for name, amount in asked.items()), default=1_000_000))

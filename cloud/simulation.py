@@ -1,0 +1,112 @@
+"""What a keep-alive would have cost: calls of the past under several policies, each function on its own machine."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rayfaas.cloud.keep_alive import PAUSES, learned_s
+from rayfaas.errors import BadRequest
+
+# How long to keep a machine, from the pauses so far and the length of a wake, all in seconds.
+Policy = Callable[[Sequence[float], float], float]
+# Function → (begin, length) of its calls, in seconds, sorted.
+Trace = Mapping[str, Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`up_hours` are those of machines, wakes counted; `waited_hours` those of callers for machines."""
+
+    up_hours: float
+    calls: int
+    cold: int
+    waited_hours: float
+
+
+def simulate(trace: Trace, policy: Policy, wake_s: float) -> Outcome:
+    """Each call that finds its machine stopped waits for a wake, and those that come meanwhile for the rest of it.
+
+    >>> simulate({"f": [(0.0, 1.0), (50.0, 1.0), (1000.0, 1.0)]}, lambda pauses, wake_s: 100.0, wake_s=60.0).cold
+    2
+    """
+    each = [_function(calls, policy, wake_s) for calls in trace.values()]
+    return Outcome(
+        sum(one.up_hours for one in each),
+        sum(one.calls for one in each),
+        sum(one.cold for one in each),
+        sum(one.waited_hours for one in each),
+    )
+
+
+def read_trace(file: Path) -> Trace:
+    """A CSV file with the columns `time` (ISO 8601, or seconds), `function`, and `duration` (seconds) if there is one.
+
+    Raises `BadRequest` that names the line.
+    """
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            for number, row in enumerate(csv.DictReader(lines), 2):
+                found[_of(row, "function", number)].append(_call(row, number))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise BadRequest(f"{file} can't be read: {error}") from None
+    if not found:
+        raise BadRequest(f"{file} has no calls: it needs the columns time and function, and a line for each call.")
+    return {function: sorted(calls) for function, calls in found.items()}
+
+
+def fixed(seconds: float) -> Policy:
+    return lambda pauses, wake_s: seconds
+
+
+def learned(pauses: Sequence[float], wake_s: float) -> float:
+    return learned_s(pauses, wake_s)
+
+
+def _function(calls: Iterable[tuple[float, float]], policy: Policy, wake_s: float) -> Outcome:
+    up_s = waited_s = 0.0
+    count = cold = 0
+    pauses: list[float] = []
+    free_at = ready_at = float("-inf")  # when the last call ends, and when the machine is or was up
+    for begin, length in calls:
+        count += 1
+        pause = begin - free_at
+        if pause > 0:
+            kept = policy(pauses, wake_s)
+            if free_at > float("-inf"):
+                up_s += min(pause, kept)
+                pauses = [*pauses, pause][-PAUSES:]
+            if pause > kept:
+                cold, ready_at = cold + 1, begin + wake_s
+                up_s += wake_s
+        waited_s += max(0.0, ready_at - begin)
+        end = max(begin, ready_at) + length
+        up_s += max(0.0, end - max(free_at, begin, ready_at))
+        free_at = max(free_at, end)
+    # What comes after the end of the trace is not known, and not counted.
+    return Outcome(up_s / 3600, count, cold, waited_s / 3600)
+
+
+def _call(row: Mapping[str, str | None], number: int) -> tuple[float, float]:
+    try:
+        return _seconds(_of(row, "time", number)), float(row.get("duration") or 0.0)
+    except ValueError as error:
+        raise BadRequest(f"Line {number}: {error}. Write time as 2026-11-27T09:00:00 or in seconds.") from None
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()
+
+
+def _of(row: Mapping[str, str | None], column: str, number: int) -> str:
+    if not (text := row.get(column)):
+        raise BadRequest(f"Line {number} has no {column}. The columns are time, function and, if known, duration.")
+    return text

@@ -1,0 +1,105 @@
+"""A node of the home's own cluster, on the same machine: what a boot script of the provider `local` runs.
+
+    python -m rayfaas.cluster.worker --home DIR --attempt ID --cpus N --gpus N
+
+It has as many GPUs as it is told, whether there are any. It ends when Ray there ends, or with SIGTERM.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from rayfaas.cluster.local import HEAD_UP_S, free_ports, ray_environment
+from rayfaas.cluster.nodes import ATTEMPT_LABEL, GPU_LABEL
+from rayfaas.config import Home
+
+# How long Ray's processes have to end; what runs on the node is gone by then.
+END_S = 10.0
+
+
+class RayWorker:
+    """`ray start --block`, joined to the home's head, in this process's session."""
+
+    def __init__(self, home: Home, attempt: str, resources: dict[str, float], named: str) -> None:
+        self._home, self._attempt, self._resources, self._named = home, attempt, resources, named
+        self._log = home.logs / f"worker-{attempt}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(self) -> int:
+        """Returns when it has ended; its exit code."""
+        with _one_at_a_time(self._home.run / "worker.lock"):
+            with self._log.open("wb") as output:
+                self._process = subprocess.Popen(
+                    self._command(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=ray_environment(self._home.ray_token_file.read_text()),
+                )
+            deadline = time.monotonic() + HEAD_UP_S
+            while b"Ray runtime started" not in self._log.read_bytes() and self._process.poll() is None:
+                if time.monotonic() > deadline:
+                    self.stop()
+                time.sleep(0.1)
+        return self._process.wait()
+
+    def stop(self) -> None:
+        """SIGTERM lets Ray end its processes itself; what is left of the session is killed, this process, too."""
+        if self._process is not None:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_S)
+        self._log.unlink(missing_ok=True)
+        if os.getpid() == os.getpgrp():
+            os.killpg(os.getpgrp(), signal.SIGKILL)
+        sys.exit(0)
+
+    def _command(self) -> list[str]:
+        address = json.loads(self._home.cluster_file.read_text())["address"]
+        (agent_port,) = free_ports(1)
+        labels = f"{ATTEMPT_LABEL}={self._attempt}" + (f",{GPU_LABEL}=yes" if self._resources["gpus"] else "")
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
+        command += ["--address", address, "--labels", labels, "--include-log-monitor", "false"]
+        command += ["--dashboard-agent-listen-port", str(agent_port)]
+        command += ["--num-cpus", f"{self._resources['cpus']:g}", "--num-gpus", f"{self._resources['gpus']:g}"]
+        command += ["--resources", self._named]
+        if memory_mb := self._resources["memory_mb"]:
+            command += ["--memory", str(int(memory_mb) << 20)]
+        return command
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Two that start at the same moment on one machine take each other's ports."""
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@click.command()
+@click.option("--home", required=True, type=click.Path(path_type=Path))
+@click.option("--attempt", required=True)
+@click.option("--cpus", type=float, default=1.0)
+@click.option("--gpus", type=float, default=0.0)
+@click.option("--memory-mb", type=int, default=0)
+@click.option("--resources", default="{}", help="Others, as JSON.")
+def main(home: Path, attempt: str, cpus: float, gpus: float, memory_mb: int, resources: str) -> None:
+    worker = RayWorker(Home(home), attempt, {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb}, resources)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: worker.stop())
+    sys.exit(worker.run())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""Hosts the keeper: asks the clusters what they have and what waits there, and sends its orders, some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from rayfaas.cloud import Adapter, open_adapter
+from rayfaas.cloud.clouds_file import settings_in
+from rayfaas.cloud.demand import RayNode, View
+from rayfaas.cloud.errands import Errands, Order
+from rayfaas.cloud.keeper import Keeper
+from rayfaas.cloud.node import Node
+from rayfaas.cloud.node_book import NodeBook
+from rayfaas.cloud.pauses import Pauses
+from rayfaas.config import Home
+from rayfaas.errors import BadRequest, NotFound, Unavailable
+from rayfaas.link import Link, Method
+from rayfaas.server.fleet import Fleet
+from rayfaas.server.node_rows import NodeRows
+from rayfaas.server.store import Store
+from rayfaas.worker_group import WorkerGroup
+
+_log = logging.getLogger("rayfaas.keeper")
+
+LOOK_S = 0.5
+ASK_S = 10.0
+# A Ray whose head is gone answers after 40 s.
+DRAIN_S = 60.0
+# Requests to providers at the same time.
+ERRANDS = 16
+# How long the machines of this machine may take to end with the server.
+CLOSE_S = 25.0
+
+
+class Machines:
+    """`methods` are for gateways. Nothing is asked of anybody while there is no worker group and no machine."""
+
+    def __init__(self, home: Home, store: Store, fleet: Fleet, clock: Callable[[], float] = time.time) -> None:
+        self._home, self._store, self._fleet, self._clock = home, store, fleet, clock
+        self._adapters: dict[str, Adapter] = {}
+        self._threads = ThreadPoolExecutor(ERRANDS, "errand")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sending: set[asyncio.Future[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
+        self.methods: dict[str, Method] = {
+            "groups": self.groups,
+            "set_group": self.set_group,
+            "delete_group": self.delete_group,
+            "warm": self.warm,
+            "hold_node": self.hold_node,
+            "end_node": self.end_node,
+        }
+
+    async def read_registry(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        rows, registry = NodeRows(self._store), self._store.registry.machines
+        nodes, pauses = await self._store.write(lambda: (rows.read(), registry.pauses()))
+        self._owner = self._home.owner_file.read_text().strip()
+        self._book = NodeBook(rows, self._clock, nodes)
+        errands = Errands(self._owner, self._book, self._adapter, self._drain, self._boot_script)
+        self._keeper = Keeper(self._book, errands, Pauses(rows, pauses))
+        groups = [WorkerGroup.model_validate_json(each) for each in await self._store.write(registry.groups)]
+        self._keeper.groups = {(group.cluster, group.name): group for group in groups}
+        self._keeper.floors = await self._store.write(registry.floors)
+
+    async def keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                if self._keeper.groups or self._book.all():
+                    await self.look()
+            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
+                _log.exception("the keeper could not look after the machines")
+
+    async def look(self) -> None:
+        """Once: decide, and send what was decided, without waiting for the answers."""
+        views = await self._views()
+        for order in await asyncio.to_thread(self._keeper.plan, views):
+            task = asyncio.get_running_loop().run_in_executor(self._threads, self._carry_out, order)
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def close(self) -> None:
+        """The server ends, and with it the processes that are its machines. Those of providers stay, and are found."""
+        if self._loop is None:
+            return
+        local = [node for node in self._book.all() if node.provider == "local" and node.state == "RUNNING"]
+        for node in local:
+            await asyncio.to_thread(self._keeper.end, node, "the server was stopped", stop=True)
+        if local:
+            try:
+                await asyncio.wait_for(asyncio.to_thread(self._stop_local, local), CLOSE_S)
+            except asyncio.TimeoutError:
+                _log.warning("some machines of this machine did not end in time")
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # What gateways ask
+
+    async def groups(self, link: Link) -> list[dict[str, Any]]:
+        nodes = self._book.all()
+        return [
+            group.model_dump(mode="json")
+            | {"nodes": [_plain(node) for node in nodes if (node.cluster, node.group) == key]}
+            | {"kept": self._keeper.kept(group), "keep_alive_s": _finite(self._keeper.keep_alive_s(group))}
+            for key, group in sorted(self._keeper.groups.items())
+        ]
+
+    async def set_group(self, link: Link, group: dict[str, Any], actor: str) -> None:
+        new = WorkerGroup.model_validate(group)
+        if new.max < new.min:
+            raise BadRequest(f"min ({new.min}) is over max ({new.max}).")
+        if new.cluster not in self._fleet.joined:
+            known = ", ".join(sorted(self._fleet.joined)) or "none yet"
+            raise NotFound(f"There is no cluster {new.cluster!r}. There are: {known}.")
+        for place in new.placements:
+            if place.provider != "local" or new.cluster != "local":
+                self._check_provider(place.provider, new)
+            self._adapter(place.provider)  # raises where it lacks settings or a library
+        machines = self._store.registry.machines
+        await self._store.write(machines.set_group, new.cluster, new.name, new.model_dump_json(), actor)
+        self._keeper.groups = {**self._keeper.groups, (new.cluster, new.name): new}
+
+    async def delete_group(self, link: Link, cluster: str, name: str, actor: str) -> None:
+        """Its machines end when nothing is on them."""
+        await self._store.write(self._store.registry.machines.delete_group, cluster, name, actor)
+        left = dict(self._keeper.groups)
+        left.pop((cluster, name), None)
+        self._keeper.groups = left
+
+    async def warm(self, link: Link, cluster: str, name: str, number: int, until: float, actor: str) -> None:
+        """Have so many of them up until a moment."""
+        self._group(cluster, name)
+        await self._store.write(self._store.registry.machines.set_floor, cluster, name, number, until, actor)
+        self._keeper.floors = {**self._keeper.floors, (cluster, name): (number, until)}
+
+    async def hold_node(self, link: Link, cluster: str, node: str, until: float, actor: str) -> None:
+        await asyncio.to_thread(self._keeper.hold, self._node(cluster, node), until, f"held by {actor}")
+
+    async def end_node(self, link: Link, cluster: str, node: str, now: bool, actor: str) -> None:
+        await asyncio.to_thread(
+            self._keeper.end, self._node(cluster, node), f"stopped by {actor}", stop=True, force=now
+        )
+
+    # Inside
+
+    async def _views(self) -> dict[str, View]:
+        """Of the clusters that have groups or machines, and answer."""
+        named = {cluster for cluster, _ in self._keeper.groups} | {node.cluster for node in self._book.all()}
+        agents = {name: agent for name, agent in self._fleet.agents().items() if name in named}
+        asked = [agent.request("view", timeout_s=ASK_S) for agent in agents.values()]
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return {name: _view(answer) for name, answer in zip(agents, answers, strict=True) if isinstance(answer, dict)}
+
+    def _carry_out(self, order: Order) -> None:
+        try:
+            self._keeper.carry_out(order)
+        except Exception:  # noqa: BLE001 a border: the order is given again
+            _log.exception("the order %s failed", order)
+
+    def _drain(self, cluster: str, attempt: str, force: bool, reason: str) -> bool:
+        assert self._loop is not None
+        agent = self._fleet.agents().get(cluster)
+        if agent is None:
+            raise Unavailable(f"the agent of {cluster} is not connected")
+        asking = agent.request("end_node", attempt=attempt, force=force, reason=reason, timeout_s=DRAIN_S)
+        return bool(asyncio.run_coroutine_threadsafe(asking, self._loop).result(DRAIN_S + 5))
+
+    def _boot_script(self, node: Node, group: WorkerGroup) -> str:
+        command = [sys.executable, "-m", "rayfaas.cluster.worker", "--home", str(self._home.path)]
+        command += ["--attempt", node.attempt, "--cpus", str(group.cpus), "--gpus", str(group.gpus)]
+        command += ["--memory-mb", str(group.memory_mb), "--resources", json.dumps(group.named)]
+        return "exec " + shlex.join(command)
+
+    def _adapter(self, provider: str) -> Adapter:
+        adapter = self._adapters.get(provider)
+        if adapter is None:
+            settings = settings_in(self._home.clouds_file, provider)
+            if provider == "local":
+                settings.setdefault("directory", str(self._home.machines))
+            adapter = self._adapters[provider] = open_adapter(provider, self._owner, settings)
+        return adapter
+
+    def _check_provider(self, provider: str, group: WorkerGroup) -> None:
+        raise BadRequest(
+            f"Machines of {provider} can't be part of the cluster {group.cluster} yet: the provider `local`, for the "
+            "cluster `local`, is the one that the server starts machines of."
+        )
+
+    def _stop_local(self, nodes: list[Node]) -> None:
+        adapter = self._adapter("local")
+        left = [node.instance for node in nodes if node.instance is not None]
+        for each in left:
+            adapter.stop(each)
+        while left := [each for each in left if adapter.get(each).state == "STOPPING"]:
+            time.sleep(0.1)
+
+    def _group(self, cluster: str, name: str) -> WorkerGroup:
+        if (cluster, name) not in self._keeper.groups:
+            raise NotFound(f"The cluster {cluster} has no worker group {name!r}. `rayfaas cluster show` lists them.")
+        return self._keeper.groups[cluster, name]
+
+    def _node(self, cluster: str, name: str) -> Node:
+        found = [node for node in self._book.all() if (node.cluster, node.name) == (cluster, name)]
+        if not found:
+            raise NotFound(f"The cluster {cluster} has no machine {name!r}. `rayfaas nodes` shows them.")
+        return found[0]
+
+
+def _view(answer: dict[str, Any]) -> View:
+    nodes = tuple(msgspec.convert(each, RayNode) for each in answer["nodes"])
+    return View(nodes, tuple((each, number) for each, number in answer["waiting"]))
+
+
+def _finite(seconds: float) -> float | None:
+    return None if seconds == float("inf") else seconds
+
+
+def _plain(node: Node) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(node)
+    return plain

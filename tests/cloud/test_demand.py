@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from rayfaas.cloud.demand import times, unmet
+from rayfaas.worker_group import WorkerGroup
+
+
+def test_what_has_room_is_no_demand() -> None:
+    assert unmet([({"GPU": 1.0}, 2)], [{"GPU": 1.0}, {"GPU": 1.0, "CPU": 4.0}]) == []
+
+
+def test_the_largest_are_placed_first() -> None:
+    waiting = [({"GPU": 1.0}, 2), ({"GPU": 2.0}, 1)]
+    assert unmet(waiting, [{"GPU": 2.0}]) == [({"GPU": 1.0}, 2)]
+
+
+def test_memory_that_nobody_counted_is_no_hindrance() -> None:
+    assert times({"GPU": 1.0, "memory": 8.0}, {"GPU": 2.0}) == 2
+    assert times({"GPU": 1.0, "memory": 8.0}, {"GPU": 2.0, "memory": 8.0}) == 1
+
+
+def test_fractions_add_up() -> None:
+    assert times({"GPU": 0.1}, {"GPU": 1.0}) == 10
+
+
+def test_what_asks_for_an_accelerator_has_no_room_where_there_is_another() -> None:
+    asked = {"GPU": 1.0, "accelerator_type:A10G": 0.001}
+    assert times(asked, WorkerGroup(name="gpu", gpus=1, accelerator="A10G").offers) == 1
+    assert times(asked, WorkerGroup(name="gpu", gpus=1).offers) == 0

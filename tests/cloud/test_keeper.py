@@ -1,0 +1,241 @@
+"""The keeper in a world without surprises, and with one at a time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from rayfaas.cloud.errors import Ambiguous, Capacity, Credentials, Unreachable
+from rayfaas.worker_group import Placement, WorkerGroup
+from tests.cloud.world import World
+
+PLACES = tuple(Placement(provider="memory", type="gpu", place=f"zone-{letter}") for letter in "ab")
+GPU = WorkerGroup(name="gpu", gpus=1, max=2, keep_alive="60s", placements=PLACES)
+
+
+def group(**changes: object) -> WorkerGroup:
+    return WorkerGroup.model_validate(GPU.model_dump() | changes)
+
+
+def states(world: World) -> list[str]:
+    return sorted(each.state for each in world.ours())
+
+
+def test_a_call_brings_a_machine_and_an_idle_one_is_stopped() -> None:
+    world = World(GPU)
+    world.run(60)
+    assert world.ours() == []
+    world.call()
+    world.run(100)
+    assert world.answered == 1
+    assert states(world) == ["RUNNING"]
+    world.run(120)
+    assert states(world) == ["STOPPED"]
+    world.call()
+    world.run(100)
+    assert world.answered == 2
+    assert [event.event for event in world.events("create", "start")] == ["create", "start"]
+
+
+def test_calls_bring_as_many_machines_as_they_need_and_no_more_than_allowed() -> None:
+    world = World(GPU)
+    for _ in range(5):
+        world.call(200.0)
+    world.run(120)
+    assert states(world) == ["RUNNING", "RUNNING"]
+
+
+def test_a_machine_with_a_call_on_it_is_not_stopped() -> None:
+    world = World(group(keep_alive="1s"))
+    world.call(500.0)
+    world.run(400)
+    assert states(world) == ["RUNNING"]
+    world.run(400)
+    assert (states(world), world.answered, world.wrong) == (["STOPPED"], 1, [])
+
+
+def test_a_machine_on_its_way_down_comes_back_when_it_is_needed() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(145)
+    for _ in range(200):
+        world.tick()
+        if states(world) == ["STOPPING"]:
+            break
+    world.call()
+    world.run(150)
+    assert (world.answered, states(world)) == (2, ["RUNNING"])
+
+
+def test_where_there_is_no_capacity_the_next_placement_is_taken() -> None:
+    world = World(GPU)
+    world.cloud.fail(Capacity, "create", place="zone-a")
+    world.call()
+    world.run(100)
+    assert [each.place for each in world.ours()] == ["zone-b"]
+    assert world.answered == 1
+
+
+def test_a_lost_answer_to_a_launch_gives_one_machine() -> None:
+    world = World(GPU)
+    world.cloud.fail(Ambiguous, "create", times=1, after=True)
+    world.call()
+    world.run(100)
+    assert (len(world.ours()), world.answered) == (1, 1)
+
+
+def test_a_machine_that_vanished_is_told_of_and_replaced_when_it_is_needed() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(100)
+    world.cloud.vanish(world.ours()[0].id)
+    world.run(70)
+    assert [event.alarm for event in world.events("vanished")] == [True]
+    world.call()
+    world.run(100)
+    assert world.answered == 2
+
+
+def test_a_machine_that_ray_misses_is_looked_for_at_once() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    world.cloud.vanish(world.ours()[0].id)
+    world.call()
+    world.run(95)
+    assert world.answered == 1
+
+
+def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(60)
+    world.journal.nodes.clear()
+    world.rebuild()
+    world.waiting.clear()
+    world.run(400)
+    assert world.ours() == []
+    assert world.events("stray")[0].alarm
+
+
+def test_a_provider_that_is_away_for_ten_minutes_leaves_all_as_it_is() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    world.cloud.fail(Unreachable)
+    world.run(600)
+    assert states(world) == ["RUNNING"]
+    world.cloud.heal()
+    world.run(500)
+    assert (world.answered, states(world)) == (1, ["STOPPED"])
+
+
+def test_credentials_that_are_refused_are_an_alarm_once() -> None:
+    world = World(GPU)
+    world.cloud.fail(Credentials)
+    world.call()
+    world.run(200)
+    assert len([event for event in world.events("cloud_credentials") if event.alarm]) == 1
+
+
+def test_a_cluster_that_does_not_answer_counts_as_busy() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(100)
+    world.can_ask = False
+    world.run(1000)
+    assert states(world) == ["RUNNING"]
+
+
+def test_a_machine_that_never_joins_is_replaced_with_an_alarm() -> None:
+    world = World(GPU)
+    world.cloud.boot_s = 10_000.0
+    world.call()
+    world.run(650)
+    assert world.events("late")[0].alarm
+    world.cloud.boot_s = 10.0
+    world.run(400)
+    assert world.answered == 1
+
+
+def test_some_are_up_whether_anybody_calls_or_not() -> None:
+    world = World(group(min=1))
+    world.run(600)
+    assert states(world) == ["RUNNING"]
+
+
+def test_warm_machines_are_up_until_a_moment() -> None:
+    world = World(GPU)
+    world.keeper.floors["local", "gpu"] = (2, world.now + 600)
+    world.run(500)
+    assert states(world) == ["RUNNING", "RUNNING"]
+    world.run(300)
+    assert states(world) == ["STOPPED", "STOPPED"]
+
+
+def test_a_held_machine_is_not_stopped_before_its_time() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(100)
+    world.keeper.hold(world.book.all()[0], world.now + 1000, "a notebook")
+    world.run(900)
+    assert states(world) == ["RUNNING"]
+    world.run(300)
+    assert states(world) == ["STOPPED"]
+
+
+def test_the_lifetime_ends_a_busy_machine() -> None:
+    world = World(group(lifetime="10m", max=1))
+    world.call(10_000.0)
+    world.run(100)
+    world.run(1500)
+    assert [event.reason for event in world.events("terminate")] == ["it is older than 10m"]
+
+
+def test_a_stopped_machine_of_a_group_that_has_changed_goes_and_another_comes() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(300)
+    (old,) = world.ours()
+    world.groups["local", "gpu"] = group(gpus=2)
+    world.call()
+    world.run(200)
+    assert world.answered == 2
+    assert old.id not in {each.id for each in world.ours()}
+
+
+def test_a_machine_that_nobody_needed_for_a_week_is_terminated() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(300)
+    assert states(world) == ["STOPPED"]
+    world.run(8 * 86_400, step_s=600.0)
+    assert world.ours() == []
+
+
+def test_it_knows_what_was_paid_for() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(1000)
+    (node,) = world.book.all()
+    assert 130 < node.up_s < 250
+    assert node.up_since is None
+    assert node.idle_s >= 60
+
+
+@pytest.mark.parametrize("groups", [25])
+def test_a_minute_of_500_nodes_costs_less_than_a_second(groups: int) -> None:
+    every = [group(name=f"g{number}", max=20, keep_alive="10m") for number in range(groups)]
+    world = World(*every)
+    for _ in range(500):
+        world.call(100_000.0)
+    world.run(90)
+    assert len(world.raylets) == 500
+    view = world.view()
+    began = time.process_time()
+    for _ in range(60):
+        world.now += 1
+        for order in world.keeper.plan({"local": view}):
+            world.keeper.carry_out(order)
+    assert time.process_time() - began < 1.0

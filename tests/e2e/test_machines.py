@@ -1,0 +1,100 @@
+"""A worker group with a GPU that there is not: at zero, started by a deploy, stopped when idle, started by a call.
+
+The tests are one story, in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.e2e.conftest import Server, eventually
+
+MODEL = "def model(text):\n    return text.upper()\n"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Server]:
+    directory = Path(tempfile.mkdtemp(prefix="rf-"))
+    server = None
+    try:
+        server = Server(directory, "--cpus", "2", "--gpus", "0")
+        yield server
+        assert server.stop() == []
+    except BaseException:
+        if server is not None:
+            sys.stderr.write((server.home.logs / "controller.log").read_text()[-8000:])
+            if server.home.server_file.exists():
+                server.kill()
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def machines(home: Server) -> list[dict[str, Any]]:
+    """None while the controller is away."""
+    groups = home.http.get("/v1/clusters/local/groups").json().get("groups", [])
+    return [node for group in groups for node in group["nodes"]]
+
+
+def states(home: Server) -> list[str]:
+    return [node["state"] for node in machines(home)]
+
+
+def workers(home: Server) -> list[psutil.Process]:
+    return home.find("rayfaas.cluster.worker", "--attempt")
+
+
+def test_a_group_costs_nothing_before_it_is_needed(home: Server) -> None:
+    added = home.rayfaas("cluster", "add", "gpu", "--gpus", "1", "--keep-alive", "1s")
+    assert added.returncode == 0, added.stderr
+    assert home.sql("SELECT count(*) FROM nodes") == [[0]]
+
+
+def test_a_deploy_starts_a_machine(home: Server, write: Callable[[str, str], Path]) -> None:
+    spec = {"shape": {"gpus": 1}, "scaling": {"scale_down_after_s": 1}}
+    events = home.deploy(write("model.py", MODEL), "model", spec)
+    assert events[-1]["event"] == "live", events
+    assert states(home) == ["RUNNING"]
+
+
+def test_one_that_is_idle_is_stopped(home: Server) -> None:
+    eventually(lambda: states(home) == ["STOPPED"], timeout_s=90)
+    eventually(lambda: workers(home) == [])
+
+
+def test_a_call_starts_it_again_and_is_answered(home: Server) -> None:
+    assert home.call("model", "wake") == "WAKE"
+    assert states(home) == ["RUNNING"]
+
+
+def test_a_controller_that_is_killed_finds_its_machines_again(home: Server) -> None:
+    (worker,) = workers(home)
+    for process in home.find("rayfaas.server.controller"):
+        process.kill()
+    assert home.call("model", "still") == "STILL"
+    eventually(lambda: states(home) == ["STOPPED"], timeout_s=90)
+    eventually(lambda: not worker.is_running())
+    rows = home.sql("SELECT event FROM node_events WHERE event IN ('create', 'start', 'stopped', 'stray') ORDER BY at")
+    assert [event for (event,) in rows] == ["create", "stopped", "start", "stopped"]
+
+
+def test_every_decision_has_its_reason(home: Server) -> None:
+    told = dict(home.sql("SELECT event, any_value(reason) FROM node_events GROUP BY event"))
+    assert "1 GPU waits for room" in told["want running"]
+    assert "no call for" in told["want stopped"]
+    (row,) = home.sql("SELECT state, up_hours > 0, idle_hours > 0 FROM nodes")
+    assert row == ["STOPPED", True, True]
+
+
+def test_a_deleted_group_leaves_nothing(home: Server) -> None:
+    assert home.rayfaas("cluster", "delete", "gpu").returncode == 0
+    eventually(lambda: home.sql("SELECT state FROM nodes") == [["GONE"]])
+    assert list(home.home.machines.iterdir()) == []
