@@ -160,8 +160,9 @@ class HostedExecutor(asyncio.Protocol):
 
     def _hear_rest(self, transport: asyncio.Transport) -> None:
         """Its end may be known before its last words are read: why its code could not be imported."""
+        channel = transport.get_extra_info("socket")  # None in uvloop when it is closed already
         try:
-            while data := os.read(transport.get_extra_info("socket").fileno(), CONTROL):
+            while channel is not None and (data := os.read(channel.fileno(), CONTROL)):
                 self.data_received(data)
         except (OSError, ValueError, RayfaasError):
             pass  # it is empty, or closed already, or no word of an executor
