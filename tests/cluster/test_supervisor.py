@@ -10,15 +10,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+import uvloop
 
 from rayfaas import frames
 from rayfaas.cluster.supervisor import HostedExecutor, describe_status
 from rayfaas.errors import DeployError, ImportFailed, Unavailable, to_problem
 from rayfaas.frames import Kind
+from rayfaas.orders import Order
 from tests.executor.replica import Replica
 from tests.processes import are_gone, is_gone
 from tests.waiting import eventually
@@ -62,6 +65,30 @@ async def test_the_last_words_of_an_executor_are_heard_before_its_end(replica: R
     assert hosted.ended(0).how == "exited with code 0"  # told before the loop has read what it said
     with pytest.raises(ImportFailed, match="no module named nmpy"):
         hosted.imported.result()
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_end_is_told_of_an_executor_whose_channel_was_closed_before(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """As those that were drained do; uvloop has no socket of a transport that is closed."""
+
+    async def end() -> str:
+        order = Order("e", "default/f", 1, "/", "module", "m", "f", 1, [], b"k", "local", "n", "r", "cpu", "/")
+        hosted = HostedExecutor(order)
+        ours, theirs = socket.socketpair()
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: hosted, ours)
+        theirs.close()
+        transport.close()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return hosted.ended(0).how
+
+    running = loop()
+    try:
+        assert running.run_until_complete(end()) == "exited with code 0"
+    finally:
+        running.close()
 
 
 async def test_several_executors_of_one_version_are_drained_together(replica: Replica) -> None:
