@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 from benchmarks.errors import BenchmarkError
 from benchmarks.systems.rayfaas_server import Server
 
+# A connection that nobody has used for so long may be closed by the server.
+_FRESH_S = 2.0
+
 
 class Deployer:
     """One connection to a server. Every function is one of the module `code`."""
@@ -23,6 +26,7 @@ class Deployer:
         parts = urlsplit(server.url)
         self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
         self._headers = {"Authorization": f"Bearer {server.token}"}
+        self._used_at = time.monotonic()
 
     def bundle(self, code: str) -> str:
         """Send a module; its digest."""
@@ -50,9 +54,12 @@ class Deployer:
 
     def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
         """The answer's body; one that is no success is a BenchmarkError."""
+        if time.monotonic() - self._used_at > _FRESH_S:
+            self._connection.close()  # and dialled again: the server may be about to close it
         self._connection.request(method, path, body, {"Content-Type": "application/json", **self._headers})
         response = self._connection.getresponse()
         content = response.read()
+        self._used_at = time.monotonic()
         if response.status >= 300:
             raise BenchmarkError(f"{method} {path} was answered {response.status}: {content.decode()[:500]}")
         return content
