@@ -42,8 +42,8 @@ class Machines:
     async def groups(self, request: Request) -> Response:
         """With their machines."""
         allow(self._routes, request, "viewer")
-        groups = await self._controller.request("groups")
-        return as_json({"groups": [each for each in groups if each["cluster"] == request.path_params["cluster"]]})
+        groups = await self._controller.request("groups", cluster=request.path_params["cluster"])
+        return as_json({"groups": groups})
 
     async def set_group(self, request: Request) -> Response:
         principal = allow(self._routes, request, "admin")

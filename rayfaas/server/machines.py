@@ -106,13 +106,15 @@ class Machines:
 
     # What gateways ask
 
-    async def groups(self, link: Link) -> list[dict[str, Any]]:
+    async def groups(self, link: Link, cluster: str) -> list[dict[str, Any]]:
+        """Of one cluster, with their machines."""
         nodes = self._book.all()
         return [
             group.model_dump(mode="json")
             | {"nodes": [_plain(node) for node in nodes if (node.cluster, node.group) == key]}
             | {"kept": self._keeper.kept(group), "keep_alive_s": _finite(self._keeper.keep_alive_s(group))}
             for key, group in sorted(self._keeper.groups.items())
+            if group.cluster == cluster
         ]
 
     async def set_group(self, link: Link, group: dict[str, Any], actor: str) -> None:

@@ -41,7 +41,7 @@ async def machines(home: Home, store: Store, fleet: Fleet) -> AsyncIterator[Mach
 
 
 async def nodes(machines: Machines) -> list[dict[str, Any]]:
-    return [node for group in await machines.groups(LINK) for node in group["nodes"]]
+    return [node for group in await machines.groups(LINK, "local") for node in group["nodes"]]
 
 
 async def looked(machines: Machines) -> None:
@@ -82,7 +82,7 @@ async def test_groups_and_warm_machines_are_known_after_a_restart(
     await machines.warm(LINK, "local", "gpu", 1, time.time() + 60, "ann")
     again = Machines(home, store, fleet)
     await again.read_registry()
-    (group,) = await again.groups(LINK)
+    (group,) = await again.groups(LINK, "local")
     assert (group["name"], group["kept"], group["keep_alive_s"]) == ("gpu", 1, 600.0)
 
 
@@ -106,7 +106,7 @@ async def test_a_group_that_can_not_be_is_refused(
 ) -> None:
     with pytest.raises(error):
         await machines.set_group(LINK, GROUP | changes, "ann")
-    assert await machines.groups(LINK) == []
+    assert await machines.groups(LINK, "local") == []
 
 
 async def test_what_is_not_there_is_told(machines: Machines) -> None:
