@@ -38,7 +38,7 @@ from rayfaas.redaction import Redactor
 _log = logging.getLogger("rayfaas.supervisor")
 
 # The end of an executor's own output, in bytes, that is kept to explain its death.
-TAIL = 4096
+TAIL = 16 << 10  # a crash in C also lists every extension module that is loaded
 # How much of its control channel is read at a time.
 CONTROL = 64 << 10
 _decode_imported = msgspec.msgpack.Decoder(Imported).decode

@@ -36,7 +36,7 @@ def typed(server: Server, write: Write) -> str:
         ("/call/typed", b"<n>1</n>", {"Content-Type": "application/xml"}, 415, "unsupported_media_type"),
         ("/call/typed", b"1", {"Rayfaas-Timeout": "soon"}, 400, "bad_request"),
         ("/call/typed", b"13", {}, 500, "result_not_serializable"),
-        ("/call/typed", b" " * (65 << 20), {}, 413, "body_too_large"),
+        ("/call/typed", b" " * (17 << 20), {"Prefer": "respond-async"}, 413, "body_too_large"),
         ("/call/typed", b"1", {"Authorization": ""}, 401, "unauthenticated"),
         ("/call/typed", b"1", {"Authorization": "Bearer rf_wrong"}, 401, "unauthenticated"),
         ("/v1/sql", b"{", {}, 400, "malformed_body"),
