@@ -15,45 +15,45 @@ AREA = """
 import rayfaas
 
 @rayfaas.function()
-def area(width: float, height: float = 1.0) -> float:
-    print("area of", width, height)
+def surface(width: float, height: float = 1.0) -> float:
+    print("surface of", width, height)
     return width * height
 """
 
 
 def test_a_deployed_function_answers_and_every_call_is_a_row(server: Server, write: Write) -> None:
-    events = server.deploy(write("area.py", AREA), "area")
+    events = server.deploy(write("surface.py", AREA), "surface")
     assert [event["event"] for event in events] == ["published", "live"]
-    assert server.call("area", {"width": 2, "height": 3}) == 6
-    assert server.call("default/area@live", {"width": 2}) == 2
-    assert server.call("area:1", 5) == 5
+    assert server.call("surface", {"width": 2, "height": 3}) == 6
+    assert server.call("default/surface@live", {"width": 2}) == 2
+    assert server.call("surface:1", 5) == 5
 
     rows = server.sql(
         "SELECT target, alias, version, state, caller IS NOT NULL, duration_ms >= 0, node IS NOT NULL, bytes_in "
-        "FROM calls WHERE function = 'default/area' ORDER BY accepted_at"
+        "FROM calls WHERE function = 'default/surface' ORDER BY accepted_at"
     )
     assert rows == [
-        ["area", "live", 1, "SUCCEEDED", True, True, True, len(b'{"width":2,"height":3}')],
-        ["default/area@live", "live", 1, "SUCCEEDED", True, True, True, len(b'{"width":2}')],
-        ["area:1", None, 1, "SUCCEEDED", True, True, True, len(b"5")],
+        ["surface", "live", 1, "SUCCEEDED", True, True, True, len(b'{"width":2,"height":3}')],
+        ["default/surface@live", "live", 1, "SUCCEEDED", True, True, True, len(b'{"width":2}')],
+        ["surface:1", None, 1, "SUCCEEDED", True, True, True, len(b"5")],
     ]
-    logs = server.http.get("/v1/logs", params={"function": "default/area"}).json()["logs"]
-    assert [line["text"] for line in logs] == ["area of 2.0 3.0\n", "area of 2.0 1.0\n", "area of 5.0 1.0\n"]
+    logs = server.http.get("/v1/logs", params={"function": "default/surface"}).json()["logs"]
+    assert [line["text"] for line in logs] == ["surface of 2.0 3.0\n", "surface of 2.0 1.0\n", "surface of 5.0 1.0\n"]
 
 
 def test_an_edit_is_live_without_a_restart_and_old_versions_stay(server: Server, write: Write) -> None:
-    file = write("edited.py", AREA.replace("def area", "def edited"))
-    server.deploy(file, "edited")
-    assert server.call("edited", {"width": 2}) == 2
+    file = write("amended.py", AREA.replace("def surface", "def amended"))
+    server.deploy(file, "amended")
+    assert server.call("amended", {"width": 2}) == 2
     replicas = [r["replica"] for r in server.status()["replicas"]]
 
     file.write_text(file.read_text().replace("width * height", "-width"))
-    assert server.deploy(file, "edited")[-1]["version"] == 2
-    assert server.call("edited", {"width": 2}) == -2
-    assert server.call("edited:1", {"width": 2}) == 2
+    assert server.deploy(file, "amended")[-1]["version"] == 2
+    assert server.call("amended", {"width": 2}) == -2
+    assert server.call("amended:1", {"width": 2}) == 2
     assert [r["replica"] for r in server.status()["replicas"]] == replicas
 
-    again = server.deploy(file, "edited")
+    again = server.deploy(file, "amended")
     assert again[0] == {"event": "published", "version": 2, "created": False}
 
 
