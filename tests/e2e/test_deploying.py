@@ -45,23 +45,23 @@ def deploys(server: Server, name: str) -> list[list[Any]]:
 
 
 def test_who_calls_it_is_not_broken_unless_that_is_meant(server: Server, write: Write) -> None:
-    file = write("area.py", AREA.format(name="area"))
+    file = write("field.py", AREA.format(name="field"))
     made = json.loads(server.rayfaas("token", "create", "eve", "--json").stdout)
     eve = {"RAYFAAS_URL": server.url, "RAYFAAS_TOKEN": made["token"]}
     assert server.rayfaas("deploy", file, "-m", "first").returncode == 0
-    assert server.rayfaas("call", "area", "2", "height=3", environ=eve).stdout == "6.0\n"
-    file.write_text(AREA.format(name="area").replace(", height: float = 1.0", "").replace("* height", ""))
+    assert server.rayfaas("call", "field", "2", "height=3", environ=eve).stdout == "6.0\n"
+    file.write_text(AREA.format(name="field").replace(", height: float = 1.0", "").replace("* height", ""))
     plan = server.rayfaas("deploy", file, "--plan").stdout
-    assert "changed area.py" in plan
+    assert "changed field.py" in plan
     assert "1 calls in 30 days" in plan
     refused = server.rayfaas("deploy", file)
     assert refused.returncode == 1
-    assert "This would break who called default/area@live in the last 30 days: height is gone." in refused.stderr
-    assert server.rayfaas("call", "area", "2", "height=3").stdout == "6.0\n"
+    assert "This would break who called default/field@live in the last 30 days: height is gone." in refused.stderr
+    assert server.rayfaas("call", "field", "2", "height=3").stdout == "6.0\n"
     assert server.rayfaas("deploy", file, "--alias", "next").returncode == 0
-    assert "default/area:2 is live" in server.rayfaas("deploy", file, "--breaking").stdout
-    assert server.rayfaas("call", "area", "2").stdout == "2.0\n"
-    assert deploys(server, "area") == [
+    assert "default/field:2 is live" in server.rayfaas("deploy", file, "--breaking").stdout
+    assert server.rayfaas("call", "field", "2").stdout == "2.0\n"
+    assert deploys(server, "field") == [
         [1, "live", "SUCCEEDED", None],
         [2, "live", "FAILED", "breaking_change"],
         [2, "next", "SUCCEEDED", None],
