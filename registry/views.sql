@@ -121,7 +121,7 @@ FROM (SELECT *, ((record ->> 'up_s')::DOUBLE + greatest(0.0,
              coalesce(epoch(now()) - (record ->> 'up_since')::DOUBLE, 0.0))) / 3600 AS up_hours FROM store.machines);
 
 -- name: node_events
-SELECT make_timestamp(at_us) AS at, cluster, worker_group, node, event, reason, alarm
+SELECT make_timestamp(at_us) AS happened_at, cluster, worker_group, node, event, reason, alarm
 FROM store.node_events;
 
 -- name: audit
@@ -192,6 +192,7 @@ LEFT JOIN (VALUES
     ('git_dirty', 'whether files differed from that commit'),
     ('git_remote', 'the repository'),
     ('gpu_seconds', 'run time times the GPUs of its replica, shared by the calls of a batch'),
+    ('happened_at', 'when'),
     ('hardware', 'the machine that it ran on: architecture, cores, GPUs'),
     ('how', 'what saw it: open, pyarrow, polars, pandas, fsspec, boto3, hf, mlflow, or said by the code'),
     ('idempotency_key', 'the key that its caller gave'),
