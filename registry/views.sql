@@ -273,7 +273,8 @@ LEFT JOIN (VALUES
     ('writer', 'the function that wrote it last; NULL: none that is known'),
     ('writer_version', 'and its version'),
     ('writes', 'how often it was written'),
-    ('written_at', 'when it was written last')
+    ('written_at', 'when it was written last'),
+    ('worker_group', 'the group of machines that it is one of')
 ) AS m("column", meaning) ON m."column" = c.column_name
 WHERE c.database_name = 'temp'
 ORDER BY c.table_name, c.column_index;
