@@ -82,7 +82,8 @@ def test_a_controller_that_is_killed_finds_its_machines_again(home: Server) -> N
     assert home.call("model", "still") == "STILL"
     eventually(lambda: states(home) == ["STOPPED"], timeout_s=90)
     eventually(lambda: not worker.is_running())
-    rows = home.sql("SELECT event FROM node_events WHERE event IN ('create', 'start', 'stopped', 'stray') ORDER BY happened_at")
+    query = "SELECT event FROM node_events WHERE event IN ('create', 'start', 'stopped', 'stray') ORDER BY happened_at"
+    rows = home.sql(query)
     assert [event for (event,) in rows] == ["create", "stopped", "start", "stopped"]
 
 
