@@ -32,7 +32,9 @@ _LOOK_S = 0.05
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 is all of them.")
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port of the HTTP gateway.")
+@click.option(
+    "--port", type=click.IntRange(1, 65_535), default=DEFAULT_PORT, show_default=True, help="Port of the HTTP gateway."
+)
 @click.option("--gateways", default=1, show_default=True, help="Gateway processes; they share the port.")
 @click.option("--cpus", type=float, help="CPUs of the local cluster; all of this machine's if not said.")
 @click.option("--gpus", type=float, help="GPUs of the local cluster; those that Ray finds if not said.")

@@ -216,3 +216,10 @@ def test_a_python_without_the_servers_packages_is_told_what_to_install(
 
 def test_nothing_to_stop_is_no_error(rayfaas: Terminal, home: Home) -> None:
     assert rayfaas("down") == (0, f"No server is running in {home.path}.\n", "")
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http"])
+def test_a_port_that_is_none_is_wrong_usage(rayfaas: Terminal, home: Home, port: str) -> None:
+    ended = rayfaas("up", "--port", port)
+    assert (ended.code, "--port" in ended.err) == (2, True)
+    assert not home.lock_file.exists()
