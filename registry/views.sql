@@ -28,7 +28,7 @@ FROM store.all_spawned
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: logs
-SELECT call, function, version, make_timestamp(at_us) AS at, stream, level, text
+SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
 FROM store.logs
 WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 
@@ -94,7 +94,7 @@ FROM store.canary_steps s JOIN store.canaries c USING (canary)
 WHERE c.team || '/' || c.name NOT IN ({hidden});
 
 -- name: lineage
-SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS at, bytes,
+SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS touched_at, bytes,
        "columns", how, is_certain, executor
 FROM store.touches
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
@@ -125,7 +125,7 @@ SELECT make_timestamp(at_us) AS happened_at, cluster, worker_group, node, event,
 FROM store.node_events;
 
 -- name: audit
-SELECT make_timestamp(at_us) AS at, actor, action, subject, detail
+SELECT make_timestamp(at_us) AS done_at, actor, action, subject, detail
 FROM store.audit
 WHERE {team} IS NULL;
 
@@ -142,7 +142,6 @@ LEFT JOIN (VALUES
     ('answer', 'what the call answered, where it is JSON and short'),
     ('arms', 'where the alias leads: versions with weights, as JSON'),
     ('artifact_version', 'the digest of its content, the version, ETag or commit that its store gave it; NULL: not known'),
-    ('at', 'when'),
     ('attempts', 'how often a spawned call was run'),
     ('author', 'who published the version'),
     ('base', 'where the alias led before the canary, as JSON'),
@@ -177,6 +176,7 @@ LEFT JOIN (VALUES
     ('detail', 'more about it, as JSON'),
     ('deleted_at', 'when it was deleted; NULL: it is there'),
     ('deleted_by', 'who deleted it'),
+    ('done_at', 'when'),
     ('duration_ms', 'from acceptance to end'),
     ('ended_at', 'when it ended'),
     ('environment_digest', 'SHA-256 of the Python and the packages that it ran with'),
@@ -203,6 +203,7 @@ LEFT JOIN (VALUES
     ('items', 'how many items a stream had'),
     ('level', 'the level of a line that was logged'),
     ('machine_type', 'in the words of its provider'),
+    ('logged_at', 'when it was written'),
     ('made_at', 'when it was first wanted'),
     ('meaning', 'what it holds'),
     ('message', 'what its author said of it'),
@@ -259,6 +260,7 @@ LEFT JOIN (VALUES
     ('team', 'of a call: the caller''s, or that which began the chain; else the owner'),
     ('text', 'what was written'),
     ('took_ms', 'from the request to the end of the deploy'),
+    ('touched_at', 'when it was opened'),
     ('type', 'in SQL'),
     ('undo', 'the revision that a rollback returns to; 0: none'),
     ('up_hours', 'how long it was paid for'),

@@ -195,7 +195,7 @@ def test_an_error_of_the_application_is_its_own_answer_and_told_in_calls_and_log
     call = answer.headers["rayfaas-call-id"]
     query = "SELECT state, code FROM calls WHERE call::VARCHAR = ?"
     assert server.sql(query, call) == [["FAILED", "function_error"]]
-    texts = server.sql('SELECT text FROM logs WHERE call::VARCHAR = ? ORDER BY "at"', call)
+    texts = server.sql("SELECT text FROM logs WHERE call::VARCHAR = ? ORDER BY logged_at", call)
     assert texts[0] == ["about to fail\n"]
     assert "ValueError: no such thing" in texts[1][0]
 
