@@ -58,6 +58,6 @@ def _setting(change: dict[str, Any]) -> str:
 
 def _expected(expected: dict[str, Any]) -> str:
     if expected["seconds"] is None:
-        return "not known, nothing was deployed yet"
+        return "not known, there was no such deploy yet"
     of = "of this function" if expected["of"] == "function" else "of all functions"
     return f"{expected['seconds']:.2g} s, the median of the last {expected['deploys']} deploys {of}"

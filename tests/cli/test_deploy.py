@@ -179,7 +179,7 @@ def test_a_deploy_after_a_plan_is_made_from_what_the_plan_saw(rayfaas: Terminal,
         ({"before": None}, "a new version, the first that it leads to"),
         ({"version": 3, "created": False, "starts": False}, "nothing changes, it leads to version 3 already"),
         ({"version": 2, "created": False, "starts": False}, "→ version 2, which has this content"),
-        ({"expected": {"seconds": None, "deploys": 0, "of": "all"}}, "not known, nothing was deployed yet"),
+        ({"expected": {"seconds": None, "deploys": 0, "of": "all"}}, "not known, there was no such deploy yet"),
         ({"callers": []}, "none in 30 days"),
     ],
 )
