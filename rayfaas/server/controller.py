@@ -14,23 +14,23 @@ import logging
 import os
 import signal
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from rayfaas.canary import CanaryPlan
 from rayfaas.config import KEEP_RESULTS_S, Home
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import NotFound, RayfaasError, to_problem
+from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
-from rayfaas.registry import QueryResult, Question, Registry, Usage
+from rayfaas.registry import Registry
 from rayfaas.registry.rows import MoveRow
 from rayfaas.server.access import Access
+from rayfaas.server.answers import Answers, plain
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
@@ -50,6 +50,7 @@ from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
+from rayfaas.server.tokens import Tokens
 from rayfaas.server.vault import Vault
 from rayfaas.spec import Planned, Publish, parse
 from rayfaas.strangers import Strangers
@@ -88,21 +89,7 @@ class Controller(Service):
                 "begin_canary": self.begin_canary,
                 "canary": self.canary,
                 "abort_canary": self.abort_canary,
-                "functions": self.functions,
-                "function": self.function,
-                "versions": self.versions,
-                "version": self.version,
-                "version_bundle": self.version_bundle,
                 "plan": self.plan,
-                "interfaces": self.interfaces,
-                "sql": self.sql,
-                "usage": self.usage,
-                "lineage": self.lineage,
-                "logs": self.logs,
-                "log_lines": self.log_lines,
-                "tokens": self.tokens,
-                "create_token": self.create_token,
-                "revoke_token": self.revoke_token,
                 "secrets": self.secrets,
                 "set_secret": self.set_secret,
                 "delete_secret": self.delete_secret,
@@ -132,9 +119,9 @@ class Controller(Service):
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
         self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
         self._access = Access(self._store, self._catalog, self._routing)
-        self.methods |= self._spawned.methods | self._clusters.methods | self._limits.methods | self._access.methods
+        self._answers = Answers(self._store, self._journals, self._catalog, self._bundles)
+        self._tokens = Tokens(self._store, self._routing)
         self._machines = Machines(home, self._store, self._fleet)
-        self.methods |= self._machines.methods
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
         self._deploys = Deploys(
@@ -153,8 +140,18 @@ class Controller(Service):
         self._functions = Functions(
             self._store, self._catalog, self._placement, swaps, self._deploys.locks, self._fleet, self._refuse
         )
-        self.methods |= self._functions.methods
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
+        for part in (
+            self._spawned,
+            self._clusters,
+            self._limits,
+            self._access,
+            self._answers,
+            self._tokens,
+            self._machines,
+            self._functions,
+        ):
+            self.methods |= part.methods
         self._background: set[asyncio.Task[None]] = set()
 
     # Its life
@@ -225,7 +222,7 @@ class Controller(Service):
         await self._canaries.resume()
         await self._limits.read()
         await self._limits.announce()
-        await self._announce_tokens()
+        await self._tokens.announce()
         await self._clusters.read_registry()
         await self._machines.read_registry()
 
@@ -338,106 +335,12 @@ class Controller(Service):
     ) -> dict[str, Any]:
         return await self._canaries.abort(team, name, alias, message, actor)
 
-    async def functions(self, link: Link) -> list[Any]:
-        return [_plain(row) for row in await self._store.query(self._store.registry.catalog.functions)]
-
-    async def function(self, link: Link, team: str, name: str) -> Any:
-        return _plain(await self._store.query(self._store.registry.catalog.function, team, name))
-
-    async def versions(self, link: Link, team: str, name: str) -> list[Any]:
-        self._catalog.existing(f"{team}/{name}")
-        return [_plain(row) for row in await self._store.query(self._store.registry.catalog.versions, team, name)]
-
-    async def version(self, link: Link, team: str, name: str, version: int) -> Any:
-        self._catalog.existing(f"{team}/{name}")
-        return _plain(await self._store.query(self._store.registry.deploys.version, team, name, version))
-
-    async def version_bundle(self, link: Link, team: str, name: str, version: int) -> bytes:
-        found = await self._store.query(self._store.registry.deploys.version, team, name, version)
-        return await asyncio.to_thread(self._bundles.get, found.bundle)
-
     async def plan(self, link: Link, team: str, name: str, planned: dict[str, Any]) -> dict[str, Any]:
         request: Planned = parse(Planned, planned, "The plan")
         return await self._plans.plan(team, name, request)
 
-    async def interfaces(self, link: Link) -> list[Any]:
-        return [_plain(row) for row in await self._store.query(self._store.registry.catalog.interfaces)]
-
-    async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
-        # What was recorded before the question is in its answer.
-        await self._journals.load()
-        question = sql, parameters, _sees(actor)
-        return _table(await self._store.ask(actor["team"], self._store.registry.query, *question))
-
-    async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
-        await self._journals.load()
-        question = Usage(**usage), _sees(actor)
-        return _table(await self._store.ask(actor["team"], self._store.registry.usage, *question))
-
-    async def lineage(self, link: Link, question: dict[str, Any], actor: dict[str, str]) -> Any:
-        await self._journals.load()
-        asked = Question(team=actor["team"], **question)
-        return _plain(await self._store.query(self._store.registry.lineage, asked, _sees(actor)))
-
-    async def logs(
-        self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
-    ) -> list[Any]:
-        if function is not None:
-            self._catalog.existing(function)
-        await self._journals.load()
-        rows = await self._store.query(self._store.registry.logs, function, call, _sees(actor), limit)
-        return [_plain(row) for row in rows]
-
-    async def log_lines(
-        self, link: Link, function: str | None, call: str | None, after: int | None, limit: int, actor: dict[str, str]
-    ) -> dict[str, Any]:
-        """One batch of lines with their numbers; `end` when `call` has ended and this was the last of it."""
-        if function is not None:
-            self._catalog.existing(function)
-        await self._journals.load()
-        # Asked first: what a call that has ended wrote is recorded before its end.
-        ended = await self._ended(call, actor)
-        found = await self._store.query(self._store.registry.lines, function, call, _sees(actor), after, limit)
-        return {
-            "lines": [(number, _plain(row)) for number, row in found.lines],
-            "after": found.after,
-            "more": found.more,
-            "end": None if found.more else ended,
-        }
-
-    async def _ended(self, call: str | None, actor: dict[str, str]) -> dict[str, Any] | None:
-        """State and code of a call that has ended, as far as the asker sees it. Raises `NotFound`."""
-        if call is None:
-            return None
-        found = await self._store.query(self._store.registry.spawned.call, call, _sees(actor))
-        if found is None:
-            raise NotFound(f"There is no call {call}.")
-        if found["state"] in ("RUNNING", "WAITING"):
-            return None
-        return {name: found[name] for name in ("call", "state", "code")}
-
-    async def tokens(self, link: Link) -> list[Any]:
-        return [
-            {k: v for k, v in _plain(row).items() if k != "digest"}
-            for row in await self._store.query(self._store.registry.access.tokens)
-        ]
-
-    async def create_token(
-        self, link: Link, principal: str, team: str, role: str, expires_in_s: float | None, actor: str
-    ) -> dict[str, str]:
-        expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in_s) if expires_in_s else None
-        token_id, secret = await self._store.write(
-            self._store.registry.access.create_token, principal, team, role, actor, expires_at
-        )
-        await self._routing.applied(await self._announce_tokens())
-        return {"id": token_id, "token": secret}
-
-    async def revoke_token(self, link: Link, token_id: str, actor: str) -> None:
-        await self._store.write(self._store.registry.access.revoke_token, token_id, actor)
-        await self._routing.applied(await self._announce_tokens())
-
     async def secrets(self, link: Link, team: str | None) -> list[Any]:
-        return [_plain(secret) for secret in self._vault.listed(team)]
+        return [plain(secret) for secret in self._vault.listed(team)]
 
     async def set_secret(
         self, link: Link, team: str, name: str, values: dict[str, str], restart: bool, actor: str
@@ -497,21 +400,6 @@ class Controller(Service):
                 for m in self._fleet.members()
             ],
         }
-
-    async def _announce_tokens(self) -> int:
-        rows = await self._store.write(self._store.registry.access.tokens)
-        return await self._routing.set_tokens(
-            [
-                {
-                    "digest": row.digest,
-                    "principal": row.principal,
-                    "team": row.team,
-                    "role": row.role,
-                    "expires_at": row.expires_at.timestamp() if row.expires_at else None,
-                }
-                for row in rows
-            ]
-        )
 
     # Clusters
 
@@ -577,29 +465,15 @@ class _Guarded(Service):
         self._controller.on_close(link)
 
 
-def _sees(actor: dict[str, str]) -> str | None:
-    """The team whose calls and logs an asker sees; None: all."""
-    return None if actor["role"] == "admin" else actor["team"]
-
-
-def _table(result: QueryResult) -> dict[str, Any]:
-    columns = [{"name": name, "type": kind} for name, kind in result.columns]
-    return {"columns": columns, "rows": result.rows, "truncated": result.truncated}
-
-
 def _name(peer: Identity) -> str:
     return f"{peer.get('role')} {peer.get('name') or peer.get('replica') or peer.get('cluster') or ''}".strip()
 
 
 def _move(row: MoveRow) -> dict[str, Any]:
     """As the API shows a move: with all that it leads to, in numbers and in words."""
-    shown: dict[str, Any] = _plain(row)
+    shown: dict[str, Any] = plain(row)
     del shown["split"]
     return shown | row.destination.model_dump(mode="json") | {"leads_to": str(row.destination)}
-
-
-def _plain(row: Any) -> Any:
-    return msgspec.to_builtins(row, enc_hook=lambda value: value.model_dump(mode="json"))
 
 
 @click.command()
