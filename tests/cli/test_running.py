@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
+from rayfaas.registry import Registry
 from tests.cli.terminal import Terminal
 from tests.scripted_server import routes
 
@@ -33,3 +36,11 @@ def test_each_version_has_a_sentence(rayfaas: Terminal) -> None:
 def test_nothing_is_told_as_well(rayfaas: Terminal) -> None:
     serve(rayfaas, [])
     assert rayfaas("ps").out == "Nothing runs, and nothing was called in the last hour.\n"
+
+
+def test_the_question_is_one_that_the_registry_takes(tmp_path: Path) -> None:
+    query = resources.files("rayfaas.cli").joinpath("running.sql").read_text("utf-8")
+    registry = Registry.open(tmp_path / "registry.duckdb", tmp_path)
+    table = registry.query(query, [], "nlp")
+    registry.close()
+    assert tuple(name for name, _ in table.columns) == COLUMNS
