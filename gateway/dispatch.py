@@ -278,8 +278,8 @@ class Dispatcher:
 def _describe(key: str, death: Death | None) -> RayfaasError:
     if death is None:
         return NodeLost(
-            f"The connection to the process that ran {key} broke, and nobody told of its end: its node or its network "
-            "is gone. The call is not tried again by itself, because it may have had effects."
+            f"The connection to the process that ran {key} broke, and nobody told of its end: its node, its supervisor "
+            "or its network is gone. The call is not tried again by itself, because it may have had effects."
         )
     kind = OutOfMemory if death.out_of_memory else ExecutorDied
     extra = {"output": death.output} if death.output else {}

@@ -251,7 +251,7 @@ class NodeLost(ExecutorDied):
     """Its connection broke and no supervisor told why. It may go on running for some seconds, where it is."""
 
     code = "node_lost"
-    title = "The node that ran the call is gone, or its network"
+    title = "The node that ran the call is gone, or its supervisor or network"
 
 
 class CallInterrupted(CallError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -126,7 +127,9 @@ def test_the_service_comes_back_from_kill_9_and_no_answered_call_is_lost(
             process.kill()
         answered = len(load.answered)
         eventually(lambda: len(load.answered) > answered + 50, 90)
-    assert all('"executor_died"' in failure or '"unavailable"' in failure for failure in load.failed), load.failed[:3]
+    # A supervisor tells how its executors ended. Where it dies with them, nobody can tell.
+    expected = {"executor_died", "unavailable", *(["node_lost"] if victim == "supervisor" else [])}
+    assert all(json.loads(failure)["code"] in expected for failure in load.failed), load.failed[:3]
 
     eventually(lambda: server.http.get("/readyz").status_code == 200)
     eventually(lambda: server.http.post("/v1/sql", json={"sql": "SELECT 1"}).status_code == 200)
