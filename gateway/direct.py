@@ -99,7 +99,12 @@ class Direct:
         self._turn_soon()
 
     def _turn_soon(self) -> None:
-        if not self._turns:
+        """At once for the only call that is in flight: no other can come to share its write."""
+        if self._turns:
+            return
+        if len(self._recording.in_flight) == 1:
+            self._turn()
+        else:
             self._turns = True
             asyncio.get_running_loop().call_soon(self._turn)
 

@@ -13,10 +13,11 @@ from typing import Any, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from rayfaas.gateway.heads import Head, Headers, Heads
+
 ON_GONE = "rayfaas.on_gone"
 """Where a request's scope holds what is to be called when its connection breaks before it is answered."""
 
-Headers = dict[bytes, bytes]
 HeaderList = list[tuple[bytes, bytes]]
 Application = Callable[..., Awaitable[None]]
 
@@ -77,10 +78,12 @@ class Exchange:
 class CallProtocol(HttpToolsProtocol):
     """`direct` gets the calls that may be answered at once, everything else the application of `config`."""
 
-    def __init__(self, direct: DirectCalls, *args: Any, **options: Any) -> None:
+    def __init__(self, direct: DirectCalls, heads: Heads, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._direct = direct
+        self._direct, self._heads = direct, heads
         self._receiving: Exchange | None = None
+        self._is_between = True  # all that came were whole direct calls, so that the next byte begins a request
+        self._whole: bytes | None = None  # what came last, where it began a request
         self._is_in_head = True  # what came last brought nothing but lines of a head
         self._head_size = 0
         self._answering: Any = None  # the cycle whose answer is under way; others may wait behind it
@@ -101,6 +104,19 @@ class CallProtocol(HttpToolsProtocol):
             on_gone()
 
     def data_received(self, data: bytes) -> None:
+        if self._is_between and self._is_idle() and (known := self._heads.of(data)) is not None:
+            self._unset_keepalive_if_required()
+            self._begin(*known)
+        else:
+            self._parse(data)
+
+    def _begin(self, head: Head, body: bytes) -> None:
+        self.cycle = self._answering = exchange = cast(Any, Exchange(self, head.target, head.headers))
+        exchange.body = body
+        self._direct.begin(exchange)
+
+    def _parse(self, data: bytes) -> None:
+        self._whole = data if self._is_between else None
         self._is_in_head = True
         super().data_received(data)
         if not self._is_in_head:
@@ -120,7 +136,7 @@ class CallProtocol(HttpToolsProtocol):
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
-        self._is_in_head = False
+        self._is_between = self._is_in_head = False
         self.url, self.headers = b"", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -150,18 +166,20 @@ class CallProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._is_in_head = False
         exchange, self._receiving = self._receiving, None
-        if exchange is not None:
-            self._direct.begin(exchange)
-        else:
-            super().on_message_complete()
+        if exchange is None:
+            return super().on_message_complete()
+        whole, self._whole, self._is_between = self._whole, None, True
+        if whole is not None:
+            self._heads.learn(whole, Head(exchange.target, exchange.headers, len(exchange.body)))
+        self._direct.begin(exchange)
+
+    def _is_idle(self) -> bool:
+        """Not where the last request is not answered yet, or the client does not take the answers that it has."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.flow.write_paused
 
     def _is_direct(self, headers: Headers) -> bool:
-        if not self.url.startswith(_PREFIX) or self.parser.get_method() != b"POST":
+        if not self.url.startswith(_PREFIX) or self.parser.get_method() != b"POST" or not self._is_idle():
             return False
-        if self.cycle is not None and not self.cycle.response_complete:
-            return False  # it came before the last one was answered
-        if self.flow.write_paused:
-            return False  # its client does not take the answers that it has
         length = headers.get(b"content-length", b"")
         return (
             length.isdigit()

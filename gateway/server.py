@@ -29,6 +29,7 @@ from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.following import Following
 from rayfaas.gateway.history import History
+from rayfaas.gateway.heads import Heads
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
@@ -150,7 +151,7 @@ class Gateway:
     async def _serve_http(self) -> None:
         config = uvicorn.Config(
             cast(Any, self._app),
-            http=cast(Any, partial(CallProtocol, self._direct)),
+            http=cast(Any, partial(CallProtocol, self._direct, Heads())),
             ws="websockets-sansio",
             ws_per_message_deflate=False,  # a small message could be a very large one
             lifespan="off",

@@ -10,6 +10,7 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
+from rayfaas.gateway.heads import Heads
 from rayfaas.gateway.http import CallProtocol, DirectCalls, Exchange, Headers
 from tests.gateway.asgi import Answer, Application
 from tests.waiting import eventually
@@ -33,7 +34,7 @@ async def served(app: Application, direct: DirectCalls | None = None) -> AsyncIt
     state = ServerState()
     state.default_headers = [(b"date", b"Fri, 27 Nov 2026 12:00:00 GMT")]
     server = await asyncio.get_running_loop().create_server(
-        lambda: CallProtocol(direct or NoDirectCalls(), config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: CallProtocol(direct or NoDirectCalls(), Heads(), config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     yield server.sockets[0].getsockname()[1]
     server.close()

@@ -19,6 +19,7 @@ from rayfaas.envelope import CreditHeader, ResultHeader
 from rayfaas.errors import FunctionError, UnsupportedMediaType
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway import applications
+from rayfaas.gateway.heads import Heads
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.records import CallEnded
 from tests.gateway.asgi import Exchange
@@ -303,7 +304,7 @@ async def served(gateway: SmallGateway) -> AsyncIterator[str]:
     config.load()
     state = ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: CallProtocol(gateway.direct, config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        lambda: CallProtocol(gateway.direct, Heads(), config=config, server_state=state, app_state={}), "127.0.0.1", 0
     )
     yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
