@@ -1,4 +1,4 @@
-"""Heads of requests that came before, byte for byte: clients repeat theirs, and what was parsed once need not be again."""
+"""Heads of requests that came before, byte for byte: clients repeat theirs, and none need be parsed twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 2048
 
 
 class Head(NamedTuple):
-    """Of a call that is answered directly: its target and headers, which are not to be changed, and its body's length."""
+    """Of a call that is answered directly: target, headers, which are not to be changed, and length of the body."""
 
     target: str
     headers: Headers

@@ -28,8 +28,8 @@ from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.following import Following
-from rayfaas.gateway.history import History
 from rayfaas.gateway.heads import Heads
+from rayfaas.gateway.history import History
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
@@ -33,8 +34,9 @@ async def served(app: Application, direct: DirectCalls | None = None) -> AsyncIt
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"Fri, 27 Nov 2026 12:00:00 GMT")]
+    options = {"config": config, "server_state": state, "app_state": {}}
     server = await asyncio.get_running_loop().create_server(
-        lambda: CallProtocol(direct or NoDirectCalls(), Heads(), config=config, server_state=state, app_state={}), "127.0.0.1", 0
+        partial(CallProtocol, direct or NoDirectCalls(), Heads(), **options), "127.0.0.1", 0
     )
     yield server.sockets[0].getsockname()[1]
     server.close()
