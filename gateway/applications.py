@@ -19,7 +19,8 @@ from rayfaas.frames import Kind, Message
 from rayfaas.gateway.app_calls import AppCall
 from rayfaas.gateway.clients import HttpClient, WebSocketClient
 from rayfaas.gateway.dispatch import Dispatcher
-from rayfaas.gateway.http import ON_GONE, Headers
+from rayfaas.gateway.heads import Headers
+from rayfaas.gateway.http import ON_GONE
 from rayfaas.gateway.invoke import Invoke, Receive, call_headers
 from rayfaas.gateway.problems import Send
 from rayfaas.gateway.recording import Recording

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from rayfaas.errors import BadRequest, Forbidden
-from rayfaas.gateway.http import Headers
+from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.rights import ROLES
 from rayfaas.gateway.routes import Principal, Route
 from rayfaas.gateway.streams import NdjsonFormat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rayfaas.errors import Forbidden
-from rayfaas.gateway.http import Headers
+from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.routes import Principal
 from rayfaas.wire import ARGUMENTS_JSON, ARGUMENTS_MSGPACK, JSON, NDJSON, is_pickle, media_type
 

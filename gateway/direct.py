@@ -18,7 +18,8 @@ from rayfaas.frames import Kind, Message
 from rayfaas.gateway.call_options import CALL_OPTIONS
 from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
-from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList, Headers
+from rayfaas.gateway.heads import Headers
+from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList
 from rayfaas.gateway.invoke import Invoke, Receive, call_headers, result_headers
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, write_problem

@@ -30,8 +30,9 @@ from rayfaas.gateway.call_options import DEBUG, DEBUG_S, WEBHOOK, acting_for, ch
 from rayfaas.gateway.content import check_content, has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.dry_run import DryRuns
+from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.history import History
-from rayfaas.gateway.http import ON_GONE, Headers
+from rayfaas.gateway.http import ON_GONE
 from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.outcome import MAX_BODY
 from rayfaas.gateway.pending import First, PendingCall

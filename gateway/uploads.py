@@ -16,7 +16,7 @@ from rayfaas.envelope import UploadHeader
 from rayfaas.errors import BodyTooLarge, CallCancelled, RayfaasError
 from rayfaas.frames import Kind
 from rayfaas.gateway.fed_calls import FedCall
-from rayfaas.gateway.http import Headers
+from rayfaas.gateway.heads import Headers
 from rayfaas.pieces import LARGE
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

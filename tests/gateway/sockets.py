@@ -11,8 +11,8 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.server import ServerState
 
-from rayfaas.gateway.heads import Heads
-from rayfaas.gateway.http import CallProtocol, DirectCalls, Exchange, Headers
+from rayfaas.gateway.heads import Headers, Heads
+from rayfaas.gateway.http import CallProtocol, DirectCalls, Exchange
 from tests.gateway.asgi import Answer, Application
 from tests.waiting import eventually
 

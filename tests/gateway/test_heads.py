@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
-from rayfaas.gateway.heads import Head, Heads
-from rayfaas.gateway.http import CallProtocol, Exchange, Headers
+from rayfaas.gateway.heads import Head, Headers, Heads
+from rayfaas.gateway.http import CallProtocol, Exchange
 from tests.gateway.asgi import Receive, Send
 from tests.gateway.sockets import post
 
