@@ -11,7 +11,7 @@ import pytest
 from rayfaas.cli.commands import commands
 from rayfaas.errors import BY_CODE
 from rayfaas.registry.query import VIEWS
-from tests.test_readme import PATHS
+from tests.test_docs import PATHS
 
 TEXT = (Path(__file__).parent.parent / "docs" / "deploying.md").read_text()
 COMMANDS = re.findall(r"^rayfaas ([a-z]+)(.*)$", TEXT, re.MULTILINE)
