@@ -187,6 +187,8 @@ class Keeper:
             provider=provider,
             machine=machine,
             shape=group.shape,
+            cpus=group.cpus,
+            gpus=group.gpus,
             made_at=now,
             changed_at=now,
             boot_at=now,

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, RayfaasError, to_problem
 from rayfaas.gateway.access import Access
+from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
@@ -37,9 +38,11 @@ MAX_BUNDLE = 256 << 20
 class Control:
     """The endpoints below /v1."""
 
-    def __init__(self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str) -> None:
+    def __init__(
+        self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str, alarms: Alarms
+    ) -> None:
         self._routes, self._controller, self._following = routes, controller, following
-        self._webhook_secret = webhook_secret
+        self._webhook_secret, self._alarms = webhook_secret, alarms
         self._releases, self._access = Releases(routes, controller), Access(routes, controller)
         self._code = Code(routes, controller)
 
@@ -66,6 +69,7 @@ class Control:
             Route("/v1/lineage", self.lineage),
             Route("/v1/logs", self.logs),
             Route("/v1/webhook", self.webhook),
+            *self._alarms.routes(),
             *Secrets(self._routes, self._controller).routes(),
             Route("/v1/tokens", self.tokens, methods=["GET"]),
             Route("/v1/tokens", self.create_token, methods=["POST"]),
@@ -138,7 +142,7 @@ class Control:
         return as_json(result)
 
     async def usage(self, request: Request) -> Response:
-        """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp`."""
+        """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp&cost=1`."""
         principal = allow_in_person(self._routes, request)
         query = request.query_params
         usage = {
@@ -147,6 +151,7 @@ class Control:
             "until_s": seconds_of(query.get("until", "0s")),
             "function": query.get("function"),
             "team": query.get("team"),
+            "cost": _flag(query, "cost"),
         }
         return as_json(await self._controller.request("usage", usage=usage, actor=actor_of(principal)))
 
@@ -217,6 +222,13 @@ def _digest(request: Request) -> str:
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise BadRequest("A bundle is addressed by its SHA-256, 64 hexadecimal digits.")
     return digest
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name, "0")
+    if value not in ("0", "1"):
+        raise BadRequest(f"{name} is 0 or 1, not {value!r}.")
+    return value == "1"
 
 
 def _is_duration(value: Any) -> bool:

@@ -17,6 +17,7 @@ import uvicorn
 
 from rayfaas.config import Limits, local_url
 from rayfaas.entrance import Entrance
+from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.call_access import CallAccess
@@ -34,6 +35,7 @@ from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.posts import Posts
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.shadows import Shadows
@@ -103,7 +105,8 @@ class Gateway:
         self._journal = Journal(config.journal, config.name)
         recording = Recording(self._journal)
         rules = WebhookRules(config.webhook_networks)
-        webhooks = Webhooks(rules, config.key, self._journal, self._controller)
+        posts = Posts(rules, config.key)
+        webhooks = Webhooks(posts, self._journal, self._controller)
         spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks)
         history = History(self._routes, self._controller)
         shadows = Shadows(self._dispatcher, recording, self._journal)
@@ -112,7 +115,8 @@ class Gateway:
         self._ending = asyncio.Event()
         following = Following(self._controller, self._ending)
         calls = Calls(self._routes, self._controller, spawned, invoke, following)
-        control = Control(self._routes, self._controller, following, webhooks.secret)
+        alarms = Alarms(self._routes, self._controller, posts)
+        control = Control(self._routes, self._controller, following, posts.secret, alarms)
         applications = Applications(invoke, self._dispatcher, recording)
         openapi = OpenApi(self._routes, self._controller)
         self._app = App(invoke, applications, calls, control, openapi, self._controller)

@@ -326,13 +326,16 @@ class Client(Releases, Functions, Sharing, Limiting):
         since: str = "30d",
         until: str = "0s",
         team: str | None = None,
+        cost: bool = False,
     ) -> Table:
         """What calls came to: their number, errors, times, bytes, CPU- and GPU-seconds, of `function` or all.
 
         `by` groups them: function, version, alias, caller, team, owner, flow, day, … `since` and `until` are how long
-        ago (90m, 12h, 30d). `team` is that of the callers.
+        ago (90m, 12h, 30d). `team` is that of the callers. With `cost` it tells `usd`, their part of what the machines
+        cost, and in rows with `idle`, which names machines, what those cost that no call held.
         """
         asked = {"by": ",".join(by), "since": since, "until": until, "function": function, "team": team}
+        asked |= {"cost": "1"} if cost else {}
         query = {name: value for name, value in asked.items() if value is not None}
         return Table.of(await self._transport.get("/v1/usage", query))
 
@@ -424,6 +427,21 @@ class Client(Releases, Functions, Sharing, Limiting):
     async def webhook_secret(self) -> str:
         """With what receivers of webhooks check their signatures; for admins."""
         return str((await self._get("/v1/webhook")).get("secret"))
+
+    @operation
+    async def alarm_webhook(self) -> Json:
+        """Where alarms of machines are told: `url`, how many are `waiting`, `problem` of the last; for admins."""
+        return object_of(await self._get("/v1/webhook/alarms"))
+
+    @operation
+    async def set_alarm_webhook(self, url: str) -> Json:
+        """Have alarms told to `url` from now on. It hears a trial; `problem` says what went wrong with that, if it did."""
+        return object_of(await self._transport.put("/v1/webhook/alarms", {"url": url}))
+
+    @operation
+    async def drop_alarm_webhook(self) -> None:
+        """Have alarms told to nobody."""
+        await self._transport.send("DELETE", "/v1/webhook/alarms")
 
     @operation
     async def tokens(self) -> list[Json]:

@@ -14,12 +14,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 
 from rayfaas.errors import QueryError
-from rayfaas.registry.database import Database
+from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.sandbox import check_text, check_tree, parse_tree
 from rayfaas.registry.statements import load
 
@@ -45,19 +45,29 @@ class QueryResult:
     truncated: bool
 
 
+class Window(NamedTuple):
+    """From when to when costs are counted, in microseconds of Unix time."""
+
+    since_us: int
+    until_us: int
+
+
 class Queries:
     """Answers users' SQL; may be asked from several threads at once."""
 
     def __init__(self, database: Database, limits: QueryLimits) -> None:
         self._database, self._limits = database, limits
 
-    def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
-        """Raises `QueryError`. `team` None sees all teams' calls."""
+    def query(
+        self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None
+    ) -> QueryResult:
+        """Raises `QueryError`. `team` None sees all teams' calls. Without a `window` costs are those from the first on."""
+        since, until = window or Window(0, now_us())
         cursor = self._database.cursor()
         deadline = _Deadline(cursor, self._limits.seconds)
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team)}
+            seen = {"team": _literal(team), "hidden": self._hidden(team), "since": since, "until": until}
             for name in self._views_in(cursor, sql):
                 cursor.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].format(**seen)}")
             cursor.execute("BEGIN TRANSACTION READ ONLY")

@@ -8,6 +8,7 @@ from typing import Any
 
 from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
+from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
@@ -26,7 +27,7 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`: written by one thread, read by any.
+    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`, `alarms`: written by one thread, read by any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
@@ -44,7 +45,8 @@ class Registry:
         self.secrets = Secrets(database)
         self.grants = Grants(database)
         self.limits = Limits(database)
-        self.machines = Machines(database)
+        self.alarms = Alarms(database)
+        self.machines = Machines(database, self.alarms)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)
@@ -71,7 +73,7 @@ class Registry:
 
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""
-        return self._queries.query(*usage.query(), team)
+        return self._queries.query(*usage.query(), team, usage.window)
 
     def lineage(self, question: Question, team: str | None) -> Graph:
         """What led to an artifact, a call or a version, or came of it, as far as `team` sees it."""

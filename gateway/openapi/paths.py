@@ -18,6 +18,7 @@ from rayfaas.gateway.openapi.operations import (
 from rayfaas.gateway.openapi.releases import release_paths
 from rayfaas.gateway.openapi.scaling import deletion, scaling_paths
 from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, GRAPH, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
+from rayfaas.gateway.openapi.webhooks import webhook_paths
 from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
 
 
@@ -65,7 +66,7 @@ _FILES = {"description": "A ZIP archive.", "content": {"application/zip": {"sche
 _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
 _LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
 _CONFLICT, _FAILED = problems(409), problems(422)
-_USAGE = ("by", "since", "until", "calling_team")
+_USAGE = ("by", "since", "until", "calling_team", "cost")
 _LINEAGE = ("lineage_of", "direction", "depth", "as_of", "artifact_version")
 _FUNCTION = "/v1/functions/{team}/{name}"
 
@@ -152,7 +153,7 @@ def api_paths() -> dict[str, Schema]:
             "get": operation("lineage", "registry", "Where it came from, or what came of it", GRAPH, *_LINEAGE)
         },
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
-        "/v1/webhook": {"get": operation("webhook", "access", "The secret of webhooks", record(secret=TEXT))},
+        **webhook_paths(),
         "/v1/tokens": {
             "get": operation("tokens", "access", "The tokens in force", tokens),
             "post": operation("create_token", "access", "Make a token", reference("NewToken"), status=201, body=TOKEN),

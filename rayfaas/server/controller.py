@@ -30,6 +30,7 @@ from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
 from rayfaas.registry.rows import MoveRow
 from rayfaas.server.access import Access
+from rayfaas.server.alarms import Alarms
 from rayfaas.server.answers import Answers, plain
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
@@ -122,6 +123,7 @@ class Controller(Service):
         self._answers = Answers(self._store, self._journals, self._catalog, self._bundles)
         self._tokens = Tokens(self._store, self._routing)
         self._machines = Machines(home, self._store, self._fleet)
+        self._alarms = Alarms(self._store, lambda: self._gateways)
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
         self._deploys = Deploys(
@@ -149,6 +151,7 @@ class Controller(Service):
             self._answers,
             self._tokens,
             self._machines,
+            self._alarms,
             self._functions,
         ):
             self.methods |= part.methods
@@ -169,6 +172,7 @@ class Controller(Service):
             self._canaries.keep_looking(),
             self._limits.keep_looking(),
             self._machines.keep_looking(),
+            self._alarms.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None
@@ -225,6 +229,7 @@ class Controller(Service):
         await self._tokens.announce()
         await self._clusters.read_registry()
         await self._machines.read_registry()
+        await self._alarms.read()
 
     async def _tick(self) -> None:
         count = 0

@@ -24,6 +24,7 @@ _PLAIN = (
     "version", "version_bundle", "plan",
     "lineage",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+    "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
 )  # fmt: skip
 
 

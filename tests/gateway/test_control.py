@@ -83,6 +83,9 @@ ENDPOINTS = [
     Endpoint("PUT", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer", b'{"values": {"A": "b"}}'),
     Endpoint("DELETE", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer"),
     Endpoint("GET", "/v1/webhook", "/v1/webhook", "admin"),
+    Endpoint("GET", "/v1/webhook/alarms", "/v1/webhook/alarms", "admin"),
+    Endpoint("PUT", "/v1/webhook/alarms", "/v1/webhook/alarms", "admin", b'{"url": "http://127.0.0.1:1/"}'),
+    Endpoint("DELETE", "/v1/webhook/alarms", "/v1/webhook/alarms", "admin"),
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
     Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
     Endpoint("DELETE", "/v1/tokens/{token_id}", "/v1/tokens/t1", "admin"),
@@ -128,7 +131,8 @@ every_json_endpoint = pytest.mark.parametrize("endpoint", TAKE_JSON, ids=str)
 
 def test_the_table_of_this_file_is_the_table_of_contents(run_dir: Any) -> None:
     gateway = SmallGateway(run_dir)
-    routes = Control(gateway.routes, gateway.link, Following(gateway.link, gateway.ending), "").routes()
+    following = Following(gateway.link, gateway.ending)
+    routes = Control(gateway.routes, gateway.link, following, "", gateway.alarms).routes()
     methods = {(method, route.path) for route in routes for method in route.methods or ()}
     gateway.journal.close()
     implied = {("HEAD", path) for method, path in methods if method == "GET"}
@@ -242,6 +246,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+        "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
@@ -403,7 +408,16 @@ async def test_usage_is_asked_for_as_people_write_it(gateway: SmallGateway) -> N
     assert (await gateway.ask("GET", url, who="vera")).json()["rows"] == [["ads", 3]]
     asked = gateway.controller.asked_for("usage")
     wanted = {"by": ["team", "day"], "since_s": 43_200.0, "until_s": 1800.0, "function": "embed", "team": "ads"}
-    assert (asked["usage"], asked["actor"]["team"]) == (wanted, "nlp")
+    assert (asked["usage"], asked["actor"]["team"]) == (wanted | {"cost": False}, "nlp")
+
+
+@pytest.mark.parametrize(("said", "status", "cost"), [("1", 200, True), ("0", 200, False), ("yes", 400, None)])
+async def test_what_calls_cost_is_told_to_who_asks(
+    gateway: SmallGateway, said: str, status: int, cost: bool | None
+) -> None:
+    gateway.controller.answers["usage"] = {"columns": [], "rows": [], "truncated": False}
+    assert (await gateway.ask("GET", f"/v1/usage?cost={said}", who="vera")).status == status
+    assert [asked["usage"]["cost"] for _, asked in gateway.controller.asked] == ([] if cost is None else [cost])
 
 
 @pytest.mark.parametrize("since", ["", "30", "-1d", "1w", "1e9d", "1 d", "\u0661d"])
