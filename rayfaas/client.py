@@ -435,7 +435,7 @@ class Client(Releases, Functions, Sharing, Limiting):
 
     @operation
     async def set_alarm_webhook(self, url: str) -> Json:
-        """Have alarms told to `url` from now on. It hears a trial; `problem` says what went wrong with that, if it did."""
+        """Have alarms told to `url` from now on. It hears a trial; `problem` is what went wrong with that."""
         return object_of(await self._transport.put("/v1/webhook/alarms", {"url": url}))
 
     @operation

@@ -24,7 +24,7 @@ class Alarms:
         self._database = database
 
     def webhook(self) -> Row | None:
-        """Its `url`, who set it, how many alarms wait, and what went wrong with the last that was tried; "": nothing."""
+        """Its `url`, who set it, how many alarms wait, and what went wrong with the last; "": nothing."""
         return next(iter(self._run("webhook")), None)
 
     def set_webhook(self, url: str, actor: str) -> None:

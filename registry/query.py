@@ -58,10 +58,8 @@ class Queries:
     def __init__(self, database: Database, limits: QueryLimits) -> None:
         self._database, self._limits = database, limits
 
-    def query(
-        self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None
-    ) -> QueryResult:
-        """Raises `QueryError`. `team` None sees all teams' calls. Without a `window` costs are those from the first on."""
+    def query(self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None) -> QueryResult:
+        """Raises `QueryError`. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
         since, until = window or Window(0, now_us())
         cursor = self._database.cursor()
         deadline = _Deadline(cursor, self._limits.seconds)

@@ -27,7 +27,8 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`, `alarms`: written by one thread, read by any.
+    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`, `alarms`: written by one thread, read
+    by any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP

@@ -67,7 +67,7 @@ class Calls:
         segment(self._journal, begun, end)
         return begun.call
 
-    def usd(self) -> dict[str | None, float]:
+    def usd(self) -> dict[str | None, Any]:
         """By call; None is what nobody held."""
         self._registry.load_journal()
         rows = self._registry.query("SELECT call, sum(usd) FROM costs GROUP BY call", [], None).rows
@@ -168,7 +168,7 @@ def test_sums_are_the_machines_cost_whatever_calls_are_grouped_by(registry: Regi
 
 
 @pytest.mark.usefixtures("history")
-def test_what_my_service_cost_by_callers_team_is_one_line_with_the_idle_time_of_its_machines(registry: Registry) -> None:
+def test_what_a_service_cost_by_callers_team_comes_with_the_idle_time_of_its_machines(registry: Registry) -> None:
     rows = table(registry, "team", function="embed")
     assert [(row["team"], row["usd"], row["idle"]) for row in rows] == [
         ("ads", 0.1, None),
@@ -180,9 +180,22 @@ def test_what_my_service_cost_by_callers_team_is_one_line_with_the_idle_time_of_
 @pytest.mark.usefixtures("history")
 def test_a_team_sees_its_own_costs_and_idle_time_and_those_of_nobody_else(registry: Registry) -> None:
     rows = table(registry, "team", team="ads")
-    assert {row["team"] or row["idle"]: row["usd"] for row in rows} == {"ads": 0.15, "local/gpu": 0.7, "local/cpu": 0.95}
+    told = {row["team"] or row["idle"]: row["usd"] for row in rows}
+    assert told == {"ads": 0.15, "local/gpu": 0.7, "local/cpu": 0.95}
     seen = registry.query("SELECT DISTINCT team FROM costs WHERE call IS NOT NULL", [], "ads").rows
     assert seen == [["ads"]]
+
+
+@pytest.mark.usefixtures("history")
+def test_the_question_of_the_docs_is_answered(registry: Registry) -> None:
+    registry.load_journal()
+    section = Path("docs/questions.md").read_text().partition("## What did it cost?")[2]
+    rows = registry.query(section.partition("```sql\n")[2].partition("```")[0], [], None).rows
+    assert [(*row[:3], round(row[3], 6)) for row in rows] == [
+        ("nlp", "nlp/embed", "search", 0.2),
+        ("nlp", "nlp/embed", "ads", 0.1),
+        ("nlp", "nlp/clean", "ads", 0.05),
+    ]
 
 
 @pytest.mark.usefixtures("history")

@@ -227,8 +227,9 @@ CONTROL_PLANE = {
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
 MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
+ALARMS = {"alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook"}
 MAY = {
-    "gateway": CONTROL_PLANE | MACHINES,
+    "gateway": CONTROL_PLANE | MACHINES | ALARMS,
     "home": {"join_token", "status", "create_token"},
     "join": {"join"},
     "agent": {"agent_up"},
