@@ -38,11 +38,14 @@ def unmet(waiting: Iterable[tuple[Resources, int]], rooms: Iterable[Resources]) 
     >>> unmet([({"GPU": 1.0}, 3)], [{"CPU": 8.0, "GPU": 2.0}])
     [({'GPU': 1.0}, 1)]
     """
-    left = [dict(room) for room in rooms]
+    left = [dict(room) for room in rooms if any(amount > 0 for amount in room.values())]
     unplaced = []
     for each, number in sorted(waiting, key=lambda item: -max(item[0].values(), default=0.0)):
+        asked = _asked(each)
         for room in left:
-            placed = min(number, times(each, room))
+            placed = min(number, _times(asked, room))
+            if not placed:
+                continue
             number -= placed
             for name, amount in each.items():
                 room[name] = room.get(name, 0.0) - placed * amount
@@ -55,7 +58,22 @@ def unmet(waiting: Iterable[tuple[Resources, int]], rooms: Iterable[Resources]) 
 
 def times(each: Resources, room: Resources) -> int:
     """How often it fits. What a room says nothing of in memory it has: its machine was not counted yet."""
-    asked = {
-        name: amount for name, amount in each.items() if amount > 0 and not (name == "memory" and name not in room)
-    }
-    return int(min((room.get(name, 0.0) / amount + 1e-9 for name, amount in asked.items()), default=1_000_000))
+    return _times(_asked(each), room)
+
+
+def _asked(each: Resources) -> list[tuple[str, float]]:
+    return [(name, amount) for name, amount in each.items() if amount > 0]
+
+
+def _times(asked: list[tuple[str, float]], room: Resources) -> int:
+    """Nearly always none, of thousands: the first that is too little decides."""
+    most = 1_000_000
+    for name, amount in asked:
+        have = room.get(name)
+        if have is None and name == "memory":
+            continue
+        fit = int((have or 0.0) / amount + 1e-9)
+        if fit <= 0:
+            return 0
+        most = min(most, fit)
+    return most
