@@ -41,4 +41,5 @@ def test_what_is_full_of_one_thing_has_room_for_what_asks_for_another() -> None:
 
 
 def test_tenths_of_a_gpu_fill_it() -> None:
-    assert unmet([({"GPU": 0.1}, 4), ({"GPU": 0.1, "CPU": 0.1}, 7)], [{"CPU": 1.0, "GPU": 1.0}]) == [({"GPU": 0.1}, 1)]
+    waiting = [({"GPU": 0.1}, 4), ({"GPU": 0.1, "CPU": 0.1}, 7)]
+    assert unmet(waiting, [{"CPU": 1.0, "GPU": 1.0}]) == [({"GPU": 0.1, "CPU": 0.1}, 1)]
