@@ -40,7 +40,8 @@ accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
        count(*) FILTER (usd IS NULL AND run_ms IS NOT NULL) AS calls_without_price
 
 -- name: with_usd
-(SELECT c.*, s.usd FROM {calls} c LEFT JOIN spending s ON s.call = c.call)
+(SELECT c.*, s.usd FROM {calls} c LEFT JOIN spending s ON s.call = c.call
+ WHERE c.ended_at IS NULL OR c.ended_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE))
 
 -- name: with_idle
 WITH spending AS MATERIALIZED (SELECT * FROM costs)
