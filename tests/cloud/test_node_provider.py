@@ -31,7 +31,7 @@ from tests.cloud.conftest import Aws
 from tests.cloud.test_aws import IMAGE, REGION
 
 CONFIG = {"type": "gpu", "place": "zone-a"}
-HASH = hash_launch_conf(CONFIG, {})
+HASH: str = hash_launch_conf(CONFIG, {})  # type: ignore[no-untyped-call]
 
 
 class World:
