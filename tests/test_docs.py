@@ -93,7 +93,7 @@ def test_every_page_can_be_found_from_the_readme() -> None:
     while rest:
         page = rest.pop()
         found.add(page)
-        links = [(page.parent / link).resolve() for link in re.findall(r"\]\(([^)#\s]+\.md)[)#]", DOCS[page])]
+        links = [(page.parent / link).resolve() for link in re.findall(r"\]\(((?!http)[^)#\s]+\.md)[)#]", DOCS[page])]
         rest += [link for link in links if link not in found]
     assert set(DOCS) - found == set()
 
