@@ -9,10 +9,13 @@ from typing import Any
 from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.aliases import Aliases
+from rayfaas.registry.archive import Archive
+from rayfaas.registry.backup import Backup
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.deletions import Deletions
+from rayfaas.registry.encodings import Encoded
 from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
@@ -45,6 +48,8 @@ class Registry:
         self.grants = Grants(database)
         self.limits = Limits(database)
         self.machines = Machines(database)
+        self.archive = Archive(database)
+        self.backup = Backup(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)
@@ -68,6 +73,9 @@ class Registry:
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
         return self._queries.query(sql, parameters, team)
+
+    def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
+        return self._queries.encoded(sql, parameters, team, encoding)
 
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""

@@ -57,9 +57,15 @@ class Answers:
     async def interfaces(self, link: Link) -> list[Any]:
         return [plain(row) for row in await self._store.query(self._store.registry.catalog.interfaces)]
 
-    async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
+    async def sql(
+        self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str], encoding: str = ""
+    ) -> dict[str, Any]:
+        """A table, or with an `encoding` the `body` of one."""
         await self._journals.load()
         question = sql, parameters, _sees(actor)
+        if encoding:
+            encoded = await self._store.ask(actor["team"], self._store.registry.encoded, *question, encoding)
+            return {"body": encoded.body, "truncated": encoded.truncated}
         return _table(await self._store.ask(actor["team"], self._store.registry.query, *question))
 
     async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:

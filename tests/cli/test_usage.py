@@ -47,4 +47,4 @@ def test_it_is_by_function_or_of_one_by_team_or_as_asked(rayfaas: Terminal) -> N
 def test_a_time_that_is_none_is_wrong_usage(rayfaas: Terminal) -> None:
     ended = rayfaas("usage", "--since", "yesterday")
     assert (ended.code, rayfaas.requests) == (2, [])
-    assert "write 90s, 15m, 12h or 30d" in " ".join(ended.err.split())
+    assert "write 90s, 15m, 12h, 30d or 1y" in " ".join(ended.err.split())
