@@ -15,6 +15,7 @@ from rayfaas.gateway.access import Access
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.exports import Exports
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.functions import Functions
 from rayfaas.gateway.limits import Limits
@@ -63,6 +64,7 @@ class Control:
             *Limits(self._routes, self._controller).routes(),
             *Functions(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
+            *Exports(self._routes, self._controller).routes(),
             Route("/v1/usage", self.usage),
             Route("/v1/lineage", self.lineage),
             Route("/v1/logs", self.logs),

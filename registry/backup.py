@@ -1,4 +1,4 @@
-"""The tables of a registry as files, one for each: written of one moment while calls go on, and read into a new file."""
+"""The tables of a registry as files, one for each: written of one moment while calls go on, read into a new registry."""
 
 from __future__ import annotations
 

@@ -47,26 +47,26 @@ def as_ndjson(columns: list[str], rows: list[list[Any]]) -> bytes:
     return b"".join(_encode(dict(zip(columns, row, strict=True))) + b"\n" for row in rows)
 
 
-def as_arrow(cursor: duckdb.DuckDBPyConnection, rows: int, size: int) -> Encoded:
-    """An IPC stream of what the cursor has found. Raises `NotAcceptable` where pyarrow is missing."""
+def as_arrow(found: duckdb.DuckDBPyRelation, rows: int, size: int) -> Encoded:
+    """An IPC stream. Raises `NotAcceptable` where pyarrow is missing."""
     pyarrow = library("pyarrow", NotAcceptable)
-    table, truncated = _table(pyarrow, cursor, rows, size)
+    table, truncated = _table(pyarrow, found, rows, size)
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return Encoded(sink.getvalue().to_pybytes(), truncated)
 
 
-def as_parquet(cursor: duckdb.DuckDBPyConnection, rows: int, size: int) -> Encoded:
-    """A Parquet file of it."""
-    table, truncated = _table(library("pyarrow", NotAcceptable), cursor, rows, size)
+def as_parquet(found: duckdb.DuckDBPyRelation, rows: int, size: int) -> Encoded:
+    """A Parquet file."""
+    table, truncated = _table(library("pyarrow", NotAcceptable), found, rows, size)
     parquet, sink = library("pyarrow.parquet", NotAcceptable), io.BytesIO()
     parquet.write_table(table, sink, compression="zstd")
     return Encoded(sink.getvalue(), truncated)
 
 
-def _table(pyarrow: Any, cursor: duckdb.DuckDBPyConnection, rows: int, size: int) -> tuple[Any, bool]:
-    reader = cursor.to_arrow_reader(_BATCH)
+def _table(pyarrow: Any, found: duckdb.DuckDBPyRelation, rows: int, size: int) -> tuple[Any, bool]:
+    reader: Any = found.to_arrow_reader(_BATCH)
     kept, number, total = [], 0, 0
     for batch in reader:
         kept.append(batch)

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -63,11 +64,18 @@ class Queries:
     def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
         """The same answer as bytes: `csv`, `ndjson`, `arrow` or `parquet`. Raises `QueryError` and `NotAcceptable`."""
         with self._asking(sql, team) as cursor:
-            cursor.execute(sql, list(parameters))
             if encoding in _TYPED:
-                return _TYPED[encoding](cursor, self._limits.rows, self._limits.bytes)
-            answer = self._answer(cursor)
+                found = cursor.sql(sql, params=list(parameters))
+                return _TYPED[encoding](found, self._limits.rows, self._limits.bytes)
+            answer = self._answer(cursor.execute(sql, list(parameters)))
         return Encoded(_PLAIN[encoding]([name for name, _ in answer.columns], answer.rows), answer.truncated)
+
+    def save(self, sql: str, team: str | None, copy: str, file: Path) -> int:
+        """Write an answer of any length into a file by the statement `copy`, of `{query}` and `{file}`. Its rows."""
+        with self._asking(sql, team) as cursor:
+            row = cursor.execute(copy.format(query=sql, file=_literal(str(file)))).fetchone()
+            assert row is not None  # how many were written
+            return int(row[0])
 
     @contextmanager
     def _asking(self, sql: str, team: str | None) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -16,6 +16,7 @@ from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.deletions import Deletions
 from rayfaas.registry.encodings import Encoded
+from rayfaas.registry.exports import Exports
 from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
@@ -50,6 +51,7 @@ class Registry:
         self.machines = Machines(database)
         self.archive = Archive(database)
         self.backup = Backup(database)
+        self.exports = Exports(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)

@@ -1,10 +1,10 @@
 """Backups: a folder with all that a home needs to begin again, made while calls go on.
 
-    backup.json               which schema the tables have, and when it was made
-    tables/<name>.parquet     the registry's tables
-    archive/…, bundles/…      files that are never changed, as links
-    owner                     the id of the installation
-    secrets.key, …            keys, where they were asked for
+backup.json               which schema the tables have, and when it was made
+tables/<name>.parquet     the registry's tables
+archive/…, bundles/…      files that are never changed, as links
+owner                     the id of the installation
+secrets.key, …            keys, where they were asked for
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Backups:
             await asyncio.to_thread(shutil.rmtree, directory, True)
             raise
         what = "registry and keys" if with_keys else "registry"
-        await self._store.write(self._store.registry.access.audit, actor, "backup made", what)
+        await self._store.write(self._store.registry.access.note, actor, "backup made", what)
         return {"directory": str(directory)}
 
     def _write(self, directory: Path, with_keys: bool) -> None:

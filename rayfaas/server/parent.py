@@ -229,7 +229,16 @@ class Parent:
 
 def prepare(home: Home) -> None:
     """Make the home's directories, which only its owner may enter, and its key."""
-    for directory in (home.path, home.run, home.bundles, home.journal, home.logs, home.cache, home.archive, home.outgoing):
+    for directory in (
+        home.path,
+        home.run,
+        home.bundles,
+        home.journal,
+        home.logs,
+        home.cache,
+        home.archive,
+        home.outgoing,
+    ):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not home.key_file.exists():
         write_secret(home.key_file, secrets.token_bytes(32))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import subprocess
 import sys
@@ -41,9 +40,16 @@ def registry(tmp_path: Path, journal: Path) -> Iterator[Registry]:
 
 def add_call(journal: Path, at_us: int, **changes: Any) -> str:
     call = started(accepted_us=at_us, **changes)
-    touch = {"call": call.call, "executor": "e", "function": call.function, "version": 1, "at_us": at_us}
-    wrote = Touched(**touch, mode="write", uri=f"file:///{at_us}", how="open", artifact_version="v", columns=["a"])
-    segment(journal, call, line(f"at {at_us}", call=call.call, at_us=at_us, function=call.function), wrote, ended(call), number=next(_numbers))
+    uri = f"file:///{at_us}"
+    wrote = Touched(call.function, 1, "e", at_us, "write", uri, "open", call.call, artifact_version="v", columns=("a",))
+    segment(
+        journal,
+        call,
+        line(f"at {at_us}", call=call.call, at_us=at_us, function=call.function),
+        wrote,
+        ended(call),
+        number=next(_numbers),
+    )
     return call.call
 
 
@@ -193,42 +199,49 @@ def test_users_can_not_name_the_archives_files(registry: Registry) -> None:
             registry.query(query, [], None)
 
 
-# Each line that a pass runs in archive.py is where it is killed once: the tracer counts them, and kills at a number.
+# Ends the process before a line of archive.py that holds a text is run, the time that is said.
 KILLED = """
-import os, signal, sys
+import linecache, os, signal, sys
 from pathlib import Path
 from rayfaas.registry import archive
 from rayfaas.registry.registry import Registry
 from tests.registry.test_archive import move_all
 registry = Registry.open(Path(sys.argv[1]), Path(sys.argv[2]))
-left = int(sys.argv[3])
+text, left = sys.argv[3], int(sys.argv[4])
 def trace(frame, event, argument):
     global left
     if frame.f_code.co_filename != archive.__file__:
         return None
-    if event == "line":
+    if event == "line" and text in linecache.getline(archive.__file__, frame.f_lineno):
         left -= 1
         if left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
     return trace
 sys.settrace(trace)
-registry.archive.delete("logs", int(sys.argv[4]))
-registry.archive.sweep()
 move_all(registry.archive)
-registry.archive.sweep()
 """
 
 
-@pytest.mark.parametrize("lines", range(10, 260, 34))
-def test_killed_at_any_line_each_row_is_there_once(tmp_path: Path, journal: Path, lines: int) -> None:
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("size = _on_disk(", 1),  # the file is written
+        ("_sync_directory(path.parent)", 1),  # it has its name
+        ("with self._database.transaction", 1),
+        ('self._run("move"', 1),  # it is noted
+        ("self._database.install_views", 1),  # its rows are deleted
+        ("return True", 1),
+        ("with self._database.transaction", 3),  # all of it is committed, and the next file written
+    ],
+)
+def test_killed_at_any_step_each_row_is_there_once(tmp_path: Path, journal: Path, text: str, time: int) -> None:
     path = tmp_path / "registry.duckdb"
     registry = Registry.open(path, journal)
     calls = sorted(add_call(journal, DAY + day * DAY_US) for day in range(2))
     registry.load_journal()
     registry.close()
-    command = [sys.executable, "-c", KILLED, str(path), str(journal), str(lines), str(DAY)]
-    died = subprocess.run(command, cwd=os.getcwd())
-    assert died.returncode in (0, -signal.SIGKILL)
+    died = subprocess.run([sys.executable, "-c", KILLED, str(path), str(journal), text, str(time)])
+    assert died.returncode == -signal.SIGKILL
     for _ in range(2):
         again = Registry.open(path, journal)
         assert [row[0] for row in seen(again, "SELECT call FROM calls ORDER BY 1")] == calls
@@ -236,7 +249,6 @@ def test_killed_at_any_line_each_row_is_there_once(tmp_path: Path, journal: Path
         assert seen(again, "SELECT count(*), count(DISTINCT call) FROM lineage") == [[2, 2]]
         again.archive.sweep()
         move_all(again.archive)
-        again.archive.sweep()
         noted = again._database.run("SELECT count(*) AS n FROM store.partitions")[0]["n"]
         assert len(list(again._database.archive.glob("*/*"))) == noted == 6
         again.close()

@@ -133,7 +133,7 @@ def test_without_room_for_a_copy_nothing_is_changed(tmp_path: Path) -> None:
     with duckdb.connect(str(path)) as old:
         old.execute(SCHEMAS[0].read_text())
     before = path.read_bytes()
-    with full_disk(len(before) // 2), pytest.raises(Unavailable, match="no copy of it as it is.*Make room"):
+    with full_disk(len(before) // 2), pytest.raises(Unavailable, match=r"no copy of it as it is.*Make room"):
         Database(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["registry.duckdb"]
