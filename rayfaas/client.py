@@ -320,8 +320,8 @@ class Client(Releases, Functions, Sharing, Limiting):
 
     @operation
     async def save_sql(self, query: str, file: BinaryIO, media: str, parameters: Iterable[Any] = ()) -> bool:
-        """Write the answer to a SELECT into a file, as `text/csv`, `application/vnd.apache.arrow.stream` or another type
-        that the server has. Whether there were more rows than it sends."""
+        """Write the answer to a SELECT into a file, as `text/csv` or another type that the server has. Whether there
+        were more rows than it sends."""
         body = wire.encode_json({"sql": query, "parameters": list(parameters)})
         accept = {"Accept": media}
         headers = await self._transport.download("POST", "/v1/sql", file, body=body, media=wire.JSON, headers=accept)

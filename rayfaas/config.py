@@ -150,8 +150,8 @@ class Home:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long, in seconds, calls with what they touched, and lines of logs, stay in the registry's file before they move
-    to the archive; and after what time they are deleted, None for never."""
+    """How long, in seconds, calls with what they touched, and lines of logs, stay in the registry's file before they
+    move to the archive; and after what time they are deleted, None for never."""
 
     keep_calls_s: float = 90 * DAY_S
     keep_logs_s: float = 30 * DAY_S

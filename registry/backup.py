@@ -1,4 +1,4 @@
-"""The tables of a registry as files, one for each: written of one moment while calls go on, read into a new registry."""
+"""The tables of a registry as files, one for each: of one moment, while calls go on; and a registry of them."""
 
 from __future__ import annotations
 
@@ -43,20 +43,27 @@ class Backup:
 def read(path: Path, directory: Path, version: int) -> None:
     """Make the registry `path` of the tables in `directory`, which have the schema of that version; then bring it to
     today's. Raises `BadRequest` where it can't be read."""
-    if version > newest():
+    if not 0 < version <= newest():
         raise BadRequest(
-            f"The backup is of a newer rayfaas: its schema has version {version}, and this one knows {newest()}."
+            f"The backup's schema has version {version}, and this rayfaas knows those from 1 to {newest()}."
         )
-    with duckdb.connect(str(path)) as connection:
-        migrate(connection, version)
-        connection.execute("BEGIN")
-        for table in sorted(_tables(connection)):
-            file = directory / f"{table}.parquet"
-            if file.exists():
-                connection.execute(_SQL["empty"].format(table=table))
-                connection.execute(_SQL["read"].format(table=table), {"file": str(file)})
-        connection.execute("COMMIT")
+    try:
+        with duckdb.connect(str(path)) as connection:
+            migrate(connection, version)
+            _read_tables(connection, directory)
+    except duckdb.Error as error:
+        raise BadRequest(f"The backup is damaged, or there is no room for it: {error}") from None
     connect(path).close()
+
+
+def _read_tables(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+    connection.execute("BEGIN")
+    for table in sorted(_tables(connection)):
+        file = directory / f"{table}.parquet"
+        if file.exists():
+            connection.execute(_SQL["empty"].format(table=table))
+            connection.execute(_SQL["read"].format(table=table), {"file": str(file)})
+    connection.execute("COMMIT")
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> frozenset[str]:

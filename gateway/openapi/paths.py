@@ -70,7 +70,7 @@ _TABLE = {
     "content": {
         JSON: {"schema": reference("Rows")},
         **{media: {"schema": TEXT} for media in (NDJSON, CSV)},
-        **{media: _BINARY for media in (ARROW, PARQUET)},
+        **dict.fromkeys((ARROW, PARQUET), _BINARY),
     },
 }
 _PARQUET = {"description": "A file.", "content": {PARQUET: _BINARY}}

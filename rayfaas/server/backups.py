@@ -10,12 +10,13 @@ secrets.key, …            keys, where they were asked for
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from rayfaas.config import Home
 from rayfaas.link import Link, Method
@@ -25,6 +26,16 @@ from rayfaas.server.store import Store
 
 MANIFEST = "backup.json"
 TABLES = "tables"
+FORMAT = 1
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """What a backup tells of itself."""
+
+    format: int
+    schema: int
+    made_at: datetime
+    with_keys: bool
 
 
 def key_files(home: Home) -> list[Path]:
@@ -63,9 +74,8 @@ class Backups:
         for file in [self._home.owner_file, *(key_files(self._home) if with_keys else [])]:
             if file.exists():
                 _link(file, directory / file.name)
-        made_at = datetime.now(timezone.utc).isoformat()
-        told = {"format": 1, "schema": version, "made_at": made_at, "with_keys": with_keys}
-        (directory / MANIFEST).write_text(json.dumps(told))
+        manifest = Manifest(FORMAT, version, datetime.now(timezone.utc), with_keys)
+        (directory / MANIFEST).write_bytes(msgspec.json.encode(manifest))
 
 
 def _link(file: Path, link: Path) -> None:

@@ -6,20 +6,19 @@ Its registry gets its name last: until then there is no home, and it can be trie
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tarfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
+import msgspec
 
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, Conflict, RayfaasError
 from rayfaas.registry import backup
-from rayfaas.server.backups import MANIFEST, TABLES, key_files
+from rayfaas.server.backups import FORMAT, MANIFEST, TABLES, Manifest, key_files
 
 _FOLDERS = ("archive", "bundles")
 
@@ -32,8 +31,8 @@ def restore(home: Home, file: Path) -> datetime:
     scratch = home.path / "restoring"
     shutil.rmtree(scratch, ignore_errors=True)
     try:
-        told = _unpack(file, scratch)
-        backup.read(scratch / home.database.name, scratch / TABLES, int(told["schema"]))
+        manifest = _unpack(file, scratch)
+        backup.read(scratch / home.database.name, scratch / TABLES, manifest.schema)
         for folder in _FOLDERS:
             _move_all(scratch / folder, home.path / folder)
         for each in (home.owner_file, *key_files(home)):
@@ -42,19 +41,19 @@ def restore(home: Home, file: Path) -> datetime:
         (scratch / home.database.name).replace(home.database)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return datetime.fromisoformat(told["made_at"])
+    return manifest.made_at
 
 
-def _unpack(file: Path, directory: Path) -> dict[str, Any]:
+def _unpack(file: Path, directory: Path) -> Manifest:
     try:
         with tarfile.open(file) as archive:
             archive.extractall(directory, filter="data")
-        told: dict[str, Any] = json.loads((directory / MANIFEST).read_text())
-    except (tarfile.TarError, OSError, ValueError) as error:
+        manifest = msgspec.json.decode((directory / MANIFEST).read_bytes(), type=Manifest)
+    except (tarfile.TarError, OSError, msgspec.MsgspecError, ValueError) as error:
         raise BadRequest(f"{file} is no backup, or there is no room for it: {error}") from None
-    if told.get("format") != 1:
+    if manifest.format != FORMAT:
         raise BadRequest(f"{file} is a backup of a form that this rayfaas does not know.")
-    return told
+    return manifest
 
 
 def _move_all(source: Path, target: Path) -> None:

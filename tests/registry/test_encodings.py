@@ -1,4 +1,4 @@
-"""An answer is the same in every encoding, with the types of SQL where the encoding has types, and within its limits."""
+"""An answer is the same in every encoding, with SQL's types where the encoding has types, and within limits."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -35,7 +36,7 @@ def registry(tmp_path: Path, journal: Path) -> Iterator[Registry]:
 
 
 def rows(file: Path, columns: str) -> list[Any]:
-    return duckdb.sql(f"SELECT {columns} FROM read_parquet('{file}') ORDER BY ALL").fetchall()
+    return duckdb.execute(f"SELECT {columns} FROM read_parquet('{file}') ORDER BY ALL").fetchall()
 
 
 def test_a_day_of_calls_as_each_team_sees_it(registry: Registry) -> None:
@@ -48,9 +49,9 @@ def test_a_day_of_calls_as_each_team_sees_it(registry: Registry) -> None:
 
 def test_its_columns_are_those_of_the_view(registry: Registry) -> None:
     made = registry.exports.export("logs", DAY, "red")
-    query = "SELECT \"column\" FROM view_columns WHERE \"view\" = 'logs'"
+    query = 'SELECT "column" FROM view_columns WHERE "view" = \'logs\''
     columns = [row[0] for row in registry.query(query, [], "red").rows]
-    assert duckdb.sql(f"FROM read_parquet('{made.file}')").columns == columns
+    assert duckdb.read_parquet(str(made.file)).columns == columns
 
 
 def test_all_other_views_are_whole(registry: Registry) -> None:
@@ -75,7 +76,7 @@ def test_nothing_is_written_to_a_disk_that_is_nearly_full(registry: Registry, mo
     class Usage(NamedTuple):
         free: int
 
-    monkeypatch.setattr(exports.shutil, "disk_usage", lambda _: Usage(1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(1000))
     with pytest.raises(Unavailable, match="nearly full"):
         registry.exports.export("functions", None, None)
 
