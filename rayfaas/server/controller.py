@@ -120,7 +120,7 @@ class Controller(Service):
         )
         self._journals = Journals(self._store)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
-        self._retaining = Retaining(self._store, retention or Retention(), time.time)
+        self._retaining = Retaining(self._store, retention or Retention(), home.outgoing, time.time)
         self._backups = Backups(home, self._store, self._journals)
         self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
         self._access = Access(self._store, self._catalog, self._routing)

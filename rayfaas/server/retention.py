@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 
 from rayfaas.config import Retention
+from rayfaas.server.outgoing import remove_forgotten
 from rayfaas.server.store import Store
 
 _log = logging.getLogger("rayfaas.controller")
@@ -17,8 +19,9 @@ LOOK_S = 600.0
 class Retaining:
     """`clock` gives Unix time in seconds. Writing a file delays no other write of the registry."""
 
-    def __init__(self, store: Store, retention: Retention, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, retention: Retention, outgoing: Path, clock: Callable[[], float]) -> None:
         self._store, self._archive, self._clock = store, store.registry.archive, clock
+        self._outgoing = outgoing
         self._keep_s = {
             "calls": retention.keep_calls_s,
             "touches": retention.keep_calls_s,
@@ -40,6 +43,7 @@ class Retaining:
 
     async def look(self) -> None:
         """Have everything where it belongs by its age."""
+        await asyncio.to_thread(remove_forgotten, self._outgoing, self._clock())
         await self._store.write(self._archive.sweep)
         for kind, delete_s in self._delete_s.items():
             if delete_s is not None:

@@ -46,23 +46,23 @@ def files(home: Home, kind: str) -> int:
 
 async def test_each_kind_moves_at_its_own_age(home: Home, store: Store) -> None:
     retention = Retention(keep_calls_s=90 * DAY_S, keep_logs_s=30 * DAY_S)
-    await Retaining(store, retention, clock()).look()
+    await Retaining(store, retention, home.outgoing, clock()).look()
     assert (files(home, "calls"), files(home, "logs")) == (0, 1)
     assert counted(store, "calls") == counted(store, "logs") == [[2]]
 
 
 async def test_each_kind_is_deleted_at_its_own_age(home: Home, store: Store) -> None:
-    await Retaining(store, Retention(keep_calls_s=30 * DAY_S), clock()).look()
-    await Retaining(store, Retention(delete_logs_s=35 * DAY_S), clock()).look()
+    await Retaining(store, Retention(keep_calls_s=30 * DAY_S), home.outgoing, clock()).look()
+    await Retaining(store, Retention(delete_logs_s=35 * DAY_S), home.outgoing, clock()).look()
     assert (counted(store, "calls"), counted(store, "logs")) == ([[2]], [[1]])
-    await Retaining(store, Retention(delete_calls_s=35 * DAY_S), clock()).look()
+    await Retaining(store, Retention(delete_calls_s=35 * DAY_S), home.outgoing, clock()).look()
     assert counted(store, "calls") == [[1]]
-    await Retaining(store, Retention(), clock()).look()
+    await Retaining(store, Retention(), home.outgoing, clock()).look()
     assert (files(home, "calls"), files(home, "logs")) == (0, 0)
 
 
 async def test_after_a_full_disk_it_is_tried_again(home: Home, store: Store) -> None:
-    retaining = Retaining(store, Retention(keep_calls_s=30 * DAY_S), clock())
+    retaining = Retaining(store, Retention(keep_calls_s=30 * DAY_S), home.outgoing, clock())
     with full_disk(100), pytest.raises(Exception, match=r"(?i)file too large|could not write"):
         await retaining.look()
     assert counted(store, "calls") == [[2]]
