@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from rayfaas.errors import Unavailable
+from rayfaas.errors import Conflict, Unavailable
 from rayfaas.registry.statements import load
 
 _SQL = load("schema_version.sql")
@@ -38,14 +38,15 @@ def newest() -> int:
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the file, or make it, and bring it to the newest version.
 
-    Raises `Unavailable` where it can't be opened, is newer than this program, or has no room for a copy beside it.
+    Raises `Conflict` where it is newer than this program, `Unavailable` where it can't be opened, or where there is no
+    room for a copy beside it.
     """
     connection = _open(path)
     version = version_of(connection)
     known = newest()
     if version > known:
         connection.close()
-        raise Unavailable(
+        raise Conflict(
             f"The registry {path} was last used by a newer rayfaas: its schema has version {version}, and this program "
             f"knows {known}. Install that rayfaas again, or restore a backup that was made with this one."
         )

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,7 +25,7 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import RayfaasError, to_problem
+from rayfaas.errors import Conflict, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
@@ -503,7 +504,11 @@ async def _main(home: Home, entrance: Entrance | None, keep_results_s: float, re
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
-    registry = Registry.open(home.database, home.journal)
+    try:
+        registry = Registry.open(home.database, home.journal)
+    except Conflict as error:
+        _log.critical("%s", error.detail)
+        sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one
     await Controller(home, registry, entrance, keep_results_s, retention).serve(stop)
 
 

@@ -92,12 +92,15 @@ class Child:
         self.started_at = time.monotonic()
 
     def keep(self) -> bool:
-        """Start it if it is not running and its pause is over; whether that changed anything."""
+        """Start it if it is not running and its pause is over; whether that changed anything. Raises `ClickException`
+        where it said that it can't work with this home."""
         if self.process is not None and self.process.poll() is None:
             return False
         now = time.monotonic()
         if self.process is not None:
             code, self.process = self.process.returncode, None
+            if code == os.EX_CONFIG:
+                raise click.ClickException(f"{self.name} can't start: {_last_line(self.log)}")
             self.failures = 0 if now - self.started_at > _STEADY_S else self.failures + 1
             pause_s = _RESTART_S[min(self.failures, len(_RESTART_S) - 1)]
             self.not_before = now + pause_s
@@ -281,6 +284,10 @@ def _entrance_options(options: ServerOptions) -> list[str]:
     if not options.cluster_address:
         return []
     return ["--cluster-address", options.cluster_address, "--cluster-listen", options.cluster_listen]
+
+
+def _last_line(log: Path) -> str:
+    return log.read_text(errors="replace").rstrip().rpartition("\n")[2]
 
 
 def _terminate_with_parent() -> None:

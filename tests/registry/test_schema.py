@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from rayfaas.errors import Unavailable
+from rayfaas.errors import Conflict, Unavailable
 from rayfaas.registry import schema
 from rayfaas.registry.database import Database
 from rayfaas.registry.schema import connect, copy_of, migrate, newest, steps, version_of
@@ -123,7 +123,7 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     with connect(path) as newer:
         newer.execute("INSERT INTO store.schema_versions VALUES (?, now())", [newest() + 1])
     before = path.read_bytes()
-    with pytest.raises(Unavailable, match=rf"newer rayfaas: its schema has version {newest() + 1}.*restore a backup"):
+    with pytest.raises(Conflict, match=rf"newer rayfaas: its schema has version {newest() + 1}.*restore a backup"):
         Database(path)
     assert path.read_bytes() == before
 
