@@ -44,14 +44,16 @@ class PacedLoad:
 
     async def _call_on_and_on(self, started: float, seconds: float, numbers: Iterator[int]) -> None:
         reader, writer = await asyncio.open_connection(self._host, self._port)
-        while (due := started + next(numbers) / self._per_s) < started + seconds:
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            writer.write(self._request)
-            call = await _answer(reader)
-            now = time.perf_counter()
-            self.answered.append(Answered(call, now, now - due))
-        writer.close()
-        await writer.wait_closed()
+        try:
+            while (due := started + next(numbers) / self._per_s) < started + seconds:
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+                writer.write(self._request)
+                call = await _answer(reader)
+                now = time.perf_counter()
+                self.answered.append(Answered(call, now, now - due))
+        finally:
+            writer.close()
+            await writer.wait_closed()
 
 
 async def _answer(reader: asyncio.StreamReader) -> str:

@@ -56,6 +56,8 @@ def _save(client: Client, view: str, day: str | None, path: Path) -> int:
             rows = client.export(view, file, day)
         scratch.rename(path)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
         raise BadRequest(f"{path} can't be written: {error}.") from None
+    finally:
+        if scratch.exists():
+            scratch.unlink()
     return rows

@@ -93,7 +93,8 @@ def _save(query: str, parameters: tuple[str, ...], path: Path, media: str) -> No
     except OSError as error:
         raise BadRequest(f"{path} can't be written: {error}.") from None
     finally:
-        scratch.unlink(missing_ok=True)
+        if scratch.exists():
+            scratch.unlink()
     if truncated:
         STDERR.print("Only the first rows; the server sends no more. Aggregate, or take `rayfaas export`.")
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.endpoint import Endpoint
 from benchmarks.errors import BenchmarkError
-from benchmarks.paced_load import PacedLoad
+from benchmarks.paced_load import Answered, PacedLoad
 from benchmarks.sustained import Found, compare
 from tests.scripted_server import Reply, Request, ScriptedServer
 
@@ -39,4 +39,9 @@ async def test_a_call_that_fails_ends_it() -> None:
 def test_nothing_answered_is_no_measurement() -> None:
     with pytest.raises(BenchmarkError):
         compare([], ["a"])
-    assert Found(1, 1, 0, 0)
+
+
+def test_what_is_missing_and_what_is_there_twice_is_found() -> None:
+    answered = [Answered(call, 0.0, 0.0) for call in "ab"]
+    assert compare(answered, ["a", "b", "c"]) == Found(answered=2, recorded=3, missing=0, repeated=0)
+    assert compare(answered, ["a", "a", "c"]) == Found(answered=2, recorded=3, missing=1, repeated=1)
