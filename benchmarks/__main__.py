@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks import calling, cold_start, edit_to_live, payloads, registry_load, scale, throughput_report
+from benchmarks import calling, cold_start, edit_to_live, payloads, registry_load, scale, sustained, throughput_report
 from benchmarks.plan import Plan, Say
 from benchmarks.report import Section, save
 from benchmarks.systems.all import SYSTEMS
@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Plan, Path, Say], Section]] = {
     "calling": calling.run,
     "payloads": payloads.run,
     "registry": registry_load.run,
+    "sustained": sustained.run,
     "scale": scale.run,
 }
 

@@ -16,6 +16,7 @@ from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.exports import Exports
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.functions import Functions
 from rayfaas.gateway.limits import Limits
@@ -29,6 +30,7 @@ from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.streams import format_for
+from rayfaas.gateway.tables import ENCODINGS, media_for, table_response
 from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
 
@@ -65,6 +67,7 @@ class Control:
             *Limits(self._routes, self._controller).routes(),
             *Functions(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
+            *Exports(self._routes, self._controller).routes(),
             Route("/v1/usage", self.usage),
             Route("/v1/lineage", self.lineage),
             Route("/v1/logs", self.logs),
@@ -131,15 +134,17 @@ class Control:
     # The registry
 
     async def sql(self, request: Request) -> Response:
+        """A table as JSON, or in the type that the Accept header asks for."""
         principal = allow_in_person(self._routes, request)
+        media = media_for(request.headers.get("accept"))
         body = await json_body(request)
         sql, parameters = body.get("sql"), body.get("parameters", [])
         if not isinstance(sql, str) or not isinstance(parameters, list):
             raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
         if any(isinstance(each, int) and each.bit_length() > 63 for each in parameters):
             raise BadRequest("A parameter has more than 64 bits. Send it as text, and cast it in the query.")
-        result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
-        return as_json(result)
+        asked = {"sql": sql, "parameters": parameters, "actor": actor_of(principal), "encoding": ENCODINGS[media]}
+        return table_response(await self._controller.request("sql", **asked), media)
 
     async def usage(self, request: Request) -> Response:
         """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp&cost=1`."""

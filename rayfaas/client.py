@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mappi
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import msgspec
@@ -317,6 +317,23 @@ class Client(Releases, Functions, Sharing, Limiting):
         Raises `QueryError`.
         """
         return Table.of(await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)}))
+
+    @operation
+    async def save_sql(self, query: str, file: BinaryIO, media: str, parameters: Iterable[Any] = ()) -> bool:
+        """Write the answer to a SELECT into a file, as `text/csv` or another type that the server has. Whether there
+        were more rows than it sends."""
+        body = wire.encode_json({"sql": query, "parameters": list(parameters)})
+        accept = {"Accept": media}
+        headers = await self._transport.download("POST", "/v1/sql", file, body=body, media=wire.JSON, headers=accept)
+        return bool(headers.get("Rayfaas-Truncated") == "true")
+
+    @operation
+    async def export(self, view: str, file: BinaryIO, day: str | None = None) -> int:
+        """Write a view, or of calls, logs and lineage a day (2026-11-27) of it, into a file as Parquet. Its rows."""
+        query = {} if day is None else {"day": day}
+        path = f"/v1/export/{quote(view, safe='')}"
+        headers = await self._transport.download("GET", path, file, query=query, timeout_s=None)
+        return int(headers.get("Rayfaas-Rows", "0"))
 
     @operation
     async def usage(

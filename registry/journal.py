@@ -117,6 +117,7 @@ class Journal:
                 "forget_closed",
                 "open",
                 "log",
+                "numbered",
                 "spawned",
                 "settled",
                 "told",

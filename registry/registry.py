@@ -10,10 +10,14 @@ from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
+from rayfaas.registry.archive import Archive
+from rayfaas.registry.backup import Backup
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.deletions import Deletions
+from rayfaas.registry.encodings import Encoded
+from rayfaas.registry.exports import Exports
 from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
@@ -48,6 +52,9 @@ class Registry:
         self.limits = Limits(database)
         self.alarms = Alarms(database)
         self.machines = Machines(database, self.alarms)
+        self.archive = Archive(database)
+        self.backup = Backup(database)
+        self.exports = Exports(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)
@@ -71,6 +78,9 @@ class Registry:
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
         return self._queries.query(sql, parameters, team)
+
+    def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
+        return self._queries.encoded(sql, parameters, team, encoding)
 
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""

@@ -31,7 +31,9 @@ _ENDLESS = {
     "repeat", "lpad", "rpad", "printf", "format", "bar", "range", "generate_series", "levenshtein", "editdist3",
     "damerau_levenshtein", "jaro_similarity", "jaro_winkler_similarity", "list_resize", "array_resize",
     "bitstring", "list_sort", "array_sort", "list_reverse_sort", "array_reverse_sort", "list_grade_up",
-    "array_grade_up", "to_base", "hamming", "mismatches",
+    "array_grade_up", "to_base", "hamming", "mismatches", "list_distinct", "array_distinct", "list_unique",
+    "array_unique", "list_intersect", "array_intersect", "list_has_any", "array_has_any", "list_has_all",
+    "array_has_all", "&&", "@>", "<@", "map", "map_from_entries", "regexp_extract_all",
 }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({
 
 -- name: logs
 SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
-FROM store.logs
+FROM store.all_logs
 WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 
 -- name: functions
@@ -96,7 +96,7 @@ WHERE c.team || '/' || c.name NOT IN ({hidden});
 -- name: lineage
 SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS touched_at, bytes,
        "columns", how, is_certain, executor
-FROM store.touches
+FROM store.all_touches
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: artifacts
@@ -106,7 +106,7 @@ SELECT uri, artifact_version, max(bytes) AS bytes,
        make_timestamp(max(at_us) FILTER (mode = 'write')) AS written_at,
        count(*) FILTER (mode = 'write') AS writes, count(*) FILTER (mode = 'read') AS reads,
        make_timestamp(max(at_us) FILTER (mode = 'read')) AS read_at
-FROM store.touches
+FROM store.all_touches
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
 GROUP BY uri, artifact_version;
 -- name: nodes

@@ -60,6 +60,8 @@ PARAMETERS: dict[str, Schema] = {
     "since": _parameter("query", "since", _text(DURATION), "From how long ago: `90m`, `12h`, `30d`."),
     "until": _parameter("query", "until", _text(DURATION), "To how long ago."),
     "cost": _parameter("query", "cost", {"enum": ["0", "1"], "default": "0"}, "Tell what they cost, too."),
+    "view": _parameter("path", "view", TEXT, "One of those that SQL can ask."),
+    "day": _parameter("query", "day", {**TEXT, "format": "date"}, "Of calls, logs and lineage: `2026-11-27`."),
     "calling_team": _parameter("query", "team", TEXT, "Only calls by this team."),
     "moves": _parameter("query", "limit", {**WHOLE, "minimum": 1, "maximum": 10_000, "default": 100}, "Moves."),
     "message": _parameter("query", "message", {**TEXT, "maxLength": 4096}, "Why."),

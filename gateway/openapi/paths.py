@@ -19,7 +19,7 @@ from rayfaas.gateway.openapi.releases import release_paths
 from rayfaas.gateway.openapi.scaling import deletion, scaling_paths
 from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, GRAPH, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
 from rayfaas.gateway.openapi.webhooks import webhook_paths
-from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
+from rayfaas.wire import ARGUMENTS_JSON, ARROW, CSV, JSON, MSGPACK, MULTIPART, NDJSON, PARQUET
 
 
 def _call_any() -> Schema:
@@ -65,6 +65,16 @@ _EVENTS = {
 _FILES = {"description": "A ZIP archive.", "content": {"application/zip": {"schema": {**TEXT, "format": "binary"}}}}
 _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
 _LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
+_BINARY = {"schema": {**TEXT, "format": "binary"}}
+_TABLE = {
+    "description": "Its rows, in the type that the caller takes.",
+    "content": {
+        JSON: {"schema": reference("Rows")},
+        **{media: {"schema": TEXT} for media in (NDJSON, CSV)},
+        **dict.fromkeys((ARROW, PARQUET), _BINARY),
+    },
+}
+_PARQUET = {"description": "A file.", "content": {PARQUET: _BINARY}}
 _CONFLICT, _FAILED = problems(409), problems(422)
 _USAGE = ("by", "since", "until", "calling_team", "cost")
 _LINEAGE = ("lineage_of", "direction", "depth", "as_of", "artifact_version")
@@ -145,7 +155,10 @@ def api_paths() -> dict[str, Schema]:
         **access_paths(_FUNCTION),
         **limit_paths(),
         **scaling_paths(_FUNCTION),
-        "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
+        "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", _TABLE, body=QUERY, more=problems(406))},
+        "/v1/export/{view}": {
+            "get": operation("export", "registry", "A view, or a day of it, as Parquet", _PARQUET, "view", "day")
+        },
         "/v1/usage": {
             "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)
         },

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,10 +22,10 @@ from typing import Any
 import click
 
 from rayfaas.canary import CanaryPlan
-from rayfaas.config import KEEP_RESULTS_S, Home
+from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import RayfaasError, to_problem
+from rayfaas.errors import Conflict, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
@@ -32,6 +33,7 @@ from rayfaas.registry.rows import MoveRow
 from rayfaas.server.access import Access
 from rayfaas.server.alarms import Alarms
 from rayfaas.server.answers import Answers, plain
+from rayfaas.server.backups import Backups
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
@@ -47,6 +49,7 @@ from rayfaas.server.machines import Machines
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
+from rayfaas.server.retention import Retaining
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
@@ -71,6 +74,7 @@ class Controller(Service):
         registry: Registry,
         entrance: Entrance | None = None,
         keep_results_s: float = KEEP_RESULTS_S,
+        retention: Retention | None = None,
     ) -> None:
         super().__init__(
             {
@@ -118,6 +122,8 @@ class Controller(Service):
         )
         self._journals = Journals(self._store)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
+        self._retaining = Retaining(self._store, retention or Retention(), home.outgoing, time.time)
+        self._backups = Backups(home, self._store, self._journals)
         self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
         self._access = Access(self._store, self._catalog, self._routing)
         self._answers = Answers(self._store, self._journals, self._catalog, self._bundles)
@@ -153,6 +159,7 @@ class Controller(Service):
             self._machines,
             self._alarms,
             self._functions,
+            self._backups,
         ):
             self.methods |= part.methods
         self._background: set[asyncio.Task[None]] = set()
@@ -173,6 +180,7 @@ class Controller(Service):
             self._limits.keep_looking(),
             self._machines.keep_looking(),
             self._alarms.keep_looking(),
+            self._retaining.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None
@@ -443,7 +451,7 @@ class Controller(Service):
 
 # What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.
 _ALLOWED = {
-    "home": {"join_token", "status", "create_token"},
+    "home": {"join_token", "status", "create_token", "backup"},
     "join": {"join"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
@@ -486,18 +494,27 @@ def _move(row: MoveRow) -> dict[str, Any]:
 @click.option("--cluster-address", default="", help="HOST:PORT that clusters on other machines dial.")
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to.")
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
-def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float) -> None:
+@click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
+@click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
+@click.option("--delete-calls-s", type=float)
+@click.option("--delete-logs-s", type=float)
+def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, **retention: Any) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(_main(Home(home), entrance_of(Home(home), cluster_address, cluster_listen), keep_results_s))
+    entrance = entrance_of(Home(home), cluster_address, cluster_listen)
+    asyncio.run(_main(Home(home), entrance, keep_results_s, Retention(**retention)))
 
 
-async def _main(home: Home, entrance: Entrance | None, keep_results_s: float) -> None:
+async def _main(home: Home, entrance: Entrance | None, keep_results_s: float, retention: Retention) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
-    registry = Registry.open(home.database, home.journal)
-    await Controller(home, registry, entrance, keep_results_s).serve(stop)
+    try:
+        registry = Registry.open(home.database, home.journal)
+    except Conflict as error:
+        _log.critical("%s", error.detail)
+        sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one
+    await Controller(home, registry, entrance, keep_results_s, retention).serve(stop)
 
 
 if __name__ == "__main__":

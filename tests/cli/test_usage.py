@@ -52,4 +52,4 @@ def test_cost_is_told_where_it_is_asked_for(rayfaas: Terminal) -> None:
 def test_a_time_that_is_none_is_wrong_usage(rayfaas: Terminal) -> None:
     ended = rayfaas("usage", "--since", "yesterday")
     assert (ended.code, rayfaas.requests) == (2, [])
-    assert "write 90s, 15m, 12h or 30d" in " ".join(ended.err.split())
+    assert "write 90s, 15m, 12h, 30d or 1y" in " ".join(ended.err.split())

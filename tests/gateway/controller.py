@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rayfaas.errors import RayfaasError
+from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.handshake import ServerSide
 from rayfaas.link import Link, Method, Service
 from rayfaas.server.routing import RouteTable
@@ -17,7 +17,7 @@ from tests.waiting import eventually
 _PLAIN = (
     "status", "has_bundle", "put_bundle", "move_alias", "rollback", "alias_at", "aliases", "alias_history",
     "secrets", "set_secret", "delete_secret", "environments",
-    "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
+    "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql", "export",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
@@ -49,7 +49,12 @@ class FakeController(Service):
         self.table = RouteTable()
         self.links: list[Link] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, Any] = {"status": {"clusters": [], "replicas": []}, "functions": [], "environments": []}
+        self.answers: dict[str, Any] = {
+            "status": {"clusters": [], "replicas": []},
+            "functions": [],
+            "environments": [],
+            "export": NotFound("there is no such view"),
+        }
         self.events: list[Any] = []  # of a publish; an error among them is raised, an asyncio.Event is waited for
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.demanded: list[str] = []

@@ -75,6 +75,7 @@ ENDPOINTS = [
     Endpoint("PUT", "/v1/limits/{kind}", "/v1/limits/team?name=nlp", "admin", b'{"calls_per_s": 1}'),
     Endpoint("DELETE", "/v1/limits/{kind}", "/v1/limits/function?name=nlp/embed", "admin"),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
+    Endpoint("GET", "/v1/export/{view}", "/v1/export/functions", "viewer"),
     Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
     Endpoint("GET", "/v1/lineage", "/v1/lineage?of=embed", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
@@ -240,7 +241,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
     error = Conflict("somebody was faster", by="bob")
     names = (
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
-        "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
+        "alias_history", "begin_canary", "canary", "abort_canary", "sql", "export", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
         "version", "version_bundle", "plan", "lineage",
@@ -374,7 +375,8 @@ async def test_a_query_is_asked_for_the_team_of_who_asks(gateway: SmallGateway) 
     answer = await gateway.ask("POST", "/v1/sql", b'{"sql": "SELECT ?", "parameters": [1, null, "x"]}', "vera")
     assert answer.json()["rows"] == [[1]]
     actor = {"principal": "vera", "team": "nlp", "role": "viewer"}
-    assert gateway.controller.asked_for("sql") == {"sql": "SELECT ?", "parameters": [1, None, "x"], "actor": actor}
+    asked = {"sql": "SELECT ?", "parameters": [1, None, "x"], "actor": actor, "encoding": ""}
+    assert gateway.controller.asked_for("sql") == asked
 
 
 async def test_who_asks_is_who_the_token_says_whatever_the_body_says(gateway: SmallGateway) -> None:

@@ -221,7 +221,8 @@ CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "version", "version_bundle", "plan", "lineage", "scale", "delete",
-    "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
+    "versions", "interfaces", "sql", "export", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token",
+    "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
@@ -230,7 +231,7 @@ MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_nod
 ALARMS = {"alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook"}
 MAY = {
     "gateway": CONTROL_PLANE | MACHINES | ALARMS,
-    "home": {"join_token", "status", "create_token"},
+    "home": {"join_token", "status", "create_token", "backup"},
     "join": {"join"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
