@@ -71,6 +71,7 @@ class Control:
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
             *Clusters(self._routes, self._controller).routes(),
+            *Gateways(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
         ]
 

@@ -23,7 +23,6 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.webhook_rules import WebhookRules
-from rayfaas.handshake import derive
 from rayfaas.records import Settled, Spawned, Told
 from rayfaas.wire import JSON
 
@@ -106,7 +105,7 @@ def document(ending: Ending) -> bytes:
 
 
 class Webhooks:
-    """Tells ends. `key` is the home's; `pauses_s` are those between attempts."""
+    """Tells ends, signed with `key`; `pauses_s` are those between attempts."""
 
     def __init__(
         self,
@@ -117,7 +116,7 @@ class Webhooks:
         pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:
         self._rules, self._journal, self._pauses_s = rules, journal, pauses_s
-        self._key = derive(key, "webhooks")
+        self._key = key
         self._held: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._client: httpx.AsyncClient | None = None

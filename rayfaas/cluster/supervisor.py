@@ -228,6 +228,7 @@ class Supervisor:
         self._lines = Lines(node.environments, environ, node.pass_env, self._exited)
         self._idle = asyncio.Event()
         self._idle.set()
+        self._is_stopping = False
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -284,6 +285,7 @@ class Supervisor:
 
     async def stop(self, timeout_s: float) -> None:
         """Drain everything, wait for it at most so long, then end what is left."""
+        self._is_stopping = True
         for executor in self._executors.values():
             executor.drain()
         try:
@@ -339,6 +341,8 @@ class Supervisor:
     async def _fork(self, executor: HostedExecutor, generations: Generations, secrets: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
         zygote = await generations.newest()
+        if self._is_stopping:
+            raise Unavailable("the replica is about to end")
         ours, theirs = socket.socketpair()
         output_in, output_out = os.pipe()
         name = executor.order.executor
