@@ -17,6 +17,7 @@ from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.functions import Functions
+from rayfaas.gateway.gateways import Gateways
 from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.machines import Machines

@@ -28,8 +28,6 @@ def gateway_paths() -> dict[str, Schema]:
             ),
         },
         "/v1/gateways/{gateway}": {
-            "delete": operation(
-                "remove_gateway", "clusters", "Let a gateway in no more", None, "gateway", status=204
-            )
+            "delete": operation("remove_gateway", "clusters", "Let a gateway in no more", None, "gateway", status=204)
         },
     }

@@ -26,7 +26,7 @@ from rayfaas.cluster.node import Node
 from rayfaas.cluster.uv import OnLine
 from rayfaas.cluster.zygotes import Zygote, kill_group
 from rayfaas.environment import Locked, Wanted
-from rayfaas.errors import ImportFailed, RayfaasError, from_problem
+from rayfaas.errors import ImportFailed, RayfaasError, Unavailable, from_problem
 from rayfaas.frames import Decoder, Kind, Message, header_of
 from rayfaas.handshake import derive
 from rayfaas.modules import outside_imports

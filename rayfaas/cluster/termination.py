@@ -1,7 +1,7 @@
 """SIGTERM, heard in a process whose main thread is Ray's.
 
-Python lets that thread alone set handlers, and Ray's own ends the process in an instant. `faulthandler` sets one from any
-thread (https://docs.python.org/3/library/faulthandler.html#faulthandler.register): it writes to a pipe that we read.
+Python lets that thread alone set handlers, and Ray's own ends the process in an instant. `faulthandler` sets one from
+any thread (https://docs.python.org/3/library/faulthandler.html#faulthandler.register): it writes to a pipe, read here.
 """
 
 from __future__ import annotations

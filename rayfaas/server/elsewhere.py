@@ -113,7 +113,9 @@ def join_command(home: Path) -> None:
     except (OSError, asyncio.TimeoutError, RayfaasError) as error:
         reason = str(error) or "it did not answer in time"
         raise click.ClickException(f"The controller at {token.controller} let no gateway join: {reason}") from None
-    click.echo(f"This gateway has joined as {member.gateway}. Start it: rayfaas gateway run --cluster-address HOST:PORT")
+    click.echo(
+        f"This gateway has joined as {member.gateway}. Start it: rayfaas gateway run --cluster-address HOST:PORT"
+    )
 
 
 @main.command()

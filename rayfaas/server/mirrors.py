@@ -1,8 +1,8 @@
 """Copies of the journals of gateways on other machines, in the home's own journal, where the registry loads them.
 
-A copy is locked for as long as its gateway may have more to say, as gateways here lock what they write: the lock is what
-tells the registry that the gateway lives, though its machine may be out of reach. A record lands once, however often
-anything is killed: what is copied is asked for from where the copy ends, and how far that is loaded the registry knows.
+A copy is locked for as long as its gateway may have more to say, as gateways here lock what they write: the lock tells
+the registry that the gateway lives, though its machine may be out of reach. A record lands once, however often anything
+is killed: what is copied is asked for from where the copy ends, and how far that is loaded the registry knows.
 """
 
 from __future__ import annotations

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rayfaas.errors import ProtocolError, Unavailable
+from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.deaths import Deaths
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.routes import Routes
-from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.segments import Segments
 from rayfaas.records import CallStarted
 from rayfaas.registry import Registry
 from rayfaas.registry.journal import is_alive
 from rayfaas.server import mirrors as server_mirrors
 from rayfaas.server.mirrors import Mirrors, gateway_of
-from tests.registry.builders import ended, line, started
+from tests.registry.builders import ended, started
 from tests.server.parts import Peer
 
 
@@ -50,7 +48,7 @@ class Edge:
         methods = self.controller.methods
 
         def answer(name: str) -> Any:
-            return lambda **parameters: methods[name](None, **parameters)  # type: ignore[arg-type]
+            return lambda **parameters: methods[name](None, **parameters)
 
         peer = Peer(**{name: answer(name) for name in ("journal_segments", "read_journal")})
         peer.notify = self._told  # type: ignore[method-assign]
@@ -80,7 +78,8 @@ class Home:
 
     def states(self) -> list[str]:
         self.registry.load_journal()
-        return [row[0] for row in self.registry.query("SELECT state FROM calls ORDER BY call", [], team=None).rows]
+        rows = self.registry.query("SELECT state FROM calls ORDER BY state DESC", [], team=None).rows
+        return [row[0] for row in rows]
 
     def _fresh(self) -> Mirrors:
         async def loaded(segment: str) -> int:
