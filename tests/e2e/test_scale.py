@@ -6,8 +6,10 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import Server, eventually
@@ -77,6 +79,30 @@ def test_sigterm_cuts_no_call(server: Server, write: Write, victim: str) -> None
         eventually(lambda: len(load.answered) > answered + 40, 90)
     assert load.failed == []
     assert eventually(lambda: replicas(server, "told"), 90)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "victim"), [("warned", {}, "rayfaas:Warm"), ("alerted", SMALL, "default--al")]
+)
+def test_sigterm_of_a_replica_cuts_no_call(
+    server: Server, write: Write, name: str, spec: dict[str, object], victim: str
+) -> None:
+    text = f"import time\ndef {name}(s: float | None = None) -> str:\n    time.sleep(s or 0.2)\n    return 'done'\n"
+    server.deploy(write(f"{name}.py", text), name, {"concurrency": 4, **spec})
+    assert eventually(lambda: server.find(f"ServeReplica:{victim}"), 90)
+    assert server.call(name, None) == "done"
+    with ThreadPoolExecutor() as pool, Load(server, name).running() as load:
+        long = pool.submit(server.call, name, 8.0)
+        eventually(lambda: len(load.answered) > 20)
+        told = server.find(f"ServeReplica:{victim}")
+        for process in told:
+            process.send_signal(signal.SIGTERM)
+        answered = len(load.answered)
+        eventually(lambda: len(load.answered) > answered + 40, 90)
+        assert long.result(60) == "done"
+    assert (load.failed, load.refused) == ([], 0)
+    _, alive = psutil.wait_procs(told, timeout=60)
+    assert not alive
 
 
 def test_a_function_is_deleted_under_load_with_reason_and_comes_back(server: Server, write: Write) -> None:
