@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from rayfaas.registry.journal import is_alive
 from rayfaas.server.elsewhere import Membership, join, membership
 from tests.registry.builders import ended, lines, started
 from tests.server.test_clusters import Networked
-from tests.server.test_controller import Cluster, Running
+from tests.server.test_controller import ADMIN, Cluster, Running
 from tests.waiting import eventually
 
 INSTANCE = "edge-1764271000000000000"
@@ -99,7 +100,7 @@ async def test_what_it_recorded_is_known_to_who_asks_anywhere(server: Networked,
     peer = Silent(lines(call))
     await dialled(server, await joined(server, tmp_path), peer)
     here = await server.gateway()
-    asked = {"call_id": call.call, "actor": {"principal": "root", "team": "default", "role": "admin"}}
+    asked: dict[str, Any] = {"call_id": call.call, "actor": ADMIN}
     assert (await here.request("call", **asked))["state"] == "RUNNING"
     peer.records += lines(ended(call))
     assert (await here.request("call", **asked))["state"] == "SUCCEEDED"
@@ -116,7 +117,7 @@ async def test_one_that_is_removed_is_out_and_what_it_left_open_is_interrupted(
     await eventually(lambda: not link.is_open)
     with pytest.raises(Unauthenticated):
         await dialled(server, member)
-    asked = {"call_id": call.call, "actor": {"principal": "root", "team": "default", "role": "admin"}}
+    asked: dict[str, Any] = {"call_id": call.call, "actor": ADMIN}
     assert (await here.request("call", **asked))["state"] == "INTERRUPTED"
     with pytest.raises(NotFound):
         await here.request("remove_gateway", gateway="edge", actor="root")
