@@ -169,8 +169,21 @@ def test_sigterm_leaves_nothing_there_that_the_home_does_not_have(home: Server, 
     assert ["edge", "away"] in [line.split()[:2] for line in home.rayfaas("gateway", "list").stdout.splitlines()]
 
 
-def test_one_that_is_removed_is_let_in_no_more(home: Server, edge: Edge) -> None:
+def test_down_and_up_bring_all_back_on_a_fresh_ray_cluster(home: Server, edge: Edge) -> None:
+    """With nothing left of the cluster that was: the registry, bundles and keys are enough. The gateway dials again."""
     edge.start()
+    assert home.rayfaas("scale", "double", "--min", "1").returncode == 0
+    assert home.rayfaas("down").returncode == 0
+    for place in (home.home.run, home.home.cache):
+        shutil.rmtree(place)
+    home.up()
+    assert home.call("quadruple", {"x": 3}) == 12
+    assert eventually(lambda: [r for r in home.status()["replicas"] if r["application"].startswith("default--double")])
+    called = httpx.post(f"{edge.url}/call/double", json={"x": 2}, headers={"Authorization": f"Bearer {edge.token}"})
+    assert (called.status_code, called.text) == (200, "4")
+
+
+def test_one_that_is_removed_is_let_in_no_more(home: Server, edge: Edge) -> None:
     assert home.rayfaas("gateway", "remove", "edge").returncode == 0
     assert edge.process is not None
     edge.end(signal.SIGKILL)

@@ -124,12 +124,14 @@ def _applications(server: Server, name: str) -> list[str]:
     return [each for cluster in clusters for each in cluster["applications"] if each.startswith(f"default--{name}--")]
 
 
-def test_ray_inside_of_a_function_is_its_cluster(server: Server, tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(# fit\.py\n.*?)```", (DOCS / "scale.md").read_text(), re.DOTALL)
-    file = tmp_path / "fit.py"
+@pytest.mark.parametrize("name", ["fit", "train"])
+def test_ray_inside_of_a_function_is_its_cluster(server: Server, tmp_path: Path, name: str) -> None:
+    (code,) = re.findall(rf"```python\n(# {name}\.py\n.*?)```", (DOCS / "scale.md").read_text(), re.DOTALL)
+    file = tmp_path / f"{name}.py"
     file.write_text(code)
-    assert server.rayfaas("deploy", file).returncode == 0
-    said = server.rayfaas("call", "fit")
+    deployed = server.rayfaas("deploy", file)
+    assert deployed.returncode == 0, deployed.stderr
+    said = server.rayfaas("call", name)
     assert (said.returncode, said.stdout) == (0, "[1.0, -2.0, 0.5]\n"), said.stderr
 
 
