@@ -63,7 +63,8 @@ class Running:
 
     def __init__(self, home: Home, registry: Registry | None = None) -> None:
         self.home = home
-        self.controller = self.make(registry or Registry.open(home.database, home.journal))
+        self.registry = registry or Registry.open(home.database, home.journal)
+        self.controller = self.make(self.registry)
         self.links: list[Link] = []
         self._stop = asyncio.Event()
         self._serving = asyncio.ensure_future(self.controller.serve(self._stop))
@@ -223,7 +224,7 @@ CONTROL_PLANE = {
     "version", "version_bundle", "plan", "lineage", "scale", "delete",
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
-    "drain_node", "secrets", "set_secret", "delete_secret", "environments",
+    "invite_gateway", "gateways", "remove_gateway", "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
 MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
@@ -231,6 +232,7 @@ MAY = {
     "gateway": CONTROL_PLANE | MACHINES,
     "home": {"join_token", "status", "create_token"},
     "join": {"join"},
+    "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
@@ -244,6 +246,9 @@ async def dial_as(server: Running, role: str) -> Link:
     if role == "join":
         token = await (await server.dial({"role": "home"})).request("join_token", cluster="lab")
         return await server.dial({"role": "join", "join": token["id"]}, token["secret"])
+    if role == "join_gateway":
+        token_id, secret = server.registry.gateways.create_token("edge", "root")
+        return await server.dial({"role": role, "join": token_id}, secret)
     return await server.dial({"role": role, "cluster": "lab"}, await server.join())
 
 
