@@ -224,7 +224,8 @@ CONTROL_PLANE = {
     "version", "version_bundle", "plan", "lineage", "scale", "delete",
     "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
-    "invite_gateway", "gateways", "remove_gateway", "drain_node", "secrets", "set_secret", "delete_secret", "environments",
+    "invite_gateway", "gateways", "remove_gateway",
+    "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
 MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
