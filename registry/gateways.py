@@ -52,6 +52,13 @@ class Gateways:
         """The key of each that has joined."""
         return {row["gateway"]: bytes(row["key"]) for row in self._run("gateways")}
 
+    def addresses(self) -> dict[str, str]:
+        """Where executors dial each; "" while it has not come up."""
+        return {row["gateway"]: row["address"] for row in self._run("gateways")}
+
+    def set_address(self, gateway: str, address: str) -> None:
+        self._run("set_address", gateway=gateway, address=address)
+
     def remove(self, gateway: str, actor: str) -> None:
         """Its key, and tokens for it that nobody used, are good for nothing from now on."""
         with self._database.transaction():

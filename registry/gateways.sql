@@ -14,10 +14,13 @@ DELETE FROM store.gateway_tokens WHERE id = $id AND expires_us > $now RETURNING 
 DELETE FROM store.gateway_tokens WHERE gateway = $gateway;
 
 -- name: set_gateway
-INSERT OR REPLACE INTO store.gateways VALUES ($gateway, $key, $now);
+INSERT OR REPLACE INTO store.gateways VALUES ($gateway, $key, '', $now);
+
+-- name: set_address
+UPDATE store.gateways SET address = $address WHERE gateway = $gateway;
 
 -- name: gateways
-SELECT gateway, key FROM store.gateways;
+SELECT gateway, key, address FROM store.gateways;
 
 -- name: remove_gateway
 DELETE FROM store.gateways WHERE gateway = $gateway;

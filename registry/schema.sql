@@ -121,6 +121,7 @@ CREATE TABLE IF NOT EXISTS store.sessions (
 CREATE TABLE IF NOT EXISTS store.gateways (
     gateway VARCHAR PRIMARY KEY,
     key BLOB NOT NULL,
+    address VARCHAR NOT NULL,  -- where executors dial it; '' until it has come up
     joined_us BIGINT NOT NULL
 );
 

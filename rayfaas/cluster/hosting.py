@@ -127,8 +127,8 @@ class Host(Service):
     async def _drain(self, link: Link, key: str) -> int:
         return self.supervisor.drain(key)
 
-    async def _set_gateways(self, link: Link, addresses: list[str]) -> None:
-        self.supervisor.set_gateways(addresses)
+    async def _set_gateways(self, link: Link, addresses: list[str], away: list[str]) -> None:
+        self.supervisor.set_gateways(addresses, away)
 
     async def _load(self, link: Link, calls: float) -> None:
         self.calls = calls

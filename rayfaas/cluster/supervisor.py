@@ -236,9 +236,11 @@ class Supervisor:
         await (await self._lines.of(None)).generations.newest()
         self._watching = asyncio.ensure_future(self._watch_memory())
 
-    def set_gateways(self, addresses: list[str]) -> None:
+    def set_gateways(self, addresses: list[str], away: list[str] | None = None) -> None:
+        """Executors that run keep to those that are away, too, which may be back any time; new ones do not dial them,
+        because each would wait for them before it is ready."""
         self._gateways = addresses
-        header = frames.encode_header({"gateways": addresses})
+        header = frames.encode_header({"gateways": [*addresses, *(away or [])]})
         for executor in self._executors.values():
             executor.tell(Kind.CALL, header)
 

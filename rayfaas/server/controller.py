@@ -258,6 +258,7 @@ class Controller(Service):
         if peer.get("role") == "gateway":
             if link.is_remote:
                 self._elsewhere.welcome(link, peer)
+                self._run(self._elsewhere.keep_address(peer))
             self._gateways[link] = peer
             self._run(self._limits.announce())
             self._routing.expect(link)
@@ -270,15 +271,22 @@ class Controller(Service):
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
         if self._gateways.pop(link, None) is not None:
             self._run(self._limits.announce())
+            if link.is_remote:  # its machine may be gone: who starts now is not to wait for it
+                self._tell_gateways()
         self._run(self._fleet.leave(link))
 
     def _tell_gateways(self) -> None:
         """Supervisors hand the gateways' addresses on to their executors."""
         for member in self._fleet.members():
-            member.link.notify("set_gateways", addresses=self._addresses(member.link))
+            self._tell_addresses(member.link)
+
+    def _tell_addresses(self, supervisor: Link) -> None:
+        addresses = self._addresses(supervisor)
+        away = sorted(self._elsewhere.addresses - set(addresses))
+        supervisor.notify("set_gateways", addresses=addresses, away=away)
 
     def _addresses(self, supervisor: Link) -> list[str]:
-        """Where the executors of a supervisor dial the gateways."""
+        """Where the executors of a supervisor dial the gateways that are connected."""
         dialled = {
             str(peer.get("network_address" if supervisor.is_remote or link.is_remote else "executor_address") or "")
             for link, peer in self._gateways.items()
@@ -432,7 +440,7 @@ class Controller(Service):
         member = Member(link, str((link.peer or {})["cluster"]), node, replica, application, environment)
         for executor in hosted:
             member.add(executor["version_key"], executor["executor"])
-        link.notify("set_gateways", addresses=self._addresses(link))
+        self._tell_addresses(link)
         await self._fleet.join(member)
         await self._placement.member_up(member)
 

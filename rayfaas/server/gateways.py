@@ -33,6 +33,7 @@ class Gateways:
         self._store, self._mirrors, self._connected = store, mirrors, connected
         self._home_key, self._address = key, address
         self._keys: dict[str, bytes] = {}
+        self._addresses: dict[str, str] = {}
         self.methods: dict[str, Method] = {
             "invite_gateway": self.invite_gateway,
             "join_gateway": self.join_gateway,
@@ -42,11 +43,24 @@ class Gateways:
 
     async def read_registry(self) -> None:
         self._keys = await self._store.write(self._store.registry.gateways.keys)
+        self._addresses = await self._store.write(self._store.registry.gateways.addresses)
         self._mirrors.begin(self._keys)
 
     def key(self, gateway: str) -> bytes | None:
         """With which a gateway on another machine proves who it is; None where none of that name has joined."""
         return self._keys.get(gateway)
+
+    @property
+    def addresses(self) -> set[str]:
+        """Where executors dial those that have joined, connected or not."""
+        return set(self._addresses.values()) - {""}
+
+    async def keep_address(self, peer: Identity) -> None:
+        """Executors go on with a gateway whose link is down, even when a controller has started since."""
+        name, address = str(peer.get("name")), str(peer.get("network_address") or "")
+        if self._addresses.get(name) != address:
+            self._addresses[name] = address
+            await self._store.write(self._store.registry.gateways.set_address, name, address)
 
     def welcome(self, link: Link, peer: Identity) -> None:
         """One of another machine is connected. Raises `ProtocolError`."""
@@ -106,6 +120,7 @@ class Gateways:
         await self.copy_journals()
         await self._store.write(self._store.registry.gateways.remove, gateway, actor)
         del self._keys[gateway]
+        self._addresses.pop(gateway, None)
         self._disconnect(gateway)
         await self._mirrors.forget(gateway)
 

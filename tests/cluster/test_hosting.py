@@ -118,7 +118,7 @@ async def hosting(directory: Path) -> AsyncIterator[tuple[Host, Controller, Gate
     host = Host(HostConfig(controller.address, CLUSTER, SESSION_KEY, "warm", str(directory / "cache")), SITE)
     await host.start()
     await controller.heard("supervisor_up")
-    await controller.link.request("set_gateways", addresses=[gateway.address])
+    await controller.link.request("set_gateways", addresses=[gateway.address], away=[])
     try:
         yield host, controller, gateway
     finally:

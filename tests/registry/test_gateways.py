@@ -39,6 +39,14 @@ def test_who_joins_again_has_another_key_and_who_is_removed_none(database: Datab
     assert (gateways.keys(), gateways.token_key(unused)) == ({}, None)
 
 
+def test_where_executors_dial_it_is_kept(database: Database) -> None:
+    gateways = Gateways(database)
+    gateways.use_token(gateways.create_token("edge", "root")[0])
+    assert gateways.addresses() == {"edge": ""}
+    gateways.set_address("edge", "tls:192.0.2.7:8702:ab")
+    assert gateways.addresses() == {"edge": "tls:192.0.2.7:8702:ab"}
+
+
 def test_who_let_whom_in_is_audited(database: Database) -> None:
     gateways = Gateways(database)
     gateways.use_token(gateways.create_token("edge", "ann")[0])

@@ -464,9 +464,9 @@ async def test_supervisors_are_told_where_the_gateways_are_now_and_whenever_one_
     for slot in (1, 0):
         await server.gateway(slot=slot)
     await server.supervisor(late, key)
-    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"]}
+    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"], "away": []}
     await eventually(lambda: early.heard_of("set_gateways")[-1:] == [both])
-    assert early.heard_of("set_gateways")[0] == {"addresses": []}
+    assert early.heard_of("set_gateways")[0] == {"addresses": [], "away": []}
     assert late.heard_of("set_gateways") == [both]
 
 

@@ -92,7 +92,21 @@ async def test_executors_of_every_cluster_dial_it_over_the_network(server: Netwo
     supervisor = Cluster()
     await server.supervisor(supervisor)
     await eventually(lambda: supervisor.heard_of("set_gateways"))
-    assert supervisor.heard_of("set_gateways")[-1] == {"addresses": ["tls:edge:1:ab", "unix:/run/gateway-0"]}
+    both = {"addresses": ["tls:edge:1:ab", "unix:/run/gateway-0"], "away": []}
+    assert supervisor.heard_of("set_gateways")[-1] == both
+
+
+async def test_executors_that_run_keep_to_one_that_is_away_and_new_ones_do_not_wait_for_it(
+    server: Networked, tmp_path: Path
+) -> None:
+    link = await dialled(server, await joined(server, tmp_path))
+    supervisor = Cluster()
+    await server.supervisor(supervisor)
+    link.abort()
+    away = {"addresses": ["unix:/run/gateway-0"], "away": ["tls:edge:1:ab"]}
+    await eventually(lambda: supervisor.heard_of("set_gateways")[-1:] == [away])
+    addresses = server.registry.gateways.addresses
+    assert addresses() == {"edge": "tls:edge:1:ab"}  # for a controller that starts now
 
 
 async def test_what_it_recorded_is_known_to_who_asks_anywhere(server: Networked, tmp_path: Path) -> None:
