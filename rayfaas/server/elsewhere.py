@@ -155,7 +155,10 @@ def run(
             entrance=Entrance(cluster_host, cluster_port, cluster_listen or cluster_host, place.certificate_file),
             public_url=url or url_of(host, port, cluster_host),
         )
-        uvloop.run(_serve(config))
+        try:
+            uvloop.run(_serve(config))
+        except OSError as error:  # a port that is in use, an address of another machine, a full disk
+            raise click.ClickException(f"The gateway ended: {error}") from None
 
 
 async def _serve(config: GatewayConfig) -> None:

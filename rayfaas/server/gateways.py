@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from rayfaas.errors import Conflict, NotFound, RayfaasError
 from rayfaas.gateway.keys import Keys
 from rayfaas.handshake import Identity
@@ -75,7 +77,7 @@ class Gateways:
     async def _copy(self, link: Link, gateway: str) -> None:
         try:
             await asyncio.wait_for(self._mirrors.copy(link, gateway), COPY_S)
-        except (OSError, RayfaasError, asyncio.TimeoutError) as error:
+        except (OSError, RayfaasError, asyncio.TimeoutError, msgspec.ValidationError) as error:
             _log.warning("the journal of %s can't be copied now: %s", gateway, error or type(error).__name__)
 
     def _elsewhere(self) -> dict[str, Link]:
