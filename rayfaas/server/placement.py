@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -229,8 +230,7 @@ class Placement:
 
     async def tick(self, count: int) -> None:
         """Called every TICK_S."""
-        for function in self._catalog:
-            self._tell_load(function)
+        self._tell_loads()
         for key in self._loads.busy():
             self._give_deployment(key)
         for key in {key for warm in self._fleet.members(WARM) for key in warm.hosted}:
@@ -425,14 +425,20 @@ class Placement:
                 if is_lost and agents and function.scaling.min_replicas and version.spec.shape.cluster is None:
                     self._run(self._deploy(version, wake=True))
 
-    def _tell_load(self, function: Function) -> None:
+    def _tell_loads(self) -> None:
         """The autoscaler of a function's deployment learns of all its calls through its replicas."""
-        for application in {version.application for version in function.served()}:
-            members = self._fleet.members(application)
-            if members:
-                calls = sum(self._loads.of(version.key).calls for version in function.versions.values())
-                for member in members:
-                    member.link.notify("load", calls=float(calls))
+        calls: Counter[str] = Counter()
+        for key in self._loads.busy():
+            calls[key.rpartition(":")[0]] += self._loads.of(key).calls
+        for member in self._fleet.members():
+            if member.application != WARM:
+                member.link.notify("load", calls=float(calls[self._function_on(member)]))
+
+    def _function_on(self, member: Member) -> str:
+        """Whose replica it is, of a function's own deployment."""
+        if (version := self._deployments.get(member.application)) is not None:
+            return version.function
+        return next(iter(member.hosted), "").rpartition(":")[0]
 
     # Ends
 
