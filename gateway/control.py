@@ -19,6 +19,7 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.exports import Exports
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.functions import Functions
+from rayfaas.gateway.gateways import Gateways
 from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.machines import Machines
@@ -78,6 +79,7 @@ class Control:
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
             *Clusters(self._routes, self._controller).routes(),
+            *Gateways(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
         ]
 

@@ -14,18 +14,17 @@ import httpx
 
 from rayfaas.errors import RayfaasError
 from rayfaas.gateway.webhook_rules import WebhookRules
-from rayfaas.handshake import derive
 from rayfaas.wire import JSON
 
 ANSWER_S = 15.0
 
 
 class Posts:
-    """`key` is the home's."""
+    """`key` is what they are signed with."""
 
     def __init__(self, rules: WebhookRules, key: bytes) -> None:
         self.rules = rules
-        self._key = derive(key, "webhooks")
+        self._key = key
         self._client: httpx.AsyncClient | None = None
 
     @property

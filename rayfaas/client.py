@@ -32,7 +32,7 @@ from rayfaas.graph import Direction, Graph
 from rayfaas.limiting import Limiting
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_call, check_cluster, check_name, check_team
+from rayfaas.names import LIVE, check_call, check_cluster, check_gateway, check_name, check_team
 from rayfaas.operation import Speaker, operation
 from rayfaas.planning import plan
 from rayfaas.releases import Releases
@@ -497,6 +497,22 @@ class Client(Releases, Functions, Sharing, Limiting):
         """Returns when its calls have finished and it is not known any more; with `now` they are cut."""
         path = f"/v1/clusters/{check_cluster(cluster)}"
         await self._transport.send("DELETE", path, query={"now": "true"} if now else None, timeout_s=None)
+
+    @operation
+    async def gateways(self) -> list[Json]:
+        """Those that are connected, and those of other machines that are away."""
+        return list_of(await self._get("/v1/gateways"), "gateways")
+
+    @operation
+    async def invite_gateway(self, gateway: str | None = None) -> Json:
+        """A `token` with which a gateway on another machine can join, once, within `expires_in_s`; for admins."""
+        body = {} if gateway is None else {"gateway": check_gateway(gateway)}
+        return object_of(await self._transport.post("/v1/gateways", body))
+
+    @operation
+    async def remove_gateway(self, gateway: str) -> None:
+        """A gateway of another machine is not let in any more."""
+        await self._transport.send("DELETE", f"/v1/gateways/{check_gateway(gateway)}")
 
     @operation
     async def nodes(self) -> list[Json]:

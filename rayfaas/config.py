@@ -91,6 +91,11 @@ class Home:
         return self.path / "machines"
 
     @property
+    def gateway_file(self) -> Path:
+        """Of a gateway on another machine: who it is, where its controller is, and its keys; mode 0600."""
+        return self.path / "gateway.json"
+
+    @property
     def database(self) -> Path:
         return self.path / "registry.duckdb"
 

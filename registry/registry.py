@@ -18,6 +18,7 @@ from rayfaas.registry.database import Database
 from rayfaas.registry.deletions import Deletions
 from rayfaas.registry.encodings import Encoded
 from rayfaas.registry.exports import Exports
+from rayfaas.registry.gateways import Gateways
 from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
@@ -47,6 +48,7 @@ class Registry:
         self.deploys = self.catalog.history
         self.deletions = Deletions(database, self.aliases)
         self.access = Access(database)
+        self.gateways = Gateways(database)
         self.secrets = Secrets(database)
         self.grants = Grants(database)
         self.limits = Limits(database)
@@ -69,6 +71,10 @@ class Registry:
 
     def load_journal(self) -> Loaded:
         return self._journal.load()
+
+    def loaded_bytes(self, segment: str) -> int:
+        """How much of a segment of the journal is loaded, whether its file is still there or not."""
+        return self._journal.loaded_bytes(segment)
 
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
         return self._journal.logs(function, call, team, limit)

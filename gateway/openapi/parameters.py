@@ -41,6 +41,7 @@ PARAMETERS: dict[str, Schema] = {
     "digest": _parameter("path", "digest", _text("[0-9a-f]{64}"), "SHA-256 of the archive."),
     "token_id": _parameter("path", "token_id", TEXT, "A token's id."),
     "cluster": _parameter("path", "cluster", _text(names.CLUSTER), "A cluster."),
+    "gateway": _parameter("path", "gateway", _text(names.CLUSTER), "A gateway of another machine."),
     "node": _parameter("path", "node", _text("[0-9a-f]{4,64}"), "A node's id, or its beginning."),
     "group": _parameter("path", "group", _text(GROUP), "A worker group of it."),
     "machine": _parameter("path", "machine", _text(GROUP), "A machine of it, by its name."),

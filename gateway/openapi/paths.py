@@ -5,6 +5,7 @@ from __future__ import annotations
 from rayfaas.gateway.openapi.access import access_paths, limit_paths
 from rayfaas.gateway.openapi.clusters import cluster_paths
 from rayfaas.gateway.openapi.components import Schema, reference
+from rayfaas.gateway.openapi.gateways import gateway_paths
 from rayfaas.gateway.openapi.machines import machine_paths
 from rayfaas.gateway.openapi.operations import (
     CALL_PROBLEMS,
@@ -175,6 +176,7 @@ def api_paths() -> dict[str, Schema]:
             "delete": operation("revoke_token", "access", "Revoke a token", None, "token_id", status=204)
         },
         **cluster_paths(),
+        **gateway_paths(),
         **machine_paths(),
         "/healthz": {"get": open_operation("healthz", "Whether it lives", "text/plain", 200)},
         "/readyz": {"get": open_operation("readyz", "Whether it can answer calls", "text/plain", 200, 503)},

@@ -18,6 +18,7 @@ _COMMANDS = {
     "down": "rayfaas.cli.server",
     "status": "rayfaas.cli.status",
     "cluster": "rayfaas.cli.clusters",
+    "gateway": "rayfaas.cli.gateway",
     "nodes": "rayfaas.cli.nodes",
     "join": "rayfaas.cli.join",
     "deploy": "rayfaas.cli.deploy",

@@ -41,11 +41,13 @@ from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.functions import Functions
+from rayfaas.server.gateways import Gateways
 from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.machines import Machines
+from rayfaas.server.mirrors import Mirrors
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
@@ -120,7 +122,10 @@ class Controller(Service):
         self._placement = Placement(
             self._fleet, self._catalog, self._loads, self._refuse, lambda v: v.order(self._vault.open(v))
         )
-        self._journals = Journals(self._store)
+        mirrors = Mirrors(home.journal, self._loaded_bytes)
+        address = entrance.address if entrance else ""
+        self._elsewhere = Gateways(self._store, mirrors, lambda: self._gateways, self._key, address)
+        self._journals = Journals(self._store, self._elsewhere.copy_journals)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
         self._retaining = Retaining(self._store, retention or Retention(), home.outgoing, time.time)
         self._backups = Backups(home, self._store, self._journals)
@@ -152,6 +157,7 @@ class Controller(Service):
         for part in (
             self._spawned,
             self._clusters,
+            self._elsewhere,
             self._limits,
             self._access,
             self._answers,
@@ -198,6 +204,9 @@ class Controller(Service):
             await self._journals.load()
             self._store.close()
 
+    async def _loaded_bytes(self, segment: str) -> int:
+        return await self._store.query(self._store.registry.loaded_bytes, segment)
+
     def _accept(self) -> Link:
         return Link(ServerSide(self._key_of), _Guarded(self), self._strangers)
 
@@ -206,6 +215,8 @@ class Controller(Service):
 
     def _key_over_network(self, identity: Identity) -> bytes | None:
         """The home's own processes are on its machine: nobody else comes in as one of them, whatever key they have."""
+        if identity.get("role") == "gateway":
+            return self._elsewhere.key(str(identity.get("name")))
         return self._key_of(identity) if identity.get("role") in _FROM_ELSEWHERE else None
 
     def _key_of(self, identity: Identity) -> bytes | None:
@@ -218,6 +229,8 @@ class Controller(Service):
         if role == "join":
             # Links are few: one query on the event loop, at a join only.
             return self._store.registry.access.join_key(str(identity.get("join")))
+        if role == "join_gateway":
+            return self._store.registry.gateways.token_key(str(identity.get("join")))
         return None
 
     async def _read_registry(self) -> None:
@@ -236,6 +249,7 @@ class Controller(Service):
         await self._limits.announce()
         await self._tokens.announce()
         await self._clusters.read_registry()
+        await self._elsewhere.read_registry()
         await self._machines.read_registry()
         await self._alarms.read()
 
@@ -255,6 +269,9 @@ class Controller(Service):
         peer = link.peer or {}
         _log.info("%s is connected", _name(peer))
         if peer.get("role") == "gateway":
+            if link.is_remote:
+                self._elsewhere.welcome(link, peer)
+                self._run(self._elsewhere.keep_address(peer))
             self._gateways[link] = peer
             self._run(self._limits.announce())
             self._routing.expect(link)
@@ -267,17 +284,27 @@ class Controller(Service):
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
         if self._gateways.pop(link, None) is not None:
             self._run(self._limits.announce())
+            if link.is_remote:  # its machine may be gone: who starts now is not to wait for it
+                self._tell_gateways()
         self._run(self._fleet.leave(link))
 
     def _tell_gateways(self) -> None:
         """Supervisors hand the gateways' addresses on to their executors."""
         for member in self._fleet.members():
-            member.link.notify("set_gateways", addresses=self._addresses(member.link))
+            self._tell_addresses(member.link)
+
+    def _tell_addresses(self, supervisor: Link) -> None:
+        addresses = self._addresses(supervisor)
+        away = sorted(self._elsewhere.addresses - set(addresses))
+        supervisor.notify("set_gateways", addresses=addresses, away=away)
 
     def _addresses(self, supervisor: Link) -> list[str]:
-        """Where the executors of a supervisor dial the gateways."""
-        address = "network_address" if supervisor.is_remote else "executor_address"
-        return sorted({str(peer[address]) for peer in self._gateways.values() if peer.get(address)})
+        """Where the executors of a supervisor dial the gateways that are connected."""
+        dialled = {
+            str(peer.get("network_address" if supervisor.is_remote or link.is_remote else "executor_address") or "")
+            for link, peer in self._gateways.items()
+        }
+        return sorted(dialled - {""})
 
     def _refuse(self, key: str, error: RayfaasError) -> None:
         for link in self._gateways:
@@ -426,7 +453,7 @@ class Controller(Service):
         member = Member(link, str((link.peer or {})["cluster"]), node, replica, application, environment)
         for executor in hosted:
             member.add(executor["version_key"], executor["executor"])
-        link.notify("set_gateways", addresses=self._addresses(link))
+        self._tell_addresses(link)
         await self._fleet.join(member)
         await self._placement.member_up(member)
 
@@ -437,8 +464,7 @@ class Controller(Service):
             gateway.notify("executor_ended", executor=executor, death=death)
 
     async def leaving(self, link: Link) -> None:
-        if member := self._fleet.member(link):
-            member.leaving = True
+        self._fleet.leaving(link)
 
     async def bundle(self, link: Link, digest: str) -> bytes:
         return await asyncio.to_thread(self._bundles.get, digest)
@@ -453,10 +479,11 @@ class Controller(Service):
 _ALLOWED = {
     "home": {"join_token", "status", "create_token", "backup"},
     "join": {"join"},
+    "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
-_FROM_ELSEWHERE = {"join", "agent", "supervisor"}
+_FROM_ELSEWHERE = {"join", "join_gateway", "agent", "supervisor"}
 _NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
 
 

@@ -19,6 +19,7 @@ _PLAIN = (
     "secrets", "set_secret", "delete_secret", "environments",
     "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql", "export",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
+    "invite_gateway", "gateways", "remove_gateway",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
     "version", "version_bundle", "plan",

@@ -93,6 +93,9 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/clusters", "/v1/clusters", "viewer"),
     Endpoint("POST", "/v1/clusters", "/v1/clusters", "admin", b"{}"),
     Endpoint("DELETE", "/v1/clusters/{cluster}", "/v1/clusters/lab", "admin"),
+    Endpoint("GET", "/v1/gateways", "/v1/gateways", "viewer"),
+    Endpoint("POST", "/v1/gateways", "/v1/gateways", "admin", b"{}"),
+    Endpoint("DELETE", "/v1/gateways/{gateway}", "/v1/gateways/edge", "admin"),
     Endpoint("GET", "/v1/nodes", "/v1/nodes", "viewer"),
     Endpoint("POST", "/v1/nodes/{node}/drain", "/v1/nodes/0123abcd/drain", "admin"),
     Endpoint("GET", "/v1/clusters/{cluster}/groups", "/v1/clusters/local/groups", "viewer"),
@@ -242,6 +245,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
     names = (
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "export", "logs", "usage", "tokens",
+        "invite_gateway", "gateways", "remove_gateway",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
         "version", "version_bundle", "plan", "lineage",

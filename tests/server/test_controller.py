@@ -63,7 +63,8 @@ class Running:
 
     def __init__(self, home: Home, registry: Registry | None = None) -> None:
         self.home = home
-        self.controller = self.make(registry or Registry.open(home.database, home.journal))
+        self.registry = registry or Registry.open(home.database, home.journal)
+        self.controller = self.make(self.registry)
         self.links: list[Link] = []
         self._stop = asyncio.Event()
         self._serving = asyncio.ensure_future(self.controller.serve(self._stop))
@@ -224,6 +225,7 @@ CONTROL_PLANE = {
     "versions", "interfaces", "sql", "export", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token",
     "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
+    "invite_gateway", "gateways", "remove_gateway",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
@@ -233,6 +235,7 @@ MAY = {
     "gateway": CONTROL_PLANE | MACHINES | ALARMS,
     "home": {"join_token", "status", "create_token", "backup"},
     "join": {"join"},
+    "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
@@ -246,6 +249,9 @@ async def dial_as(server: Running, role: str) -> Link:
     if role == "join":
         token = await (await server.dial({"role": "home"})).request("join_token", cluster="lab")
         return await server.dial({"role": "join", "join": token["id"]}, token["secret"])
+    if role == "join_gateway":
+        token_id, secret = server.registry.gateways.create_token("edge", "root")
+        return await server.dial({"role": role, "join": token_id}, secret)
     return await server.dial({"role": role, "cluster": "lab"}, await server.join())
 
 
@@ -460,9 +466,9 @@ async def test_supervisors_are_told_where_the_gateways_are_now_and_whenever_one_
     for slot in (1, 0):
         await server.gateway(slot=slot)
     await server.supervisor(late, key)
-    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"]}
+    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"], "away": []}
     await eventually(lambda: early.heard_of("set_gateways")[-1:] == [both])
-    assert early.heard_of("set_gateways")[0] == {"addresses": []}
+    assert early.heard_of("set_gateways")[0] == {"addresses": [], "away": []}
     assert late.heard_of("set_gateways") == [both]
 
 
