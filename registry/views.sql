@@ -140,7 +140,7 @@ WITH stays AS MATERIALIZED (
                 ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
            END AS share, c.call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.owner,
            make_timestamp(c.started_us) AS started_at
-    FROM store.calls c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
+    FROM store.all_calls c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
          LEFT JOIN asked a USING (function, version)
     WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us AND c.run_us > 0
 ), steps AS (
