@@ -14,7 +14,7 @@ import msgspec
 
 from rayfaas.cloud.adapter import Adapter
 from rayfaas.cloud.cooldowns import Cooldowns
-from rayfaas.cloud.errors import CloudError
+from rayfaas.cloud.errors import Capacity, CloudError
 from rayfaas.cloud.machine import Claim, Instance, Machine
 from rayfaas.cloud.node import Node
 from rayfaas.cloud.node_book import Key, NodeBook
@@ -66,6 +66,10 @@ class Errands:
         found = [(each.provider, machine_of(group, each)) for each in group.placements]
         now = self._book.clock()
         return next((each for each in found if self._cooldowns.ends_at(*each) <= now), None)
+
+    def leave_alone(self, node: Node, reason: str) -> None:
+        """Its placement is not taken for a while: machines there do not last."""
+        self._cooldowns.block(node.provider, node.machine, Capacity(reason))
 
     def first(self, group: WorkerGroup) -> tuple[str, Machine]:
         return group.placements[0].provider, machine_of(group, group.placements[0])
@@ -233,7 +237,7 @@ class Errands:
     def _elsewhere(self, node: Node, group: WorkerGroup, reason: str) -> None:
         """The next placement, with an attempt of its own; the first that is free again where all are left alone."""
         self._book.tell(node, "blocked", f"{_place(node)}: {reason}")
-        fresh: dict[str, Any] = {"attempt": new_id(), "sent": False, "instance": None, "tries": 0}
+        fresh: dict[str, Any] = {"attempt": new_id(), "sent": False, "instance": None, "let_in": False, "tries": 0}
         place = self.place(group)
         if place is not None:
             fresh |= {"provider": place[0], "machine": place[1], "not_before": 0.0}

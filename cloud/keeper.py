@@ -67,6 +67,11 @@ class Keeper:
         want = "STOPPED" if stop and self._errands.can_stop(node) else "GONE"
         self._book.decide(node, reason, want=want, force=force, until=0.0)
 
+    def take_back(self, node: Node, reason: str) -> None:
+        """Its provider takes it back: it goes when its calls have ended, and what needs one gets it elsewhere."""
+        self._errands.leave_alone(node, reason)
+        self._book.decide(node, reason, want="GONE", force=True, until=0.0)
+
     def hold(self, node: Node, until: float, reason: str) -> None:
         """It is not stopped before `until`."""
         self._book.decide(node, reason, want="RUNNING", until=until)

@@ -52,7 +52,7 @@ class KubernetesAdapter(OwnedAdapter):
     """
 
     provider = "kubernetes"
-    capabilities = Capabilities()
+    capabilities = Capabilities(boot=False)
     credentials_advice = (
         "Run `kubectl auth can-i list rayclusters.ray.io`; set `kubeconfig` and `context`, and apply"
         " docs/clouds/kubernetes-role.yaml. KubeRay's operator has to be installed."

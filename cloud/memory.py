@@ -149,7 +149,7 @@ class MemoryAdapter(OwnedAdapter):
     """The machines of one owner in a `MemoryCloud`; in one of its own where none is given."""
 
     provider = "memory"
-    capabilities = Capabilities(spot=True, lifetime=True)
+    capabilities = Capabilities(boot=False, spot=True, lifetime=True)
     credentials_advice = "Call heal() of its MemoryCloud."
 
     def __init__(self, owner: str, cloud: MemoryCloud | None = None, prices: Prices | None = None) -> None:

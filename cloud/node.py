@@ -21,9 +21,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds of Unix time.
 
     `shape` tells machines apart that do not have the same; `cpus` and `gpus` are what it has, 0: not known. `sent` says
-    that a launch was asked for, so that there may be a machine though `instance` is None. `drained`: Ray has agreed
-    that it ends, so nothing is on it. `force`: it ends whether calls are on it or not. `stray`: nobody knows of it.
-    `until`: it is not stopped before. `ray` is the id of its Ray node since it joined, `old_ray` that of one before.
+    that a launch was asked for, so that there may be a machine though `instance` is None. `let_in`: its join token was
+    used. `drained`: Ray has agreed that it ends, so nothing is on it. `force`: it ends whether calls are on it or not.
+    `stray`: nobody knows of it. `until`: it is not stopped before. `ray` is the id of its Ray node since it joined,
+    `old_ray` that of one before.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     state: InstanceState = "REQUESTED"
     instance: str | None = None
     sent: bool = False
+    let_in: bool = False
     drained: bool = False
     force: bool = False
     stray: bool = False

@@ -33,23 +33,32 @@ from rayfaas.cloud.prices import Prices
 CALL_S = 30.0
 _OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "ServerAliveInterval=10")
 
+# Which start of the machine it was is noted with the process: its number means nothing after the next.
+_BOOT = (
+    'setsid "$d/boot" > "$d/boot.log" 2>&1 < /dev/null & echo $! > "$d/boot.pid"; '
+    'cat /proc/sys/kernel/random/boot_id > "$d/boot.id"'
+)
+_IS_UP = '[ "$(cat "$d/boot.id")" = "$(cat /proc/sys/kernel/random/boot_id)" ] && kill -0 "-$(cat "$d/boot.pid")"'
 # The claim is linked into its place whole or not at all, and the boot script starts at once, with whoever claimed it
-# gone or not. What was cut off on its way is dropped.
-_CLAIM = """set -eu; umask 077; d="$HOME/.rayfaas"; mkdir -p "$d"; t=$(mktemp -d "$d/new.XXXXXX")
-cat > "$t/all"; [ "$(wc -c < "$t/all")" -eq {size} ] || {{ rm -rf "$t"; exit 1; }}
+# gone or not; so it does when the host was switched on again. What was cut off on its way is dropped.
+_CLAIM = f"""set -eu; umask 077; d="$HOME/.rayfaas"; mkdir -p "$d"; t=$(mktemp -d "$d/new.XXXXXX")
+cat > "$t/all"; [ "$(wc -c < "$t/all")" -eq {{size}} ] || {{{{ rm -rf "$t"; exit 1; }}}}
 head -n 1 "$t/all" > "$t/claim"; tail -n +2 "$t/all" > "$t/boot"; chmod 700 "$t/boot"
 if ln "$t/claim" "$d/claim" 2> /dev/null && [ -s "$t/boot" ]; then
-  mv "$t/boot" "$d/boot"; setsid "$d/boot" > "$d/boot.log" 2>&1 < /dev/null & echo $! > "$d/boot.pid"
+  mv "$t/boot" "$d/boot"; {_BOOT}
 fi
 rm -rf "$t"; cat "$d/claim" """
 _READ = 'cat "$HOME/.rayfaas/claim" 2> /dev/null || true'
-_RELEASE = """d="$HOME/.rayfaas"; grep -q {attempt} "$d/claim" 2> /dev/null || exit 0
-if p=$(cat "$d/boot.pid" 2> /dev/null); then
-  kill -TERM "-$p" 2> /dev/null; n=0
+_RESUME = f"""umask 077; d="$HOME/.rayfaas"; [ -x "$d/boot" ] || exit 0
+if {{ {_IS_UP}; }} 2> /dev/null; then exit 0; fi
+{_BOOT}"""
+_RELEASE = f"""d="$HOME/.rayfaas"; grep -q {{attempt}} "$d/claim" 2> /dev/null || exit 0
+if {{{{ {_IS_UP}; }}}} 2> /dev/null; then
+  p=$(cat "$d/boot.pid"); kill -TERM "-$p" 2> /dev/null; n=0
   while kill -0 "-$p" 2> /dev/null && [ $n -lt 50 ]; do sleep 0.2; n=$((n+1)); done
   kill -KILL "-$p" 2> /dev/null
 fi
-rm -f "$d/boot" "$d/boot.pid" "$d/claim" """
+rm -f "$d/boot" "$d/boot.pid" "$d/boot.id" "$d/claim" """
 
 
 @dataclass(frozen=True)
@@ -169,6 +178,8 @@ class SshAdapter(OwnedAdapter):
             return None
         found = _instance(name, host, said)
         going = memory is not None and memory.switched == "off" and memory.claim == found.tags
+        if memory is not None and memory.switched == "on" and memory.claim == found.tags:
+            self._run(host, _RESUME)
         if not going and found.tags.get(OWNER) == self.owner:
             self._remember(name, _Memory(dict(found.tags)))
         return replace(found, state="STOPPING") if going else found

@@ -113,7 +113,7 @@ GROUP BY uri, artifact_version;
 SELECT record ->> 'cluster' AS cluster, record ->> 'group' AS worker_group, record ->> 'name' AS node, state,
        record ->> 'want' AS want, record ->> 'reason' AS reason, record ->> 'provider' AS provider,
        record ->> '$.machine.type' AS machine_type, record ->> '$.machine.place' AS place,
-       (record ->> '$.machine.spot')::BOOLEAN AS spot, record ->> 'instance' AS instance, record ->> 'ray' AS ray_node,
+       (record ->> '$.machine.spot')::BOOLEAN AS spot, record ->> 'instance' AS instance, record ->> 'attempt' AS attempt, record ->> 'ray' AS ray_node,
        make_timestamp(((record ->> 'made_at')::DOUBLE * 1e6)::BIGINT) AS made_at, up_hours,
        (record ->> 'idle_s')::DOUBLE / 3600 AS idle_hours, (record ->> 'usd_per_hour')::DOUBLE AS usd_per_hour,
        up_hours * (record ->> 'usd_per_hour')::DOUBLE AS usd
@@ -203,6 +203,7 @@ LEFT JOIN (VALUES
     ('answer', 'what the call answered, where it is JSON and short'),
     ('arms', 'where the alias leads: versions with weights, as JSON'),
     ('artifact_version', 'the digest of its content, the version, ETag or commit that its store gave it; NULL: not known'),
+    ('attempt', 'which launch of the keeper it came of, as its tag `rayfaas-attempt` says'),
     ('attempts', 'how often a spawned call was run'),
     ('author', 'who published the version'),
     ('base', 'where the alias led before the canary, as JSON'),

@@ -27,9 +27,11 @@ _values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3),
     max_leaves=8,
 )
-_roles = st.sampled_from(["executor", "supervisor", "agent", "gateway", "home", "join"])
+_roles = st.sampled_from(["executor", "supervisor", "agent", "gateway", "home", "join", "newcomer", "node"])
 _identities = st.dictionaries(
-    st.sampled_from(["role", "cluster", "function", "version", "executor", "join", "x"]), _values | _roles, max_size=5
+    st.sampled_from(["role", "cluster", "function", "version", "executor", "join", "name", "x"]),
+    _values | _roles,
+    max_size=5,
 )
 _proofs = st.binary(min_size=32, max_size=32)
 _hellos = st.fixed_dictionaries({"identity": _identities, "nonce": st.binary(), "proof": _proofs}) | (

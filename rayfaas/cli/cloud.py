@@ -13,6 +13,7 @@ import click
 from rayfaas.cli.exits import FAILED
 from rayfaas.cli.output import json_option, show_json
 from rayfaas.cli.simulate import simulate
+from rayfaas.cli.sweep import sweep
 from rayfaas.cli.values import parse_value
 from rayfaas.cloud.adapter import Finding
 from rayfaas.cloud.clouds_file import settings_in
@@ -23,6 +24,9 @@ from rayfaas.config import Home
 @click.group()
 def cloud() -> None:
     """Ask the providers of machines."""
+
+
+cloud.add_command(sweep)
 
 
 @cloud.command()

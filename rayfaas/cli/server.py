@@ -49,6 +49,11 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
 @click.option("--cpus", type=float, help="CPUs of the local cluster; all of this machine's if not said.")
 @click.option("--gpus", type=float, help="GPUs of the local cluster; those that Ray finds if not said.")
 @click.option("--ray-address", default="", help="Join this Ray cluster (host:port of its head) instead of a local one.")
+@click.option(
+    "--head-address",
+    default="",
+    help="HOST:PORT of this machine at which other machines find the cluster's Ray head. They do not if not said.",
+)
 @click.option("--max-body-mb", default=float(MAX_BODY_MB), show_default=True, help="Largest body of a call, in MB.")
 @click.option(
     "--cluster-address",
@@ -84,6 +89,7 @@ def up(foreground: bool, **options: Any) -> None:
         )
     _check_port(options["host"], options["port"], "--port …")
     _check_entrance(options)
+    _check_head(options)
     command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(home.path), *_arguments(options)]
     if foreground:
         os.execv(sys.executable, command)
@@ -198,6 +204,18 @@ def _check_entrance(options: dict[str, Any]) -> None:
         _check_port(
             options["cluster_listen"] or host, port + number, "--cluster-address …, or --cluster-listen 0.0.0.0"
         )
+
+
+def _check_head(options: dict[str, Any]) -> None:
+    if not options["head_address"]:
+        return
+    if options["ray_address"]:
+        raise click.UsageError("--head-address is of the head that the server starts; --ray-address has one already.")
+    try:
+        host, port = split_host_port(options["head_address"])
+    except ValueError as error:
+        raise click.UsageError(f"--head-address: {error}") from None
+    _check_port(host, port, "--head-address …")
 
 
 def _check_port(host: str, port: int, option: str) -> None:

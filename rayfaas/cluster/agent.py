@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from typing import Any
 
 import msgspec
+import ray
 from ray import serve
 
 from rayfaas.cluster.hosting import HostConfig
 from rayfaas.cluster.nodes import away_from_gpus, describe_nodes, drain_node, ray_nodes
 from rayfaas.cluster.replica import supervisors
 from rayfaas.cluster.scaling import autoscaling
+from rayfaas.cluster.surroundings import ray_variables
 from rayfaas.cluster.view import cluster_view, drain
 from rayfaas.link import Link, Service, keep_link
 
@@ -41,6 +44,7 @@ class Agent(Service):
                 "leave": self._leave,
                 "view": self._view,
                 "end_node": self._end_node,
+                "head": self._head,
             }
         )
         logging.getLogger("rayfaas").setLevel(logging.INFO)
@@ -96,6 +100,10 @@ class Agent(Service):
 
     async def _end_node(self, link: Link, attempt: str, force: bool, reason: str) -> bool:
         return await asyncio.to_thread(drain, attempt, force, reason)
+
+    async def _head(self, link: Link) -> dict[str, str]:
+        """The variables with which a machine joins this Ray cluster."""
+        return ray_variables(os.environ, ray.get_runtime_context().gcs_address)
 
     async def _leave(self, link: Link) -> None:
         """Delete what is ours on this cluster, this application last."""

@@ -72,10 +72,18 @@ def check_name_is_free() -> None:
 @click.command()
 @click.option("--address", required=True, help="Address of the Ray cluster's head.")
 @click.option("--controller", required=True, help="Where the controller listens (`rayfaas.address`).")
+@click.option("--away-controller", default="", help="The same for nodes on other machines; else all use that.")
 @click.option("--cache", required=True, help="Directory on each node for unpacked bundles and environments.")
 @click.option("--pass-env", multiple=True, help="Variables of the nodes that functions may see, as NAME or AWS_*.")
 @click.option("--environments-gb", type=float, default=50.0, help="Disk that environments may use on a node.")
-def main(address: str, controller: str, cache: str, pass_env: tuple[str, ...], environments_gb: float) -> None:
+def main(
+    address: str,
+    controller: str,
+    away_controller: str,
+    cache: str,
+    pass_env: tuple[str, ...],
+    environments_gb: float,
+) -> None:
     logging.basicConfig(level=logging.INFO)
     join_id, _, secret = os.environ.pop("RAYFAAS_JOIN", "").partition(":")
     if not secret:
@@ -90,7 +98,8 @@ def main(address: str, controller: str, cache: str, pass_env: tuple[str, ...], e
     check_name_is_free()
     with _explained(controller):
         cluster, session_key = asyncio.run(join(*given))
-    run_application(HostConfig(controller, cluster, session_key, WARM, cache, pass_env, environments_gb))
+    config = HostConfig(controller, cluster, session_key, WARM, cache, pass_env, environments_gb, away_controller)
+    run_application(config)
     click.echo(f"This Ray cluster has joined as {cluster}.")
 
 

@@ -7,13 +7,14 @@ import importlib.metadata
 import logging
 import os
 import platform
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from rayfaas.cluster.bundles import BundleCache
+from rayfaas.cluster.labels import AWAY, YES
 from rayfaas.cluster.node import Node
 from rayfaas.cluster.supervisor import Death, Site, Supervisor, VersionOrder
 from rayfaas.cluster.surroundings import ray_variables
@@ -25,9 +26,13 @@ from rayfaas.orders import Order
 
 _log = logging.getLogger("rayfaas.supervisor")
 
+# The home's own directories need not be on other machines.
+AWAY_CACHE = "~/.cache/rayfaas"
+
 
 class HostConfig(msgspec.Struct, frozen=True):
-    """What a supervisor is started with. `application` is `warm` or the Serve application of one function."""
+    """What a supervisor is started with. `application` is `warm` or the Serve application of one function.
+    `away_controller` is where the controller is for nodes on other machines, where they have another way to it."""
 
     controller: str
     cluster: str
@@ -36,6 +41,13 @@ class HostConfig(msgspec.Struct, frozen=True):
     cache: str
     pass_env: tuple[str, ...] = ()
     environments_gb: float = 50.0
+    away_controller: str = ""
+
+    def on(self, labels: Mapping[str, str]) -> HostConfig:
+        """The same for a supervisor on the Ray node with these labels."""
+        if labels.get(AWAY) != YES:
+            return self
+        return msgspec.structs.replace(self, controller=self.away_controller or self.controller, cache=AWAY_CACHE)
 
 
 class Host(Service):

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import click
 
+from rayfaas.address import join_host_port, split_host_port
 from rayfaas.config import Home
 from rayfaas.entrance import entrance_of
 from rayfaas.errors import RayfaasError, Unavailable
@@ -38,10 +39,13 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class HeadOptions:
-    """What the machine offers to Ray; None lets Ray count."""
+    """What the machine offers to Ray; None lets Ray count. `host`:`port` is where its other nodes find the head; any
+    free port if it is 0."""
 
     cpus: float | None = None
     gpus: float | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
 
 
 class RayHead:
@@ -61,7 +65,8 @@ class RayHead:
         """Returns when the head answers. Raises `Unavailable` with the place of its log."""
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
-        port, self.dashboard_port, client_port, agent_port = free_ports(4)
+        free, self.dashboard_port, client_port, agent_port = free_ports(4)
+        port = self._options.port or free
         log = self._directory / "head.log"
         with log.open("wb") as output:
             self._process = subprocess.Popen(
@@ -71,9 +76,9 @@ class RayHead:
                 stderr=subprocess.STDOUT,
                 env=ray_environment(self._token),
                 start_new_session=True,
-                preexec_fn=_terminate_with_parent,  # this process has one thread when it starts a head
+                preexec_fn=terminate_with_parent,  # this process has one thread when it starts a head
             )
-        self.address = f"127.0.0.1:{port}"
+        self.address = join_host_port(self._options.host, port)
         self._wait(log)
 
     def poll(self) -> int | None:
@@ -97,7 +102,7 @@ class RayHead:
         ray = Path(sys.executable).with_name("ray")
         command = [
             *(str(ray), "start", "--head", "--block", "--disable-usage-stats"),
-            *("--node-ip-address", "127.0.0.1", "--port", str(port), "--temp-dir", str(self._directory)),
+            *("--node-ip-address", self._options.host, "--port", str(port), "--temp-dir", str(self._directory)),
             *("--include-dashboard", "true", "--dashboard-host", "127.0.0.1"),
             *("--dashboard-port", str(self.dashboard_port), "--dashboard-agent-listen-port", str(agent_port)),
             *("--ray-client-server-port", str(client_port), "--include-log-monitor", "false"),
@@ -211,7 +216,8 @@ def ray_environment(token: str) -> dict[str, str]:
     return {**environ, **auth, **ours}
 
 
-def _terminate_with_parent() -> None:
+def terminate_with_parent() -> None:
+    """Runs in a child before its program does: it is told to end when its parent has ended, however that did."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
@@ -220,6 +226,7 @@ def _terminate_with_parent() -> None:
 @click.option("--ray-address", default="", help="Join this Ray cluster and start none.")
 @click.option("--cpus", type=float)
 @click.option("--gpus", type=float)
+@click.option("--head-address", default="", help="HOST:PORT of the head, for nodes on other machines.")
 @click.option("--cluster-address", default="", help="HOST:PORT of the controller, for nodes on other machines.")
 @click.option("--cluster-listen", default="")
 @click.option("--pass-env", multiple=True)
@@ -229,6 +236,7 @@ def main(
     ray_address: str,
     cpus: float | None,
     gpus: float | None,
+    head_address: str,
     cluster_address: str,
     cluster_listen: str,
     pass_env: tuple[str, ...],
@@ -238,11 +246,13 @@ def main(
     place = Home(home)
     # Ray's own processes read the token from the environment; an existing cluster's is in ours, if it wants one.
     token = "" if ray_address else place.ray_token_file.read_text()
-    head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus), token)
+    found_at = split_host_port(head_address) if head_address else ()
+    head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus, *found_at), token)
     options = [text for name in pass_env for text in ("--pass-env", name)]
     options += ["--environments-gb", f"{environments_gb:g}"]
     entrance = entrance_of(place, cluster_address, cluster_listen)
-    controller = entrance.address if entrance else place.controller_address
+    options += ["--away-controller", entrance.address] if entrance else []
+    controller = entrance.address if entrance and ray_address else place.controller_address
     cluster = LocalCluster(place, head, ray_address, token, controller, tuple(options))
 
     def stop(*_: object) -> None:

@@ -9,6 +9,7 @@ from ray._private.state import available_resources_per_node
 from ray._private.worker import global_worker
 from ray.util import accelerators
 
+from rayfaas.cluster import labels
 from rayfaas.errors import Conflict
 
 _HEAD = "node:__internal_head__"
@@ -17,10 +18,6 @@ _ACCELERATOR = "ray.io/accelerator-type"
 _RESOURCES = ("CPU", "GPU", "memory")
 # Ray names the accelerator of a node that has one in a label. Nodes that come later are told by it.
 _ACCELERATORS = sorted({kind for name, kind in vars(accelerators).items() if name.isupper() and isinstance(kind, str)})
-
-# On nodes that the keeper started: which of its launches it was, and whether it has a GPU, of which Ray may not know.
-ATTEMPT_LABEL = "rayfaas-attempt"
-GPU_LABEL = "rayfaas-gpu"
 
 # DRAIN_NODE_REASON_PREEMPTION of Ray's autoscaler.proto: the one reason that Ray does not refuse on a busy node.
 _PREEMPTION = 2
@@ -62,7 +59,7 @@ def away_from_gpus(nodes: list[dict[str, Any]], cpus: float, memory: int) -> dic
     if not any(_has(node["Resources"], cpus, memory) for node in plain):
         return {}
     unlabelled = [n["NodeID"] for n in alive if n["Resources"].get("GPU") and _ACCELERATOR not in n.get("Labels", {})]
-    selector = {_ACCELERATOR: f"!in({','.join(_ACCELERATORS)})", GPU_LABEL: "!in(yes)"}
+    selector = {_ACCELERATOR: f"!in({','.join(_ACCELERATORS)})", labels.GPU: f"!in({labels.YES})"}
     return selector | ({_NODE_ID: f"!in({','.join(sorted(unlabelled))})"} if unlabelled else {})
 
 

@@ -28,7 +28,9 @@ class Replica:
 
     async def __init__(self, config: HostConfig) -> None:  # type: ignore[misc] # Serve awaits it
         logging.getLogger("rayfaas").setLevel(logging.INFO)
-        self._host = Host(config, here(config.cluster), ray.get_runtime_context().gcs_address)
+        context = ray.get_runtime_context()
+        labels: Any = context.get_node_labels()
+        self._host = Host(config.on(labels), here(config.cluster), context.gcs_address)
         await self._host.start()
         self._termination = Termination()
         self._termination.watch()

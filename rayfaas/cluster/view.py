@@ -8,7 +8,7 @@ from ray._private.worker import global_worker
 from ray.autoscaler.v2.sdk import get_cluster_resource_state
 from ray.core.generated import autoscaler_pb2 as _pb2
 
-from rayfaas.cluster.nodes import ATTEMPT_LABEL
+from rayfaas.cluster import labels
 
 pb2: Any = _pb2
 _IDLE = pb2.NodeStatus.IDLE
@@ -29,7 +29,7 @@ def drain(attempt: str, force: bool, reason: str) -> bool:
     """
     state = get_cluster_resource_state(_gcs())
     node = next(
-        (n for n in state.node_states if n.labels.get(ATTEMPT_LABEL) == attempt and n.status not in _GONE), None
+        (n for n in state.node_states if n.labels.get(labels.ATTEMPT) == attempt and n.status not in _GONE), None
     )
     if node is None:
         return True
@@ -45,7 +45,7 @@ def waiting_for(state: Any) -> list[Any]:
 def _node(node: Any) -> dict[str, Any]:
     return {
         "id": node.node_id.hex(),
-        "attempt": node.labels.get(ATTEMPT_LABEL, ""),
+        "attempt": node.labels.get(labels.ATTEMPT, ""),
         "idle_s": node.idle_duration_ms / 1000 if node.status == _IDLE else 0.0,
         "is_draining": node.status == pb2.NodeStatus.DRAINING,
         "free": dict(node.available_resources),

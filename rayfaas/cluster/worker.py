@@ -20,8 +20,8 @@ from pathlib import Path
 
 import click
 
-from rayfaas.cluster.local import HEAD_UP_S, free_ports, ray_environment
-from rayfaas.cluster.nodes import ATTEMPT_LABEL, GPU_LABEL
+from rayfaas.cluster.local import HEAD_UP_S, ray_environment
+from rayfaas.cluster.ray_node import RayNode
 from rayfaas.config import Home
 
 # How long Ray's processes have to end; what runs on the node is gone by then.
@@ -31,9 +31,9 @@ END_S = 10.0
 class RayWorker:
     """`ray start --block`, joined to the home's head, in this process's session."""
 
-    def __init__(self, home: Home, attempt: str, resources: dict[str, float], named: str) -> None:
-        self._home, self._attempt, self._resources, self._named = home, attempt, resources, named
-        self._log = home.logs / f"worker-{attempt}.log"
+    def __init__(self, home: Home, node: RayNode) -> None:
+        self._home, self._node = home, node
+        self._log = home.logs / f"worker-{node.attempt}.log"
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self) -> int:
@@ -41,7 +41,7 @@ class RayWorker:
         with _one_at_a_time(self._home.run / "worker.lock"):
             with self._log.open("wb") as output:
                 self._process = subprocess.Popen(
-                    self._command(),
+                    self._node.command(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -65,19 +65,6 @@ class RayWorker:
             os.killpg(os.getpgrp(), signal.SIGKILL)
         sys.exit(0)
 
-    def _command(self) -> list[str]:
-        address = json.loads(self._home.cluster_file.read_text())["address"]
-        (agent_port,) = free_ports(1)
-        labels = f"{ATTEMPT_LABEL}={self._attempt}" + (f",{GPU_LABEL}=yes" if self._resources["gpus"] else "")
-        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
-        command += ["--address", address, "--labels", labels, "--include-log-monitor", "false"]
-        command += ["--dashboard-agent-listen-port", str(agent_port)]
-        command += ["--num-cpus", f"{self._resources['cpus']:g}", "--num-gpus", f"{self._resources['gpus']:g}"]
-        command += ["--resources", self._named]
-        if memory_mb := self._resources["memory_mb"]:
-            command += ["--memory", str(int(memory_mb) << 20)]
-        return command
-
 
 @contextlib.contextmanager
 def _one_at_a_time(path: Path) -> Iterator[None]:
@@ -95,7 +82,8 @@ def _one_at_a_time(path: Path) -> Iterator[None]:
 @click.option("--memory-mb", type=int, default=0)
 @click.option("--resources", default="{}", help="Others, as JSON.")
 def main(home: Path, attempt: str, cpus: float, gpus: float, memory_mb: int, resources: str) -> None:
-    worker = RayWorker(Home(home), attempt, {"cpus": cpus, "gpus": gpus, "memory_mb": memory_mb}, resources)
+    address = json.loads(Home(home).cluster_file.read_text())["address"]
+    worker = RayWorker(Home(home), RayNode(address, attempt, cpus, gpus, memory_mb, resources))
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: worker.stop())
     sys.exit(worker.run())

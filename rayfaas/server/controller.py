@@ -53,6 +53,7 @@ from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
 from rayfaas.server.retention import Retaining
 from rayfaas.server.routing import RouteTable
+from rayfaas.server.seats import Seats
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
@@ -133,7 +134,8 @@ class Controller(Service):
         self._access = Access(self._store, self._catalog, self._routing)
         self._answers = Answers(self._store, self._journals, self._catalog, self._bundles)
         self._tokens = Tokens(self._store, self._routing)
-        self._machines = Machines(home, self._store, self._fleet)
+        self._machines = Machines(home, self._store, self._fleet, entrance.address if entrance else "")
+        self._seats = Seats(self._key, self._machines, self._fleet)
         self._alarms = Alarms(self._store, lambda: self._gateways)
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
@@ -164,6 +166,7 @@ class Controller(Service):
             self._tokens,
             self._machines,
             self._alarms,
+            self._seats,
             self._functions,
             self._backups,
         ):
@@ -231,6 +234,8 @@ class Controller(Service):
             return self._store.registry.access.join_key(str(identity.get("join")))
         if role == "join_gateway":
             return self._store.registry.gateways.token_key(str(identity.get("join")))
+        if role in ("newcomer", "node"):
+            return self._seats.key_of(role, str(identity.get("name")))
         return None
 
     async def _read_registry(self) -> None:
@@ -480,10 +485,12 @@ _ALLOWED = {
     "home": {"join_token", "status", "create_token", "backup"},
     "join": {"join"},
     "join_gateway": {"join_gateway"},
+    "newcomer": {"enter"},
+    "node": {"node_up", "beat", "taken_back"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
-_FROM_ELSEWHERE = {"join", "join_gateway", "agent", "supervisor"}
+_FROM_ELSEWHERE = {"join", "join_gateway", "agent", "supervisor", "newcomer", "node"}
 _NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import shlex
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,18 +12,20 @@ from typing import Any
 import msgspec
 
 from rayfaas.cloud import Adapter, open_adapter
-from rayfaas.cloud.clouds_file import settings_in
+from rayfaas.cloud.clouds_file import settings_of
 from rayfaas.cloud.demand import RayNode, View
 from rayfaas.cloud.errands import Errands, Order
-from rayfaas.cloud.keeper import Keeper
+from rayfaas.cloud.keeper import BOOT_S, Keeper
 from rayfaas.cloud.node import Node
 from rayfaas.cloud.node_book import NodeBook
 from rayfaas.cloud.pauses import Pauses
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, NotFound, Unavailable
 from rayfaas.link import Link, Method
+from rayfaas.server.boot import BootScripts
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.node_rows import NodeRows
+from rayfaas.server.reach import check_reach
 from rayfaas.server.store import Store
 from rayfaas.worker_group import WorkerGroup
 
@@ -43,10 +42,16 @@ CLOSE_S = 25.0
 
 
 class Machines:
-    """`methods` are for gateways. Nothing is asked of anybody while there is no worker group and no machine."""
+    """`methods` are for gateways. `address` is where machines elsewhere find the controller.
 
-    def __init__(self, home: Home, store: Store, fleet: Fleet, clock: Callable[[], float] = time.time) -> None:
-        self._home, self._store, self._fleet, self._clock = home, store, fleet, clock
+    Nothing is asked of anybody while there is no worker group and no machine.
+    """
+
+    def __init__(
+        self, home: Home, store: Store, fleet: Fleet, address: str = "", clock: Callable[[], float] = time.time
+    ) -> None:
+        self._home, self._store, self._fleet, self._address, self._clock = home, store, fleet, address, clock
+        self._looked_at = time.monotonic()
         self._adapters: dict[str, Adapter] = {}
         self._threads = ThreadPoolExecutor(ERRANDS, "errand")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,7 +72,8 @@ class Machines:
         nodes, pauses = await self._store.write(lambda: (rows.read(), registry.pauses()))
         self._owner = self._home.owner_file.read_text().strip()
         self._book = NodeBook(rows, self._clock, nodes)
-        errands = Errands(self._owner, self._book, self._adapter, self._drain, self._boot_script)
+        scripts = BootScripts(self._home, self._address)
+        errands = Errands(self._owner, self._book, self._adapter, self._drain, scripts.of)
         self._keeper = Keeper(self._book, errands, Pauses(rows, pauses))
         groups = [WorkerGroup.model_validate_json(each) for each in await self._store.write(registry.groups)]
         self._keeper.groups = {(group.cluster, group.name): group for group in groups}
@@ -89,6 +95,7 @@ class Machines:
             task = asyncio.get_running_loop().run_in_executor(self._threads, self._carry_out, order)
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+        self._looked_at = time.monotonic()
 
     async def close(self) -> None:
         """The server ends, and with it the processes that are its machines. Those of providers stay, and are found."""
@@ -124,10 +131,8 @@ class Machines:
         if new.cluster not in self._fleet.joined:
             known = ", ".join(sorted(self._fleet.joined)) or "none yet"
             raise NotFound(f"There is no cluster {new.cluster!r}. There are: {known}.")
-        for place in new.placements:
-            if place.provider != "local" or new.cluster != "local":
-                self._check_provider(place.provider, new)
-            self._adapter(place.provider)  # raises where it lacks settings or a library
+        for provider in dict.fromkeys(place.provider for place in new.placements):
+            await self._check_provider(provider, new.cluster)
         machines = self._store.registry.machines
         await self._store.write(machines.set_group, new.cluster, new.name, new.model_dump_json(), actor)
         self._keeper.groups = {**self._keeper.groups, (new.cluster, new.name): new}
@@ -153,6 +158,37 @@ class Machines:
             self._keeper.end, self._node(cluster, node), f"stopped by {actor}", stop=True, force=now
         )
 
+    # What its nodes ask (`rayfaas.server.seats`)
+
+    def of_attempt(self, attempt: str) -> Node | None:
+        """The machine of one launch, as long as there is to be one."""
+        return next((node for node in self._book.all() if node.attempt == attempt), None)
+
+    def waits_for(self, node: Node) -> bool:
+        """Whether it is to join, and has not been let in yet."""
+        return node.want == "RUNNING" and node.sent and not node.let_in and self._clock() < node.boot_at + BOOT_S
+
+    def let_in(self, attempt: str) -> bool:
+        """Note that it was; True the first time only."""
+        with self._book.lock:
+            node = self.of_attempt(attempt)
+            if node is None or not self.waits_for(node):
+                return False
+            self._book.change(node, let_in=True)
+            self._book.tell(node, "let in", "its join token was used")
+            return True
+
+    def take_back(self, node: Node, reason: str) -> None:
+        self._keeper.take_back(node, reason)
+
+    def lifetime_s(self, node: Node) -> float | None:
+        group = self._keeper.groups.get((node.cluster, node.group))
+        return None if group is None else group.lifetime_s
+
+    def silent_s(self) -> float:
+        """How long ago the keeper looked last."""
+        return time.monotonic() - self._looked_at
+
     # Inside
 
     async def _views(self) -> dict[str, View]:
@@ -177,26 +213,22 @@ class Machines:
         asking = agent.request("end_node", attempt=attempt, force=force, reason=reason, timeout_s=DRAIN_S)
         return bool(asyncio.run_coroutine_threadsafe(asking, self._loop).result(DRAIN_S + 5))
 
-    def _boot_script(self, node: Node, group: WorkerGroup) -> str:
-        command = [sys.executable, "-m", "rayfaas.cluster.worker", "--home", str(self._home.path)]
-        command += ["--attempt", node.attempt, "--cpus", str(group.cpus), "--gpus", str(group.gpus)]
-        command += ["--memory-mb", str(group.memory_mb), "--resources", json.dumps(group.named)]
-        return "exec " + shlex.join(command)
-
     def _adapter(self, provider: str) -> Adapter:
         adapter = self._adapters.get(provider)
         if adapter is None:
-            settings = settings_in(self._home.clouds_file, provider)
-            if provider == "local":
-                settings.setdefault("directory", str(self._home.machines))
+            settings = settings_of(self._home, provider)
             adapter = self._adapters[provider] = open_adapter(provider, self._owner, settings)
         return adapter
 
-    def _check_provider(self, provider: str, group: WorkerGroup) -> None:
-        raise BadRequest(
-            f"Machines of {provider} can't be part of the cluster {group.cluster} yet: the provider `local`, for the "
-            "cluster `local`, is the one that the server starts machines of."
-        )
+    async def _check_provider(self, provider: str, cluster: str) -> None:
+        adapter = self._adapter(provider)  # raises where it lacks settings or a library
+        if provider == "local":
+            if cluster != "local":
+                raise BadRequest(f"Machines of local are for the cluster `local`, not for {cluster}.")
+            return
+        if not (adapter.capabilities.create and adapter.capabilities.boot):
+            raise BadRequest(f"Machines of {provider} can't be nodes of a cluster: it has none that run a boot script.")
+        await check_reach(self._fleet, cluster, self._address)
 
     def _stop_local(self, nodes: list[Node]) -> None:
         adapter = self._adapter("local")

@@ -51,6 +51,7 @@ class ServerOptions:
     ray_address: str = ""
     cpus: float | None = None
     gpus: float | None = None
+    head_address: str = ""
     max_body_mb: float = MAX_BODY_MB
     webhook_networks: tuple[str, ...] = ()
     cluster_address: str = ""
@@ -264,7 +265,9 @@ def write_secret(path: Path, secret: bytes) -> None:
 
 
 def _cluster_options(options: ServerOptions) -> list[str]:
-    arguments = ["--ray-address", options.ray_address, *_entrance_options(options)] if options.ray_address else []
+    arguments = ["--ray-address", options.ray_address] if options.ray_address else []
+    arguments += ["--head-address", options.head_address] if options.head_address else []
+    arguments += _entrance_options(options)
     if options.cpus is not None:
         arguments += ["--cpus", str(options.cpus)]
     if options.gpus is not None:
@@ -302,6 +305,7 @@ def _terminate_with_parent() -> None:
 @click.option("--ray-address", default="")
 @click.option("--cpus", type=float)
 @click.option("--gpus", type=float)
+@click.option("--head-address", default="")
 @click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 @click.option("--cluster-address", default="")

@@ -225,3 +225,17 @@ def test_a_port_that_is_none_is_wrong_usage(rayfaas: Terminal, home: Home, port:
     ended = rayfaas("up", "--port", port)
     assert (ended.code, "--port" in ended.err) == (2, True)
     assert not home.lock_file.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--head-address", "here"), "HOST:PORT"),
+        (("--head-address", "192.0.2.10:6379", "--ray-address", "h:1"), "--ray-address has one already"),
+        (("--head-address", "203.0.113.77:6379"), "203.0.113.77:6379 can't be used"),
+    ],
+)
+def test_an_address_of_the_head_that_can_not_be_is_told(rayfaas: Terminal, options: tuple[str, ...], told: str) -> None:
+    ended = rayfaas("up", "--port", free_port(), *options)
+    assert ended.code != 0
+    assert told in ended.err

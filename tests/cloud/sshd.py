@@ -22,6 +22,7 @@ class Sshd:
 
     def __init__(self, port: int, directory: Path) -> None:
         self._port, self._directory = port, directory
+        self._connections: set[asyncssh.SSHServerConnection] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -38,7 +39,7 @@ class Sshd:
 
     async def _listen(self) -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(
-            lambda: _Server(self._directory),
+            lambda: _Server(self._directory, self._connections),
             "127.0.0.1",
             self._port,
             server_host_keys=[str(self._directory / "host_key")],
@@ -48,12 +49,22 @@ class Sshd:
 
     async def _close(self) -> None:
         self._server.close()
-        await self._server.wait_closed()
+        connections = list(self._connections)
+        for each in connections:
+            each.abort()
+        await asyncio.gather(self._server.wait_closed(), *(each.wait_closed() for each in connections))
 
 
 class _Server(asyncssh.SSHServer):
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, connections: set[asyncssh.SSHServerConnection]) -> None:
+        self._directory, self._connections = directory, connections
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connections.add(conn)
+        self._connection = conn
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self._connection)
 
     def begin_auth(self, username: str) -> bool:
         return True

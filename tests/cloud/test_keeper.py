@@ -218,3 +218,17 @@ def test_it_knows_what_was_paid_for() -> None:
     assert 130 < node.up_s < 250
     assert node.up_since is None
     assert node.idle_s >= 60
+
+
+def test_one_that_is_taken_back_goes_and_another_comes_from_elsewhere() -> None:
+    world = World(GPU)
+    world.call(600.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.call(10.0)
+    world.keeper.take_back(node, "its provider takes it back")
+    world.run(200)
+    assert sorted(each.place for each in world.ours()) == ["zone-a", "zone-b"]
+    assert (world.answered, world.wrong) == (1, [])
+    world.run(800)
+    assert "gone" in [event.event for event in world.events("gone") if event.node == node.name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -153,6 +154,30 @@ def test_the_boot_script_runs_until_the_host_is_given_back(provider: Rack, tmp_p
     pid = int((tmp_path / "home" / ".rayfaas" / "boot.pid").read_text())
     adapter.terminate(made.id)
     assert not is_running(pid)
+
+
+def test_the_boot_script_runs_again_when_the_host_was_switched_on_again(provider: Rack, tmp_path: Path) -> None:
+    script = f"#!/bin/sh\necho up >> {tmp_path}/up\nexec sleep 600\n"
+    adapter = provider.adapter()
+    made = adapter.create(Machine("gpu", boot_script=script), claim())
+    wait_until((tmp_path / "up").exists)
+    adapter.get(made.id)
+    pid = tmp_path / "home" / ".rayfaas" / "boot.pid"
+    first = int(pid.read_text())
+    adapter.stop(made.id)
+    os.killpg(first, signal.SIGKILL)
+    pid.with_name("boot.id").write_text("that of the start before")
+    provider.settle()
+    assert adapter.get(made.id).state == "STOPPED"
+    adapter.start(made.id)
+    provider.settle()
+    for _ in range(2):
+        assert provider.adapter().get(made.id).state == "RUNNING"
+    wait_until(lambda: (tmp_path / "up").read_text() == "up\nup\n")
+    second = int(pid.read_text())
+    adapter.terminate(made.id)
+    assert second != first
+    assert not is_running(second)
 
 
 def test_what_is_cut_off_on_its_way_claims_nothing(provider: Rack) -> None:

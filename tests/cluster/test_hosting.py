@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from rayfaas.cluster.hosting import Host, HostConfig, environment_digest
+from rayfaas.cluster.hosting import AWAY_CACHE, Host, HostConfig, environment_digest
+from rayfaas.cluster.labels import AWAY, YES
 from rayfaas.cluster.supervisor import Site
 from rayfaas.errors import DeployError, ImportFailed, InvalidArguments, RayfaasError, Unavailable
 from rayfaas.handshake import Identity, ServerSide
@@ -241,3 +242,12 @@ async def test_a_host_that_stops_takes_no_more_orders_whoever_tells_it_to(direct
 def test_the_digest_of_an_environment_is_the_same_for_the_same_packages() -> None:
     assert environment_digest() == environment_digest()
     assert len(environment_digest()) == 64
+
+
+def test_a_supervisor_on_another_machine_dials_over_the_network() -> None:
+    config = HostConfig("unix:/run/c", "local", b"key", "warm", "/home/ann/cache", away_controller="tls:h:1:ab")
+    assert config.on({"rayfaas-attempt": "a1"}) == config
+    away = config.on({AWAY: YES})
+    assert (away.controller, away.cache) == ("tls:h:1:ab", AWAY_CACHE)
+    joined = HostConfig("tls:h:1:ab", "far", b"key", "warm", "~/.cache/rayfaas")
+    assert joined.on({AWAY: YES}) == joined

@@ -165,3 +165,13 @@ def test_rays_environment_leads_to_no_other_cluster(monkeypatch: pytest.MonkeyPa
     assert (environ["RAY_AUTH_MODE"], environ["RAY_AUTH_TOKEN"], environ["COLOUR"]) == ("token", "new", "red")
     assert ray_environment("")["RAY_AUTH_TOKEN"] == "an old one"
     assert "RAY_AUTH_MODE" not in ray_environment("")
+
+
+def test_a_head_for_other_machines_is_at_the_address_that_they_are_told(bench: Bench) -> None:
+    bench.install(STARTS)
+    (port,) = free_ports(1)
+    head = RayHead(bench.head, HeadOptions(host="192.0.2.10", port=port), "token")
+    head.start()
+    assert head.address == f"192.0.2.10:{port}"
+    assert f"--node-ip-address 192.0.2.10 --port {port}" in bench.told.read_text()
+    head.stop()

@@ -15,6 +15,8 @@ import msgspec
 import pytest
 
 from rayfaas import frames
+from rayfaas.cloud.machine import Machine
+from rayfaas.cloud.node import Node
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated
 from rayfaas.frames import Kind
@@ -22,7 +24,10 @@ from rayfaas.link import Link, Service, dial_link
 from rayfaas.names import new_id
 from rayfaas.registry import Registry
 from rayfaas.server import routing
+from rayfaas.server.boot import newcomer_key
 from rayfaas.server.controller import Controller
+from rayfaas.server.seats import node_key
+from rayfaas.worker_group import Placement, WorkerGroup
 from tests.registry.builders import GATEWAY, ended, line, living_segment, segment, started
 from tests.server.parts import INTERFACE, closing_database, made
 from tests.waiting import eventually
@@ -30,7 +35,7 @@ from tests.waiting import eventually
 ADMIN = {"principal": "root", "team": "default", "role": "admin"}
 
 
-_AGENTS = ("ensure", "wake", "drain_node", "leave")
+_AGENTS = ("head", "ensure", "wake", "drain_node", "leave")
 
 
 class Cluster:
@@ -238,6 +243,8 @@ MAY = {
     "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
+    "newcomer": {"enter"},
+    "node": {"node_up", "beat", "taken_back"},
 }
 
 
@@ -252,7 +259,24 @@ async def dial_as(server: Running, role: str) -> Link:
     if role == "join_gateway":
         token_id, secret = server.registry.gateways.create_token("edge", "root")
         return await server.dial({"role": role, "join": token_id}, secret)
+    if role in ("newcomer", "node"):
+        node, key = await await_machine(server), server.home.key_file.read_bytes()
+        prove = newcomer_key if role == "newcomer" else node_key
+        return await server.dial({"role": role, "name": node.attempt}, prove(key, node.attempt))
     return await server.dial({"role": role, "cluster": "lab"}, await server.join())
+
+
+async def await_machine(server: Running, cluster: str = "lab", **changes: Any) -> Node:
+    """Have the keeper wait for a machine that boots."""
+    machines = server.controller._machines
+    group = WorkerGroup(cluster=cluster, name="gpu", gpus=1, placements=(Placement(provider="memory"),))
+    machines._keeper.groups = {(cluster, "gpu"): group}
+    now = time.time()
+    node = Node(
+        id="n1", name="gpu-1", cluster=cluster, group="gpu", attempt="a1", provider="memory", machine=Machine("gpu"),
+        made_at=now, changed_at=now, boot_at=now, sent=True, instance="i-1", state="BOOTING",
+    )  # fmt: skip
+    return await asyncio.to_thread(machines._book.save, msgspec.structs.replace(node, **changes))
 
 
 async def refusal(link: Link, method: str) -> RayfaasError:

@@ -1,0 +1,1 @@
+SELECT attempt, want, reason FROM nodes WHERE state <> 'GONE'

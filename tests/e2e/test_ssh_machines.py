@@ -1,0 +1,129 @@
+"""A machine that is reached by ssh as a node: at zero, claimed and booted by a deploy, switched off when idle, on by a
+call. The host is this machine, with a home of its own; it knows the server by its network address only.
+
+The tests are one story, in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rayfaas.cluster.seat import Seat
+from rayfaas.errors import Unauthenticated
+from rayfaas.join_token import JoinToken
+from tests.e2e.conftest import Server, eventually, free_port
+from tests.e2e.rack import PoweredRack, forget, outward_address, rack_in
+
+MODEL = "import os\n\ndef model(text):\n    return text.upper() + ' ' + os.environ['HOME']\n"
+GROUP = """
+[groups.gpu]
+gpus = 1
+keep_alive = "1s"
+placements = [{ provider = "ssh", type = "gpu" }]
+"""
+HOST = outward_address()
+
+pytestmark = pytest.mark.skipif(not HOST, reason="this machine has no address but loopback's")
+
+
+@pytest.fixture(scope="module")
+def rack() -> Iterator[PoweredRack]:
+    rack = rack_in(Path(tempfile.mkdtemp(prefix="rk-")))
+    yield rack
+    forget(rack)
+
+
+@pytest.fixture(scope="module")
+def home(rack: PoweredRack) -> Iterator[Server]:
+    directory = Path(tempfile.mkdtemp(prefix="rf-"))
+    server = None
+    try:
+        (directory / "clouds.toml").write_text(rack.settings(sys.executable))
+        addresses = ("--cluster-address", f"{HOST}:{free_port()}", "--head-address", f"{HOST}:{free_port()}")
+        server = Server(directory, "--cpus", "2", "--gpus", "0", *addresses)
+        yield server
+        assert server.stop() == []
+    except BaseException:
+        log = rack.directory / "home" / ".rayfaas" / "boot.log"
+        sys.stderr.write(log.read_text()[-8000:] if log.exists() else "the machine wrote no log\n")
+        if server is not None:
+            sys.stderr.write((server.home.logs / "controller.log").read_text()[-8000:])
+            if server.home.server_file.exists():
+                server.kill()
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def states(home: Server) -> list[str]:
+    groups: list[dict[str, Any]] = home.http.get("/v1/clusters/local/groups").json().get("groups", [])
+    return [node["state"] for group in groups for node in group["nodes"]]
+
+
+def while_it_has_power(rack: PoweredRack, ask: Callable[[], Any]) -> Any:
+    """The answer to what takes its time, with somebody at the machine's power button meanwhile."""
+    with ThreadPoolExecutor(1) as threads:
+        asked: Future[Any] = threads.submit(ask)
+        eventually(rack.powered(asked.done), timeout_s=120)
+        return asked.result()
+
+
+def test_a_group_of_an_ssh_host_costs_nothing_yet(home: Server, rack: PoweredRack, tmp_path: Path) -> None:
+    file = tmp_path / "gpu.toml"
+    file.write_text(GROUP)
+    created = home.rayfaas("cluster", "create", file)
+    assert created.returncode == 0, created.stderr
+    assert rack.count() == 0
+
+
+def test_a_deploy_claims_the_host_and_runs_there(
+    home: Server, rack: PoweredRack, write: Callable[[str, str], Path]
+) -> None:
+    spec = {"shape": {"gpus": 1}, "scaling": {"scale_down_after_s": 1}}
+    events = home.deploy(write("model.py", MODEL), "model", spec)
+    assert events[-1]["event"] == "live", events
+    assert (rack.count(), states(home)) == (1, ["RUNNING"])
+    assert home.call("model", "hello").split() == ["HELLO", str(rack.directory / "home")]
+
+
+def test_its_code_came_over_the_network(rack: PoweredRack) -> None:
+    assert list((rack.directory / "home" / ".cache" / "rayfaas" / "bundles").iterdir())
+
+
+def test_its_join_token_was_used_once_and_is_in_no_log(home: Server, rack: PoweredRack) -> None:
+    script = (rack.directory / "home" / ".rayfaas" / "boot").read_text()
+    token = next(line.removeprefix("join=") for line in script.splitlines() if line.startswith("join="))
+    assert JoinToken.parse(token).controller.startswith(f"tls:{HOST}:")
+    logs = [*home.home.logs.glob("*.log"), rack.directory / "home" / ".rayfaas" / "boot.log"]
+    assert [each.name for each in logs if token in each.read_text(errors="replace")] == []
+    assert home.sql("SELECT count(*) FROM node_events WHERE event = 'let in'") == [[1]]
+    with pytest.raises(Unauthenticated):
+        asyncio.run(Seat.take(JoinToken.parse(token)))
+
+
+def test_one_that_is_idle_is_switched_off(home: Server, rack: PoweredRack) -> None:
+    eventually(rack.powered(lambda: states(home) == ["STOPPED"]), timeout_s=120)
+    assert rack.sshd is None
+
+
+def test_a_call_switches_it_on_again_and_is_answered(home: Server, rack: PoweredRack) -> None:
+    assert while_it_has_power(rack, lambda: home.call("model", "wake")).split()[0] == "WAKE"
+    assert states(home) == ["RUNNING"]
+    events = home.sql("SELECT event FROM node_events WHERE event IN ('create', 'let in', 'start', 'joined') ORDER BY 1")
+    assert events == [["create"], ["joined"], ["joined"], ["let in"], ["start"]]
+
+
+def test_a_deleted_group_gives_the_host_back(home: Server, rack: PoweredRack) -> None:
+    assert home.rayfaas("cluster", "delete", "gpu").returncode == 0
+    eventually(rack.powered(lambda: home.sql("SELECT state FROM nodes") == [["GONE"]]), timeout_s=120)
+    assert rack.count() == 0
+    eventually(lambda: not [each for each in rack.processes() if each.is_running()])
