@@ -6,8 +6,9 @@ INSTALLED := $(VENV)/.installed
 export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
 
 AIRFLOW := .venv-airflow
+LIBRARIES := .venv-libraries
 
-.PHONY: demo up down test unit fuzz lint bench soak airflow clean
+.PHONY: demo up down test unit fuzz lint bench soak airflow libraries clean
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -50,5 +51,10 @@ airflow: $(INSTALLED)  ## a DAG that calls deployed functions; Airflow has an en
 	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python 'apache-airflow>=3' -e .
 	$(BIN)/python -m pytest tests/e2e/airflow_dag.py
 
+libraries: $(INSTALLED)  ## lineage through the real MLflow and huggingface_hub, in an environment of their own
+	test -x $(LIBRARIES)/bin/mlflow || $(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LIBRARIES)
+	$(BIN)/uv pip install --quiet --python $(LIBRARIES)/bin/python 'mlflow>=3' huggingface_hub cryptography uv pytest pytest-asyncio -e .
+	$(LIBRARIES)/bin/python -m pytest tests/executor/real_libraries.py
+
 clean:
-	rm -rf $(VENV) $(AIRFLOW) build dist *.egg-info
+	rm -rf $(VENV) $(AIRFLOW) $(LIBRARIES) build dist *.egg-info

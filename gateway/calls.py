@@ -26,7 +26,7 @@ from rayfaas.wire import JSON
 
 _MOST_WAIT_S = 300.0
 _LONGEST_LINE = 64 << 10  # typed into a debugger, in bytes
-_FINAL = ("SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED")
+_FINAL = ("SUCCEEDED", "CACHED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED")
 
 
 class Running(Protocol):
@@ -51,6 +51,7 @@ class Calls:
             Route("/calls/{call}", self.cancel, methods=["DELETE"]),
             Route("/calls/{call}/result", self.result),
             Route("/calls/{call}/logs", self.logs),
+            Route("/calls/{call}/why-miss", self.why_miss),
             Route("/calls/{call}/replay", self.replay, methods=["POST"]),
             Route("/calls/{call}/debug", self.debug, methods=["POST"]),
         ]
@@ -78,6 +79,12 @@ class Calls:
             "logs", function=None, call=found["call"], limit=100_000, actor=actor_of(principal)
         )
         return Response(encode({"logs": rows}), media_type=JSON)
+
+    async def why_miss(self, request: Request) -> Response:
+        """What kept it from being given an earlier result."""
+        principal, found = await self._found(request)
+        told = await self._controller.request("why_miss", call_id=found["call"], actor=actor_of(principal))
+        return Response(encode(told), media_type=JSON)
 
     async def cancel(self, request: Request) -> Response:
         _, found = await self._found(request, "invoker")

@@ -81,6 +81,8 @@ class Direct:
         direct = DirectCall(self, exchange)
         try:
             principal, route = self._invoke.admit(exchange.target, exchange.headers)
+            if route.version.cache is not None:
+                return exchange.begin_again(self._invoke)
             accept = _PLAIN_ANSWER[exchange.headers.get(b"accept")]
             call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct, accept=accept)
         except RayfaasError as error:

@@ -133,6 +133,8 @@ class ExecutorConnection(Connection):
             pending = self.calls.get(message.call)
             if isinstance(pending, FedCall):
                 pending.granted(_decode_credit(message.header).items)
+        elif kind == Kind.TRACKED:
+            self._touches.hear_all(self, message)
         elif kind == Kind.TOUCHED:
             if self.ready_header is not None:
                 self._touches.hear(self.ready_header, message)

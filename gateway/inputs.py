@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from rayfaas.errors import BodyTooLarge, CallCancelled, RayfaasError, to_problem
+from rayfaas.gateway.cache.cache import Cache
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.http import ON_GONE
 from rayfaas.gateway.outcome import Outcome, outcome_of
@@ -34,10 +35,12 @@ class Inputs:
         make_call: MakeCall,
         dispatcher: Dispatcher,
         recording: Recording,
+        cache: Cache,
         target: str,
         most_bytes: int,
     ) -> None:
         self._make_call, self._dispatcher, self._recording = make_call, dispatcher, recording
+        self._cache = cache
         self._target, self._most_bytes = target, most_bytes
         self._answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AT_ONCE - 1)  # and one is awaited
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -101,7 +104,7 @@ class Inputs:
         except RayfaasError as error:
             return _line(index, Outcome.of_error(error))
         try:
-            outcome = await self._run(call)
+            outcome = await self._outcome(call)
             problem = outcome.problem or {}
             self._recording.end(call, problem.get("code"), problem.get("retryable"), len(outcome.body))
         finally:
@@ -117,14 +120,17 @@ class Inputs:
         self._recording.start(call, self._target)
         return call
 
-    async def _run(self, call: PendingCall) -> Outcome:
+    async def _outcome(self, call: PendingCall) -> Outcome:
         try:
-            self._dispatcher.watch_deadline(call)
-            self._dispatcher.dispatch(call)
-            return await outcome_of(call)
+            return await self._cache.outcome_of(call, self._run)
         except RayfaasError as error:
             self._dispatcher.abandon(call, "cancelled")  # where it still runs, as one whose items are too many
             return Outcome("", b"", {**to_problem(error), "call": call.call_id})
+
+    async def _run(self, call: PendingCall) -> Outcome:
+        self._dispatcher.watch_deadline(call)
+        self._dispatcher.dispatch(call)
+        return await outcome_of(call)
 
 
 async def _lines(receive: Receive, most_bytes: int) -> AsyncIterator[bytes]:

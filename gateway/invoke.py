@@ -26,13 +26,15 @@ from rayfaas.errors import (
     RayfaasError,
 )
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.cache.cache import Cache
+from rayfaas.gateway.cache.call import CachedCall
 from rayfaas.gateway.call_options import DEBUG, DEBUG_S, WEBHOOK, acting_for, check_debugging, priority_of
 from rayfaas.gateway.content import check_content, has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.dry_run import DryRuns
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.history import History
-from rayfaas.gateway.http import ON_GONE
+from rayfaas.gateway.http import ON_GONE, HeaderList
 from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.outcome import MAX_BODY
 from rayfaas.gateway.pending import First, PendingCall
@@ -67,10 +69,11 @@ class Invoke:
         webhook_rules: WebhookRules,
         history: History,
         shadows: Shadows,
+        cache: Cache,
     ) -> None:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
         self._spawned, self._webhook_rules = spawned, webhook_rules
-        self._history, self._shadows = history, shadows
+        self._history, self._shadows, self._cache = history, shadows, cache
         self._dry_runs = DryRuns(dispatcher)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -94,7 +97,7 @@ class Invoke:
             body = await self._begin_body(receive, headers, is_kept or is_dry_run)
             wants_logs = format.carries_logs and b"rayfaas-logs" in headers
             accept = format.accept((_text(headers, b"accept") or "").strip().lower())
-            kind = UploadCall if body.more else PendingCall
+            kind = UploadCall if body.more else kind_of(route, is_cached=not format.is_stream)
             call = self.accept(route, principal, headers, body.held, wants_logs, accept=accept, kind=kind)
             if is_dry_run:
                 return await self._dry_runs.answer(call, target, send)
@@ -105,6 +108,8 @@ class Invoke:
                 return await self._spawned.answer(call, target, key, headers, webhook, send)
             if DEBUG in headers:
                 call.let_debug(DEBUG_S)
+            if isinstance(call, CachedCall):
+                call.bypasses = b"no-cache" in headers.get(b"cache-control", b"").lower()
             self._recording.start(call, target, bytes_in=body.length)
         except RayfaasError as error:
             await send_error(send, error)
@@ -113,6 +118,8 @@ class Invoke:
         try:
             if isinstance(call, UploadCall):
                 await self._answer_upload(call, body, format, receive, send)
+            elif isinstance(call, CachedCall):
+                await self._answer_cached(call, format, receive, send)
             else:
                 await self._answer(call, format, receive, send)
         finally:
@@ -267,11 +274,12 @@ class Invoke:
             raise BadRequest("Many inputs in one request are waited for, and have no key: spawn calls one by one.")
 
         def make_call(body: bytes) -> PendingCall:
-            call = self.accept(route, principal, headers, body)
+            call = self.accept(route, principal, headers, body, kind=kind_of(route))
             call.priority = priority
             return call
 
-        return Inputs(make_call, self._dispatcher, self._recording, target, min(self._limits.max_body, MAX_BODY))
+        most_bytes = min(self._limits.max_body, MAX_BODY)
+        return Inputs(make_call, self._dispatcher, self._recording, self._cache, target, most_bytes)
 
     async def _begin_body(self, receive: Receive, headers: Headers, is_held: bool) -> Body:
         """Of a call that is kept or only checked the gateway holds it."""
@@ -286,6 +294,19 @@ class Invoke:
             await self._answer(call, format, upload.receive, send)
         finally:
             upload.stop()
+
+    async def _answer_cached(self, call: CachedCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
+        try:
+            entry = await self._cache.find(call)
+            if entry is None:
+                await self._answer(call, format, receive, send)
+            else:
+                await send_whole(send, head_of(call, entry.content_type, entry.body), entry.body)
+        except RayfaasError as error:
+            self._recording.end(call, error.code, error.retryable)
+            await send_error(send, error, call_headers(call))
+        finally:
+            self._cache.let_go(call)
 
     async def _answer(self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
         try:
@@ -317,8 +338,9 @@ class Invoke:
         ended = call.ended
         assert isinstance(ended, ResultHeader)
         self._recording.end(call, None, bytes_out=len(message.body))
-        await send({"type": "http.response.start", "status": 200, "headers": result_headers(call, ended, message.body)})
-        await send({"type": "http.response.body", "body": message.body})
+        if isinstance(call, CachedCall):
+            self._cache.keep(call, ended.content_type, message.body)
+        await send_whole(send, result_headers(call, ended, message.body), message.body)
 
     async def _send_failure(self, call: PendingCall, send: Send) -> None:
         ended = call.ended
@@ -333,15 +355,25 @@ def _is_single(call: PendingCall) -> bool:
     return isinstance(call.ended, ResultHeader) and call.ended.items is None
 
 
-def result_headers(call: PendingCall, ended: ResultHeader, body: bytes) -> list[tuple[bytes, bytes]]:
+def result_headers(call: PendingCall, ended: ResultHeader, body: bytes) -> HeaderList:
     """Raises ValueError where the executor gave a type that would break out of its header."""
     if not ended.content_type.isprintable():
         raise ValueError(f"{ended.content_type!r} is not a Content-Type")
-    return [
-        (b"content-type", ended.content_type.encode()),
-        (b"content-length", b"%d" % len(body)),
-        *call_headers(call),
-    ]
+    return head_of(call, ended.content_type, body)
+
+
+def head_of(call: PendingCall, content_type: str, body: bytes) -> HeaderList:
+    return [(b"content-type", content_type.encode()), (b"content-length", b"%d" % len(body)), *call_headers(call)]
+
+
+def kind_of(route: Route, is_cached: bool = True) -> type[PendingCall]:
+    """Of a call that holds its body."""
+    return CachedCall if is_cached and route.version.cache is not None else PendingCall
+
+
+async def send_whole(send: Send, headers: HeaderList, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:

@@ -21,7 +21,9 @@ from rayfaas.records import (
     CallEnded,
     CallStarted,
     Compared,
+    Kept,
     LogLine,
+    LookedUp,
     Record,
     Settled,
     Spawned,
@@ -67,7 +69,7 @@ class Journal:
                 f"Calls can't be recorded ({error.strerror}), so none is run. Free space in {self._directory}."
             ) from error
 
-    def ended(self, record: CallEnded | Settled | Told | Compared) -> None:
+    def ended(self, record: CallEnded | Settled | Told | Compared | LookedUp | Kept) -> None:
         self._keep(record)
 
     def turned(self, starts: Sequence[CallStarted], ends: Sequence[CallEnded]) -> None:

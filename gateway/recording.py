@@ -116,6 +116,12 @@ class Recording:
         _add_run(record, call)
         return record
 
+    def end_cached(self, call: PendingCall, cached_from: str, bytes_out: int) -> None:
+        """It was given the result of another."""
+        if self.in_flight.pop(call.call_id, None) is not None:
+            now_us = time.time_ns() // 1000
+            self._journal.ended(CallEnded(call.call_id, "CACHED", now_us, bytes_out=bytes_out, cached_from=cached_from))
+
     def let_go(self, call: PendingCall) -> bool:
         """Nobody goes on with it; whether it had no end, and is CANCELLED now."""
         if call.timer is not None:

@@ -36,6 +36,16 @@ class Principal(msgspec.Struct, frozen=True):
     reader: str | None = None
 
 
+class CacheRoute(msgspec.Struct, frozen=True):
+    """Results of the version may be used again. `code` and `settings` are digests of what makes them the same, `places`
+    the names of arguments by place, of each method ("": of the function)."""
+
+    code: str
+    settings: str
+    ttl_s: float | None = None
+    places: dict[str, tuple[str, ...]] = {}
+
+
 class VersionRoute(msgspec.Struct, frozen=True):
     """What the controller says of one ACTIVE version. `methods` are those of a class, none of a function."""
 
@@ -52,6 +62,7 @@ class VersionRoute(msgspec.Struct, frozen=True):
     retry_on: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
     swap: str = "overlap"
+    cache: CacheRoute | None = None
 
 
 class AliasRoute(msgspec.Struct, frozen=True):

@@ -15,11 +15,12 @@ from typing import Any, cast
 
 import uvicorn
 
-from rayfaas.config import Limits, local_url
+from rayfaas.config import CACHE_MB, Limits, local_url
 from rayfaas.entrance import Entrance
 from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
+from rayfaas.gateway.cache.cache import Cache
 from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
@@ -59,7 +60,8 @@ class GatewayConfig:
     """`controller` is an address (`rayfaas.address`), `keys` say who this is and sign.
 
     `webhook_networks` are those to which webhooks may go though they are not public; `entrance` is where executors of
-    other machines come in; `public_url` is where they reach this gateway by HTTP, if not as this machine does.
+    other machines come in; `public_url` is where they reach this gateway by HTTP, if not as this machine does. Results
+    are kept in `cache`, `cache_bytes` of them.
     """
 
     name: str
@@ -70,9 +72,11 @@ class GatewayConfig:
     journal: Path
     keys: Keys
     limits: Limits
+    cache: Path
     webhook_networks: tuple[str, ...] = ()
     entrance: Entrance | None = None
     public_url: str = ""
+    cache_bytes: int = CACHE_MB << 20
 
     @property
     def url(self) -> str:
@@ -112,10 +116,15 @@ class Gateway:
         rules = WebhookRules(config.webhook_networks)
         posts = Posts(rules, config.keys.webhooks)
         webhooks = Webhooks(posts, self._journal, self._controller)
-        spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks)
+        self._cache = Cache(config.cache, config.cache_bytes, recording, self._journal)
+        spawned = Spawned(
+            self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks, self._cache
+        )
         history = History(self._routes, self._controller)
         shadows = Shadows(self._dispatcher, recording, self._journal)
-        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits, rules, history, shadows)
+        invoke = Invoke(
+            self._routes, self._dispatcher, recording, spawned, config.limits, rules, history, shadows, self._cache
+        )
         self._direct = Direct(invoke, self._dispatcher, recording)
         self._ending = asyncio.Event()
         following = Following(self._controller, self._ending)
@@ -148,6 +157,7 @@ class Gateway:
             executors.close()
             if door is not None:
                 await door.close()
+            await self._cache.close()
             self._journal.close()
             if self._segments is not None:
                 await self._segments.wait_copied()
@@ -192,7 +202,7 @@ class Gateway:
             self._dispatcher,
             lambda who: executor_key(self._routes.sessions, who),
             self._access.issue,
-            Touches(self._journal),
+            Touches(self._journal, self._cache.hear),
             strangers,
         )
 

@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from rayfaas.errors import BadRequest, CallCancelled, QueueFull, RayfaasError
+from rayfaas.gateway.cache.cache import Cache
+from rayfaas.gateway.cache.call import CachedCall
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.journal import Journal
@@ -78,9 +80,11 @@ class Spawned:
         journal: Journal,
         controller: ControllerLink,
         webhooks: Webhooks,
+        cache: Cache,
     ) -> None:
         self._routes, self._dispatcher, self._recording = routes, dispatcher, recording
         self._journal, self._controller, self._webhooks = journal, controller, webhooks
+        self._cache = cache
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[str, deque[Job]] = {}
         self._running: dict[str, int] = {}
@@ -225,7 +229,8 @@ class Spawned:
         record = job.record
         first = job.attempts == 0
         job.attempts += 1
-        call = PendingCall(
+        make = CachedCall if job.route.version.cache is not None else PendingCall
+        call = make(
             job.route,
             record.call if first else new_id(),
             record.root,
@@ -243,9 +248,7 @@ class Spawned:
         job.attempt = call
         try:
             self._recording.start(call, record.target, idempotency_key=record.idempotency_key)
-            self._dispatcher.watch_deadline(call)
-            self._dispatcher.dispatch(call)
-            outcome = await outcome_of(call)
+            outcome = await self._cache.outcome_of(call, self._dispatch)
         except RayfaasError as error:
             outcome = Outcome.of_error(error)
             self._dispatcher.abandon(call, "cancelled")  # where it still runs, as one whose items are too many
@@ -256,6 +259,11 @@ class Spawned:
         if self._recording.let_go(call):
             self._dispatcher.abandon(call, "cancelled")
         return outcome
+
+    async def _dispatch(self, call: PendingCall) -> Outcome:
+        self._dispatcher.watch_deadline(call)
+        self._dispatcher.dispatch(call)
+        return await outcome_of(call)
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         if job.outcome.done():

@@ -1,4 +1,4 @@
-"""What executors tell of the artifacts that calls touched, into the journal.
+"""What executors tell of the artifacts that calls touched, into the journal, and to the cache.
 
 An executor speaks for the version that it proved to be, whatever it says: which call it was is checked where the
 journal is loaded, against what this gateway recorded of the call.
@@ -6,25 +6,37 @@ journal is loaded, against what this gateway recorded of the call.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from rayfaas.envelope import ReadyHeader
 from rayfaas.errors import ProtocolError
 from rayfaas.frames import Message
+from rayfaas.gateway.cache.call import Tracked
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.pending import Runner
 from rayfaas.names import is_call
 from rayfaas.records import Touched
-from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Touch, TouchedHeader, decode_touches
+from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Touch, TouchedHeader, TrackedHeader, decode_touches
 
 _decode_header = msgspec.msgpack.Decoder(TouchedHeader).decode
+_decode_tracked = msgspec.msgpack.Decoder(TrackedHeader).decode
 _LONGEST = 1 << 63
 
 
 class Touches:
-    """Writes to the journal."""
+    """Writes to the journal. `track` is told what a call touched whose result may be kept: its id, and all of that."""
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+    def __init__(self, journal: Journal, track: Callable[[Runner, str, Tracked], None]) -> None:
+        self._journal, self._track = journal, track
+
+    def hear_all(self, executor: Runner, message: Message) -> None:
+        """All that a call touched. Raises as `hear` does."""
+        header, touches = _decode_tracked(message.header), decode_touches(message.body)
+        if not all(_is_fit(touch) for touch in touches):
+            raise ProtocolError("an executor tells of an artifact that can't be")
+        self._track(executor, header.call_id, Tracked(touches, header.unknown))
 
     def hear(self, executor: ReadyHeader, message: Message) -> None:
         """A message of an executor that is ready. Raises `ProtocolError` and msgspec's where it can't be read."""

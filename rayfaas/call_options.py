@@ -13,7 +13,8 @@ from rayfaas.priority import parse_priority
 class CallOptions:
     """`retries` and `webhook` are for spawned calls; what is None is as the function's declaration has it.
 
-    `takes_pickle` says whether the result may be a pickle: to read it runs code of the function.
+    `takes_pickle` says whether the result may be a pickle: to read it runs code of the function. With `cache` False
+    no earlier result will do.
 
     Raises `BadRequest` where an option is not valid.
 
@@ -28,6 +29,7 @@ class CallOptions:
     priority: int | str | None = None
     webhook: str | None = None
     takes_pickle: bool = False
+    cache: bool = True
 
     def __post_init__(self) -> None:
         if self.timeout_s is not None and not self.timeout_s > 0:
@@ -50,6 +52,7 @@ class CallOptions:
             "Rayfaas-Team": self.team,
             "Rayfaas-Priority": self.priority,
             "Rayfaas-Webhook": self.webhook,
+            "Cache-Control": None if self.cache else "no-cache",
         }
         return {name: str(value) for name, value in given.items() if value is not None}
 

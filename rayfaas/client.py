@@ -149,6 +149,12 @@ class Client(Releases, Functions, Sharing, Limiting):
         """A dry run: raises what the call would be refused with, and runs nothing."""
         return Call(target, args, kwargs, options).validate(self._transport)
 
+    @operation
+    async def why_miss(self, call_id: str) -> Json:
+        """Why a call of a function with `cache=` was not given an earlier result: the first `part` that differs from
+        the `nearest` call before it, and a `detail`."""
+        return await self._get(f"/calls/{check_call(call_id)}/why-miss")
+
     def spawned(self, call_id: str) -> SpawnedCall:
         """The spawned call with this id. Nothing is asked of the server before its first operation.
 

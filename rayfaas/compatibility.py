@@ -12,6 +12,9 @@ from rayfaas.schemas import includes
 Interface = Mapping[str, Any]
 """As an executor describes a function or class: kind, signature, JSON schemas of arguments and result."""
 
+Places = Mapping[str, tuple[str, ...]]
+"""The names of the arguments that can be given by place, in order; of each method of a class, "" for a function."""
+
 # Callers can't tell these from each other.
 _ALIKE = {"async": "sync", "async_generator": "generator"}
 # What holds values in a schema, and no schemas.
@@ -40,6 +43,20 @@ def breaks(before: Interface, after: Interface) -> list[Break]:
     if before.get("kind") == "class" or after.get("kind") == "class":
         return [_kind_changed(before, after, None)] if before.get("kind") != after.get("kind") else []
     return list(_of_callee(before, after, None))
+
+
+def places_of(interface: Interface | None) -> Places:
+    """
+    >>> places_of({"signature": "(a, /, b=1, *, c)", "arguments": {"properties": {"a": {}, "b": {}, "c": {}}}})
+    {'': ('a', 'b')}
+    """
+    callees = (interface or {}).get("methods") or {"": interface or {}}
+    return {name: _places_of_callee(callee) for name, callee in callees.items()}
+
+
+def _places_of_callee(callee: Interface) -> tuple[str, ...]:
+    names = list(callee.get("arguments", {}).get("properties", {}))
+    return tuple(_places(str(callee.get("signature", "")), names)[0])
 
 
 def _of_methods(before: Mapping[str, Interface], after: Mapping[str, Interface]) -> Iterator[Break]:

@@ -13,6 +13,7 @@ from rayfaas.errors import BadRequest
 
 DEFAULT_PORT = 8700
 MAX_BODY_MB = 2048  # 1 GiB, and what a form or an encoding adds to it
+CACHE_MB = 1024
 # How long arguments and results of spawned calls are kept after their end.
 KEEP_RESULTS_S = 7 * 86_400.0
 DAY_S = 86_400.0
@@ -133,6 +134,11 @@ class Home:
     def cache(self) -> Path:
         """Unpacked bundles and environments of the cluster on this machine, and where its executors work."""
         return self.path / "cache"
+
+    @property
+    def cached(self) -> Path:
+        """Results of functions with `cache=`, which the gateways share."""
+        return self.path / "cached"
 
     @property
     def deployed(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -45,12 +46,22 @@ class CallContext:
 _current: ContextVar[CallContext | None] = ContextVar("rayfaas_call", default=None)
 
 
+ASKED = "rayfaas.asked"
+"""The audit event of code that asks which call it answers: what it returns may be that call's alone."""
+
+
 def current_call() -> CallContext | None:
     """The call that this code answers, or None outside a call.
 
     >>> current_call() is None
     True
     """
+    sys.audit(ASKED)
+    return _current.get()
+
+
+def calling() -> CallContext | None:
+    """The same for the client, in whose answers it makes no difference."""
     return _current.get()
 
 

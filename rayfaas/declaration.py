@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import check_name, check_team
 from rayfaas.requirements import read_pyproject, read_requirements
@@ -20,6 +21,7 @@ _SHAPE = (*_MACHINE, "env", "secrets", "ray", "cluster", *_ENVIRONMENT)
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
 _SPEC = (
     "timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "access", "result_ttl_s",
+    "cache",
 )  # fmt: skip
 
 _FILES = ("requirements", "pyproject", "include")
@@ -49,6 +51,7 @@ class Options(TypedDict, total=False):
     swap: Literal["overlap", "replace"] | None
     result_ttl_s: float | None
     access: Literal["team", "everybody"] | None
+    cache: bool | float | str | None
     cpus: float | None
     gpus: float | None
     memory_mb: int | None
@@ -95,6 +98,7 @@ class Declaration:
         given = dict(_DEFAULTS.get(decorator, {}))
         given |= {option: value for option, value in options.items() if value is not None}
         what = f"@rayfaas.{decorator} of {python_name}"
+        given |= _cache(given, decorator, what)
         if unknown := sorted(given.keys() - set(OPTIONS)):
             raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
         team, requirements, extras = given.get("team"), given.get("requirements"), given.get("pyproject")
@@ -137,6 +141,19 @@ def _spec(given: Mapping[str, Any], what: str) -> Spec:
         )
     spec: Spec = parse(Spec, {**_pick(given, _SPEC), "shape": shape, "scaling": scaling}, what)
     return spec
+
+
+def _cache(given: Mapping[str, Any], decorator: str, what: str) -> dict[str, Any]:
+    """`cache="1h"` in seconds; False is None. Raises `BadRequest`."""
+    cache = given.get("cache")
+    if cache and decorator == "asgi":
+        raise BadRequest("cache= is for functions and classes. An application says by headers what may be kept of it.")
+    if isinstance(cache, str):
+        try:
+            return {"cache": seconds_of(cache)}
+        except BadRequest as error:
+            raise BadRequest(f"{what} is not valid: cache is True or a time: {error.detail}") from None
+    return {"cache": cache or None} if "cache" in given else {}
 
 
 def _memory(given: Mapping[str, Any], what: str) -> dict[str, int]:

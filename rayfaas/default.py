@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import rayfaas
-from rayfaas.context import Access, current_call
+from rayfaas.context import Access, calling
 from rayfaas.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class DefaultClient:
 
 
 def _access() -> Access:
-    call = current_call()
+    call = calling()
     if call is None or call.access is None:
         raise Unavailable(
             "Only code that answers a call can call other functions: on import, and on threads of your own, nobody is "

@@ -24,7 +24,8 @@ class CallHeader(msgspec.Struct, array_like=True):
     """CALL: run this. `deadline` is Unix time in seconds, `credit` how many items may go out before more is granted.
 
     `method` is which method of a class, None for a function. `accept` is what the caller takes as the result's type, as
-    the Accept header says it; empty: anything. `debug` says whether the caller waits with a debugger.
+    the Accept header says it; empty: anything. `debug` says whether the caller waits with a debugger, `tracks` whether
+    the gateway wants to hear of all that it touches (TRACKED), because its result may be kept.
     """
 
     call_id: str
@@ -38,6 +39,7 @@ class CallHeader(msgspec.Struct, array_like=True):
     method: str | None = None
     accept: str = ""
     debug: bool = False
+    tracks: bool = False
 
 
 class ResultHeader(msgspec.Struct, array_like=True):

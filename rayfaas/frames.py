@@ -49,6 +49,9 @@ class Kind(IntEnum):
     INPUT = 16  # gateway → executor: what its client sent. The executor grants CREDIT for it
     UPLOAD = 17  # gateway → executor: a CALL whose body follows in INPUTs
     OUTPUT = 18  # executor → gateway: a piece of a result; the last piece comes with the RESULT
+    TRACKED = (
+        23  # executor → gateway: all that a call whose result is to be kept touched, to tell whether that still holds
+    )
     TOUCHED = 24  # executor → gateway: which artifacts a call read and wrote; it may have ended long ago
 
 

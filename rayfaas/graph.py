@@ -37,11 +37,12 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class Edge(msgspec.Struct, frozen=True, omit_defaults=True):
     """`read`: artifact → call; `wrote`: call → artifact; `called`: the call that was made → the one that made it, which
-    had its result. `how` it was seen, with `columns` where they are known."""
+    had its result; `gave`: a call → an equal one that was given its result from the cache. `how` it was seen, with
+    `columns` where they are known."""
 
     source: str
     target: str
-    kind: Literal["read", "wrote", "called"]
+    kind: Literal["read", "wrote", "called", "gave"]
     how: str | None = None
     columns: list[str] = []
     is_certain: bool = True

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rayfaas.config import Surroundings
-from rayfaas.context import MAX_CONTEXT, current_call
+from rayfaas.context import MAX_CONTEXT, calling
 from rayfaas.git import commit_of
 
 # Texts are cut to the first of these lengths with which the whole fits.
@@ -40,7 +40,7 @@ def context_header() -> str | None:
     >>> json.loads(context_header())["program"] == sys.argv[0]
     True
     """
-    if current_call() is not None:
+    if calling() is not None:
         return None
     found: dict[str, Any] = {name: facts for name, find in _CHANGING.items() if (facts := _ask(find))}
     return _written({**found, **_constant()})
@@ -48,7 +48,7 @@ def context_header() -> str | None:
 
 def run_identity() -> tuple[str, ...] | None:
     """Which run of an orchestrator's task this code belongs to, whatever the attempt; None outside of one."""
-    if current_call() is not None:
+    if calling() is not None:
         return None
     run = _ask(_prefect) or _ask(_airflow)
     return run.identity if run is not None else None

@@ -13,7 +13,8 @@ import msgspec
 
 from rayfaas.touches import Mode
 
-State = Literal["SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
+State = Literal["SUCCEEDED", "CACHED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
+Verdict = Literal["hit", "miss", "expired", "changed", "bypass"]
 
 
 class CallStarted(msgspec.Struct, tag="start", tag_field="k", omit_defaults=True):
@@ -53,7 +54,8 @@ class CallEnded(msgspec.Struct, tag="end", tag_field="k", omit_defaults=True):
 
     `queue_us` is the wait for an executor, `run_us` the time in the function, `cpu_us` its processor time, `gpu_us` the
     GPU time reserved for it. `cold` names why no executor was up ("" for a warm call). `batch_size` is how many calls
-    were run together with it, itself included: processor and GPU time are its share.
+    were run together with it, itself included: processor and GPU time are its share. Of a CACHED call `cached_from` is
+    the one whose result it was given.
     """
 
     call: str
@@ -75,6 +77,7 @@ class CallEnded(msgspec.Struct, tag="end", tag_field="k", omit_defaults=True):
     cluster: str | None = None
     hardware: str | None = None
     batch_size: int | None = None
+    cached_from: str | None = None
 
 
 class LogLine(msgspec.Struct, tag="log", tag_field="k", omit_defaults=True):
@@ -174,6 +177,26 @@ class Touched(msgspec.Struct, tag="touched", tag_field="k", omit_defaults=True):
     is_certain: bool = True
 
 
-Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched
+class LookedUp(msgspec.Struct, tag="looked_up", tag_field="k", omit_defaults=True):
+    """There was no result for a call in the cache. `arguments` are digests of its arguments, by name; of an artifact
+    that has changed `uri` says which, `was` and `now` its versions."""
+
+    call: str
+    verdict: Verdict
+    accept: str
+    arguments: dict[str, str]
+    uri: str | None = None
+    was: str | None = None
+    now: str | None = None
+
+
+class Kept(msgspec.Struct, tag="kept", tag_field="k", omit_defaults=True):
+    """The result of a call is in the cache, or `why_not`."""
+
+    call: str
+    why_not: str | None = None
+
+
+Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched | LookedUp | Kept
 encode_record = msgspec.json.Encoder().encode
 encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

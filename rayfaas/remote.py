@@ -175,6 +175,7 @@ class RemoteFunction(Generic[P, R_co]):
         team: str | None = None,
         priority: int | str | None = None,
         webhook: str | None = None,
+        cache: bool | None = None,
         client: Client | None = None,
     ) -> RemoteFunction[P, R_co]:
         """The same function, called in another way: `embed.with_options(alias="staging").remote("a text")`.
@@ -186,10 +187,11 @@ class RemoteFunction(Generic[P, R_co]):
         `team` is the one for which the call is made; only admins may say another than their own. `retries` is for
         spawned calls, and so is `webhook`, a URL that is told of their end. `pickle` has `remote` and `aio` return the
         very objects that the function returned, such as a fitted model: only for functions whose code you trust,
-        because reading a pickle runs code that its writer chose.
+        because reading a pickle runs code that its writer chose. With `cache=False` a function that has a cache
+        computes again, and what it returns is kept for later calls.
         """
         given = {"timeout_s": timeout_s, "retries": retries, "team": team, "priority": priority, "webhook": webhook}
-        given["takes_pickle"] = pickle
+        given |= {"takes_pickle": pickle, "cache": cache}
         changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         return RemoteFunction(
             self._retarget(alias, version),

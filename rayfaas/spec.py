@@ -88,7 +88,8 @@ class Spec(Frozen):
     with `replace` they are gone before new ones start, and calls wait meanwhile. `access` says for whom the function is
     from the deploy on, whatever the version; without it that stays as it is, at first for everybody. `result_ttl_s` is
     how long arguments and results of spawned calls are kept after their end, if not as long as the server keeps those
-    of others.
+    of others. With `cache` an equal call is answered with the result of an earlier one, for so many seconds or for as
+    long as what that read is as it was.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
@@ -100,8 +101,14 @@ class Spec(Frozen):
     swap: Literal["overlap", "replace"] = "overlap"
     result_ttl_s: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
     access: Literal["team", "everybody"] | None = None
+    cache: Literal[True] | Annotated[float, Field(gt=0, le=315_360_000)] | None = None
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
+
+    @property
+    def cache_ttl_s(self) -> float | None:
+        """How long a result may be used again; None: for as long as it holds."""
+        return None if self.cache is True else self.cache
 
     @property
     def needs_deployment(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an executor tells a gateway of the artifacts that a call touched: the header and the body of TOUCHED."""
+"""What an executor tells a gateway of the artifacts that a call touched: headers and body of TOUCHED and TRACKED."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ Mode = Literal["read", "write"]
 MOST_URI = 4096
 MOST_VERSION = 256
 MOST_COLUMNS = 10_000
+MOST_TRACKED = 1_000
 
 
 class Touch(msgspec.Struct, array_like=True, frozen=True):
@@ -34,6 +35,14 @@ class TouchedHeader(msgspec.Struct, array_like=True):
 
     call_id: str | None
     at_us: int
+
+
+class TrackedHeader(msgspec.Struct, array_like=True):
+    """TRACKED: all that a call touched, and what its executor had read as it began, folders that it listed and files
+    that it did not find among them. `unknown` says what can't be told of that; empty where all is."""
+
+    call_id: str
+    unknown: str = ""
 
 
 encode_touches = msgspec.msgpack.Encoder(enc_hook=str).encode

@@ -25,12 +25,12 @@ UPDATE store.canaries SET state = $state, ended_us = $now, reason = $reason WHER
 SELECT * FROM store.canary_steps WHERE canary = $canary ORDER BY step;
 
 -- name: figures
--- Of one version through one alias. A call that its caller gave up says nothing of the version; a cold one is slow for
--- another reason than the version's code.
+-- Of one version through one alias. A call that its caller gave up, or that another answered, says nothing of the
+-- version; a cold one is slow for another reason than the version's code.
 SELECT count(*) AS calls, count(*) FILTER (state <> 'SUCCEEDED') AS errors,
        quantile_cont((ended_us - accepted_us) / 1000, 0.99)
            FILTER (state = 'SUCCEEDED' AND coalesce(cold, '') = '') AS p99_ms
 FROM store.all_calls
 WHERE function = $function AND alias = $alias AND list_contains($versions::INTEGER[], version)
   AND ($revision IS NULL OR alias_revision = $revision) AND accepted_us >= $since AND shadow_of IS NULL
-  AND state NOT IN ('CANCELLED', 'RUNNING');
+  AND state NOT IN ('CANCELLED', 'CACHED', 'RUNNING');

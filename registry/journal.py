@@ -125,6 +125,8 @@ class Journal:
                 "settled",
                 "told",
                 "compared",
+                "looked_up",
+                "kept",
             ):
                 self._run(statement)
             self._add_touches()

@@ -13,7 +13,8 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     attempts: 'INTEGER', problem: 'VARCHAR', method: 'VARCHAR', batch_size: 'INTEGER', accept: 'VARCHAR',
     priority: 'INTEGER', webhook: 'VARCHAR', shadow_of: 'VARCHAR', same: 'BOOLEAN', answer: 'VARCHAR',
     shadow_answer: 'VARCHAR', mode: 'VARCHAR', uri: 'VARCHAR', how: 'VARCHAR',
-    artifact_version: 'VARCHAR', bytes: 'BIGINT', "columns": 'VARCHAR[]', is_certain: 'BOOLEAN'
+    artifact_version: 'VARCHAR', bytes: 'BIGINT', "columns": 'VARCHAR[]', is_certain: 'BOOLEAN',
+    cached_from: 'VARCHAR', verdict: 'VARCHAR', arguments: 'VARCHAR', was: 'VARCHAR', now: 'VARCHAR', why_not: 'VARCHAR'
 });
 
 -- name: open
@@ -31,13 +32,15 @@ SELECT s.call::UUID AS call, TRY_CAST(s.root AS UUID) AS root, TRY_CAST(s.parent
        s.principal, s.team, s.gateway, s.context, s.idempotency_key, s.accepted_us, s.bytes_in, s.method,
        TRY_CAST(s.shadow_of AS UUID) AS shadow_of,
        e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
-       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size
+       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size,
+       TRY_CAST(e.cached_from AS UUID) AS cached_from
 FROM records s JOIN records e ON s.call = e.call AND s.k = 'start' AND e.k = 'end';
 
 -- name: close
 INSERT INTO store.calls BY NAME
 SELECT open_calls.*, e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
-       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size
+       e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size,
+       TRY_CAST(e.cached_from AS UUID) AS cached_from
 FROM store.open_calls JOIN (SELECT * FROM records WHERE k = 'end') e ON open_calls.call = e.call::UUID;
 
 -- name: forget_closed
@@ -71,6 +74,13 @@ SELECT call::UUID, state, ended_us, attempts, problem FROM records WHERE k = 'to
 -- name: compared
 INSERT INTO store.compared BY NAME
 SELECT call::UUID AS call, shadow_of::UUID AS shadow_of, same, answer, shadow_answer FROM records WHERE k = 'compared';
+
+-- name: looked_up
+INSERT INTO store.looked_up BY NAME
+SELECT call::UUID AS call, verdict, accept, arguments, uri, was, now FROM records WHERE k = 'looked_up';
+
+-- name: kept
+INSERT INTO store.kept BY NAME SELECT call::UUID AS call, why_not FROM records WHERE k = 'kept';
 
 -- name: touching
 SELECT min(call) AS first, max(call) AS last, count(*) AS touches FROM records WHERE k = 'touched';

@@ -20,6 +20,9 @@ from rayfaas.registry.statements import load
 _SQL = load("lineage.sql")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
 MOST_NODES = 2_000
+# Statements that find whose results calls had, and who had theirs, with the kind of edge.
+_UPSTREAM = {"made_by": "called", "given_by": "gave"}
+_DOWNSTREAM = {"makers_of": "called", "given_to": "gave"}
 
 
 class Question(NamedTuple):
@@ -168,13 +171,14 @@ class _Walk:
         """With those whose results they had (upstream), or who had theirs (downstream), whatever the distance."""
         found, latest = list(calls), calls
         while latest and not self._is_cut:
-            statement = "made_by" if self._is_upstream else "makers_of"
-            rows = self._run(statement, calls=latest, first=min(latest), last=max(latest), limit=MOST_NODES)
+            statements = _UPSTREAM if self._is_upstream else _DOWNSTREAM
+            asked = {"calls": latest, "first": min(latest), "last": max(latest), "limit": MOST_NODES}
+            rows = [{**row, "kind": kind} for each, kind in statements.items() for row in self._run(each, **asked)]
             made, maker = ("call", "parent")
             latest = self._describe(row[made if self._is_upstream else maker] for row in rows)
             for row in rows:
                 if row[made] in self._nodes and row[maker] in self._nodes:
-                    self._edge(row[made], row[maker], "called", {})
+                    self._edge(row[made], row[maker], row["kind"], {})
             found += latest
         return found
 

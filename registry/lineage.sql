@@ -39,6 +39,18 @@ WHERE parent IN (SELECT unnest($calls::UUID[])) AND call >= $first::UUID AND acc
   AND ($team IS NULL OR team = $team OR owner = $team)
 ORDER BY accepted_us LIMIT $limit;
 
+-- name: given_by
+-- Calls whose results others were given, as `made_by` tells of those that others had made; and the other way round.
+SELECT cached_from::VARCHAR AS call, call::VARCHAR AS parent FROM store.all_calls
+WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[]))
+  AND cached_from IS NOT NULL AND accepted_us <= $as_of;
+
+-- name: given_to
+SELECT cached_from::VARCHAR AS call, call::VARCHAR AS parent FROM store.all_calls
+WHERE cached_from IN (SELECT unnest($calls::UUID[])) AND call >= $first::UUID AND accepted_us <= $as_of
+  AND ($team IS NULL OR team = $team OR owner = $team)
+ORDER BY accepted_us LIMIT $limit;
+
 -- name: makers_of
 SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.all_calls
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[])) AND parent IS NOT NULL;

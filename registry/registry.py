@@ -24,6 +24,7 @@ from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
 from rayfaas.registry.lineage import Lineage, Question
 from rayfaas.registry.machines import Machines
+from rayfaas.registry.misses import Misses
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
@@ -57,6 +58,7 @@ class Registry:
         self.archive = Archive(database)
         self.backup = Backup(database)
         self.exports = Exports(database)
+        self.misses = Misses(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)

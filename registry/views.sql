@@ -3,7 +3,7 @@
 -- for it, which {hidden} lists. Times are UTC.
 
 -- name: calls
-SELECT call, root, parent, shadow_of, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
+SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
        environment_digest, shape, cluster, node, replica, executor, hardware, gateway,
        principal AS caller, team, owner, idempotency_key, context,
        CASE WHEN (told -> '$.prefect') IS NOT NULL THEN 'prefect' WHEN (told -> '$.airflow') IS NOT NULL THEN 'airflow'
@@ -216,6 +216,7 @@ LEFT JOIN (VALUES
     ('bytes', 'how large it is'),
     ('bytes_in', 'bytes of the body that came'),
     ('bytes_out', 'bytes of the body that went back'),
+    ('cached_from', 'of a call in state CACHED: the call whose result it was given'),
     ('call', 'the id of the call'),
     ('caller', 'the principal who called, or began the chain of calls that this is one of'),
     ('calls', 'calls of the canarys version in the step'),
@@ -311,7 +312,7 @@ LEFT JOIN (VALUES
     ('spec', 'what @rayfaas.function said, as JSON'),
     ('spot', 'whether its provider may take it back'),
     ('started_at', 'when the function began; where nothing ran, when the machine came up'),
-    ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED, DELETED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED; of a node: REQUESTED, BOOTING, RUNNING, STOPPING, STOPPED, TERMINATING, GONE, UNKNOWN'),
+    ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, CACHED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED, DELETED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED; of a node: REQUESTED, BOOTING, RUNNING, STOPPING, STOPPED, TERMINATING, GONE, UNKNOWN'),
     ('step', 'the number of the step, from 0'),
     ('sticky', 'by what calls stick to a version: caller, or header:NAME'),
     ('stream', 'stdout, stderr or log'),

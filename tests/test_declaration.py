@@ -25,6 +25,7 @@ VALID: dict[str, Any] = {
     "swap": "replace",
     "result_ttl_s": 86_400,
     "access": "team",
+    "cache": "1h",
     "cpus": 0.5,
     "gpus": 1,
     "memory_mb": 512,
@@ -62,6 +63,7 @@ def test_each_option_arrives_where_it_belongs() -> None:
         "retries": 3,
         "retry_delay_s": 0.5,
     }
+    assert (spec.cache, spec.cache_ttl_s) == (3600.0, 3600.0)
     assert (spec.preload, spec.retry_on, spec.result_ttl_s) == (("numpy",), ("OSError",), 86_400.0)
     assert spec.shape.model_dump() == {
         "cpus": 0.5,
@@ -86,6 +88,15 @@ def test_each_option_arrives_where_it_belongs() -> None:
     }
 
 
+def test_a_cache_is_for_ever_or_for_a_while() -> None:
+    caches = [Declaration.of("f", {"cache": value}).spec.cache for value in (True, 60, "90m", False)]
+    assert caches == [True, 60.0, 5400.0, None]
+    assert [type(cache) for cache in caches[:2]] == [bool, float]
+    assert Declaration.of("f", {"cache": True}).spec.cache_ttl_s is None
+    with pytest.raises(BadRequest, match="An application says by headers"):
+        Declaration.of("f", {"cache": True}, "asgi")
+
+
 def test_nothing_said_is_the_functions_name_in_the_deployers_team_with_the_defaults() -> None:
     declared = Declaration.of("embed", {})
     assert (declared.name, declared.team, declared.target, declared.include) == ("embed", None, "embed", ())
@@ -106,6 +117,10 @@ def test_the_table_of_options_is_that_of_the_decorator() -> None:
     [
         ("swap", "at once"),
         ("result_ttl_s", 0),
+        ("cache", -1),
+        ("cache", "an hour"),
+        ("cache", math.inf),
+        ("cache", [1]),
         ("timeout_s", 0),
         ("timeout_s", -1),
         ("timeout_s", 604_801),

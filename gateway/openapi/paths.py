@@ -98,6 +98,9 @@ def api_paths() -> dict[str, Schema]:
         },
         "/calls/{call}/result": {"get": _result()},
         "/calls/{call}/logs": {"get": operation("call_logs", "calls", "What a call printed", logs, "call")},
+        "/calls/{call}/why-miss": {
+            "get": operation("why_miss", "calls", "Why it was not given an earlier result", reference("Miss"), "call")
+        },
         "/calls/{call}/replay": {
             "post": operation("replay", "calls", "Run it again", replayed, "call", status=202, more=_CONFLICT)
         },

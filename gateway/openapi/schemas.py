@@ -36,7 +36,7 @@ def nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-_STATES = ["WAITING", "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
+_STATES = ["WAITING", "RUNNING", "SUCCEEDED", "CACHED", "FAILED", "TIMED_OUT", "CANCELLED", "REJECTED", "INTERRUPTED"]
 _CAUSE = record(exception=TEXT, message=TEXT)
 _FAULT = record("msg type", loc=array(ANYTHING), msg=TEXT, type=TEXT)
 
@@ -230,6 +230,7 @@ SCHEMAS: dict[str, Schema] = {
             zygote={"type": ["object", "null"]},
         ),
     },
+    "Miss": record("nearest", call=TEXT, part=TEXT, detail=TEXT, nearest=nullable(TEXT)),
     "Secret": record(team=TEXT, name=TEXT, keys=array(TEXT), revision=WHOLE, set_at=TIME, set_by=TEXT),
     "SetSecret": record(team=TEXT, name=TEXT, keys=array(TEXT), restarted=array(TEXT)),
     "DeployEvent": {
@@ -258,7 +259,7 @@ GRAPH = record(
     start=TEXT,
     direction={"enum": ["upstream", "downstream"]},
     nodes=array(record(id=TEXT, kind={"enum": ["artifact", "call", "version"]})),
-    edges=array(record(source=TEXT, target=TEXT, kind={"enum": ["read", "wrote", "called"]})),
+    edges=array(record(source=TEXT, target=TEXT, kind={"enum": ["read", "wrote", "called", "gave"]})),
     is_cut={"type": "boolean"},
 )
 QUERY = record("parameters", sql=TEXT, parameters=array(ANYTHING))

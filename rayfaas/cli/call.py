@@ -27,6 +27,7 @@ from rayfaas.client import Client
 @click.option("--debug", is_flag=True, help="Stop at breakpoint(), with pdb in this terminal; it may take an hour.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds that it may take, waiting included.")
 @click.option("--team", help="The team for which it is called; for admins.")
+@click.option("--no-cache", is_flag=True, help="Compute it again, where the function has a cache.")
 @click.option("--priority", help="low, normal, high, or a number from -10 to 10.")
 def call(
     target: str,
@@ -38,6 +39,7 @@ def call(
     dry_run: bool,
     timeout_s: float | None,
     team: str | None,
+    no_cache: bool,
     priority: str | None,
 ) -> None:
     """Call TARGET (embed, embed:7, nlp/embed@prod, Model.predict) with ARGUMENTS, and print its result as JSON.
@@ -49,7 +51,7 @@ def call(
     args, kwargs = given_arguments(data) if data is not None else _parsed(arguments)
     if data is not None and arguments:
         raise click.UsageError("Give the arguments by --data or one by one, not both.")
-    options = CallOptions(timeout_s, team=team, priority=priority)
+    options = CallOptions(timeout_s, team=team, priority=priority, cache=not no_cache)
     with Client() as client:
         if dry_run:
             show_json(asdict(client.validate(target, args, kwargs, options)))

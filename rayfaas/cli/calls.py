@@ -9,7 +9,7 @@ import click
 from rayfaas.cli.output import json_option, show_rows
 from rayfaas.client import Client
 
-STATES = ("waiting", "running", "succeeded", "failed", "timed_out", "cancelled", "rejected", "interrupted")
+STATES = ("waiting", "running", "succeeded", "cached", "failed", "timed_out", "cancelled", "rejected", "interrupted")
 
 _HEADINGS = {
     "call": "CALL",

@@ -45,6 +45,7 @@ _COMMANDS = {
     "restore": "rayfaas.cli.backup",
     "usage": "rayfaas.cli.usage",
     "why": "rayfaas.cli.why",
+    "why-miss": "rayfaas.cli.misses",
     "lineage": "rayfaas.cli.lineage",
     "coverage": "rayfaas.cli.coverage",
     "ps": "rayfaas.cli.running",
@@ -67,7 +68,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         return command
 
     def invoke(self, ctx: click.Context) -> Any:

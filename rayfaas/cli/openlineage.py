@@ -18,7 +18,7 @@ from rayfaas.graph import Edge, Graph, Node
 _PRODUCER = "https://pypi.org/project/rayfaas/"
 _SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS = "https://openlineage.io/spec/facets"
-_ENDS = {"SUCCEEDED": "COMPLETE", "CANCELLED": "ABORT", "RUNNING": "RUNNING", "WAITING": "START"}
+_ENDS = {"SUCCEEDED": "COMPLETE", "CACHED": "COMPLETE", "CANCELLED": "ABORT", "RUNNING": "RUNNING", "WAITING": "START"}
 
 Event = dict[str, Any]
 

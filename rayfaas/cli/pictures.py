@@ -24,6 +24,7 @@ def _grow(graph: Graph, node_id: str, branch: Tree, drawn: set[str]) -> None:
     led = graph.next_to(node_id)
     for edge, node in led[:_MOST_BRANCHES]:
         word = {"read": "read", "wrote": "written by" if graph.direction == "upstream" else "wrote", "called": "called"}
+        word["gave"] = "has the result of" if graph.direction == "upstream" else "gave its result to"
         if graph.direction == "downstream":
             word |= {"read": "read by", "called": "called by"}
         doubt = "" if edge.is_certain else " [yellow](not certain)[/yellow]"

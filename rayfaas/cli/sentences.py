@@ -69,7 +69,9 @@ def _of_user(node: Node, led: list[tuple[Edge, Node]]) -> str:
     whose = f" In call {node.call}, {_when(node)}, it" if node.kind == "call" else " It"
     read = [f"{name_of(each)}{_doubt(edge)}" for edge, each in led if edge.kind == "read"]
     used = [f"{name_of(each)} in call {each.call}" for edge, each in led if edge.kind == "called"]
+    given = [f"{name_of(each)} in call {each.call}" for edge, each in led if edge.kind == "gave"]
     parts = [f"read {_listed(read)}"] if read else []
+    parts += [f"was given the result of {_listed(given)}"] if given else []
     parts += [f"called {_listed(used)}"] if used else []
     name = name_of(node)
     return f"{name[0].upper()}{name[1:]}:{whose} {' and '.join(parts) or 'read nothing that is known'}."

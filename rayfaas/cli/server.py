@@ -22,7 +22,7 @@ from rayfaas.address import split_host_port
 from rayfaas.cli.output import STDERR
 from rayfaas.cli.values import parse_duration
 from rayfaas.client import Client
-from rayfaas.config import DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
+from rayfaas.config import CACHE_MB, DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
 
 UP_S = 180.0
@@ -78,6 +78,9 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
 @click.option("--delete-logs", "delete_logs_s", callback=_age, help="Delete lines of logs for good after so long.")
 @click.option("--pass-env", multiple=True, help="A variable of the server that functions may see: NAME, or AWS_*.")
 @click.option("--environments-gb", default=50.0, show_default=True, help="Disk that environments may use on a node.")
+@click.option(
+    "--cache-mb", default=float(CACHE_MB), show_default=True, help="Disk for results of functions with cache=, in MB."
+)
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""

@@ -181,6 +181,8 @@ class Executor:
         call = kind(channel, message.call, header, message.body, self._load, self._intake.want)
         if self._redactor.is_needed:
             call.redactor = self._redactor
+        if header.tracks:
+            self._tracking.track(call)
         self._running[id(channel), message.call] = call
         self._calls.submit(call)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rayfaas.executor.fingerprints import Fingerprints
+from rayfaas.fingerprints import ABSENT, TICK_NS, Fingerprints, names_in
 from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Mode, Touch
 
 # What a directory or a pattern stands for, at most.
@@ -21,7 +21,6 @@ _MOST_FILES = 1_000
 _MACHINE = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/")
 _HUGGING_FACE = re.compile(r"/(models|datasets|spaces)--([^/]+)/snapshots/([0-9a-f]{7,40})/")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
-_SLACK_NS = 10_000_000  # the clock of a file system ticks more slowly than that of the processor
 
 
 class Opened(NamedTuple):
@@ -47,7 +46,17 @@ class Seen(NamedTuple):
     columns: tuple[str, ...] = ()
 
 
-Sighting = Opened | Renamed | Seen
+class Listed(NamedTuple):
+    """A folder whose names were asked for."""
+
+    path: Any
+
+
+class Asked(NamedTuple):
+    """The code asked which call it answers."""
+
+
+Sighting = Opened | Renamed | Seen | Listed | Asked
 
 
 class Period(NamedTuple):
@@ -91,11 +100,24 @@ class Sightings:
                     found.setdefault((touch.mode, touch.uri, touch.version), touch)
             elif isinstance(each, Renamed):
                 self._renamed(each, files, period)
-            else:
+            elif isinstance(each, Opened):
                 self._opened(each, files, period)
         for path, file in files.items():
             for touch in self._of_file(path, file, period):
                 found.setdefault((touch.mode, touch.uri, touch.version), touch)
+        return list(found.values())
+
+    def beside_files(self, sightings: Sequence[Sighting], period: Period) -> list[Touch]:
+        """What else may have made a difference: folders that were listed, and files that were looked for in vain."""
+        found: dict[str, Touch] = {}
+        for each in sightings:
+            touch = None
+            if isinstance(each, Listed):
+                touch = self._listed(each, period)
+            elif isinstance(each, Opened):
+                touch = self._absent(each, period)
+            if touch is not None:
+                found.setdefault(touch.uri, touch)
         return list(found.values())
 
     # Into files
@@ -138,6 +160,23 @@ class Sightings:
         if path.startswith(self._ignored) or path.endswith(".pyc") or len(path) > MOST_URI:
             return None
         return path
+
+    def _listed(self, listed: Listed, period: Period) -> Touch | None:
+        path = self._path(period.directory if listed.path is None else listed.path, period)
+        try:
+            if path is None or f"{path}/".startswith(self._ignored) or not os.path.isdir(path):
+                return None
+            is_certain = os.stat(path).st_mtime_ns < period.begun_ns
+            return Touch("read", Path(path).as_uri(), "listed", names_in(path), is_certain=is_certain)
+        except OSError:
+            return None
+
+    def _absent(self, opened: Opened, period: Period) -> Touch | None:
+        path = self._path(opened.path, period)
+        reads, writes = _modes(opened.mode, opened.flags)
+        if path is None or writes or not reads or os.path.lexists(path):
+            return None
+        return Touch("read", Path(path).as_uri(), "open", ABSENT)
 
     # Out of files
 
@@ -222,7 +261,7 @@ def _expand(text: str, mode: Mode, period: Period) -> list[str]:
 
 def _is_new(name: str, period: Period) -> bool:
     try:
-        return os.stat(name).st_mtime_ns >= period.begun_ns - _SLACK_NS
+        return os.stat(name).st_mtime_ns >= period.begun_ns - TICK_NS
     except OSError:
         return False
 

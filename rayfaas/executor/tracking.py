@@ -18,31 +18,48 @@ from typing import Any, NamedTuple
 import msgspec
 
 from rayfaas.artifacts import SAID
+from rayfaas.context import ASKED
 from rayfaas.executor.channel import Channel
-from rayfaas.executor.fingerprints import Fingerprints
 from rayfaas.executor.libraries import follow_libraries
+from rayfaas.executor.memos import Memos
 from rayfaas.executor.output import OnlyCall
 from rayfaas.executor.running import RunningCall, current
-from rayfaas.executor.sightings import Opened, Period, Renamed, Seen, Sighting, Sightings, machine_folders
+from rayfaas.executor.sightings import (
+    Asked,
+    Listed,
+    Opened,
+    Period,
+    Renamed,
+    Seen,
+    Sighting,
+    Sightings,
+    machine_folders,
+)
+from rayfaas.fingerprints import Fingerprints
 from rayfaas.frames import Kind
 from rayfaas.orders import Order
 from rayfaas.stamps import Stamp
-from rayfaas.touches import TouchedHeader, encode_touches
+from rayfaas.touches import MOST_TRACKED, Touch, TouchedHeader, TrackedHeader, encode_touches
 
 # What is noted of one call, at most: a call that opens millions of files must not fill the memory.
 MOST_SIGHTINGS = 100_000
 FLUSH_S = 5.0
+_IMPORTS = "<frozen importlib._bootstrap_external>"
 _AT_ONCE = 1_000
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class _Ended(NamedTuple):
-    """Sightings to be looked at; `call` is None for those of the executor itself."""
+    """Sightings to be looked at; `call` is None for those of the executor itself. `strays` were seen while the call
+    ran, and nobody knows whose they were; it is None where the gateway does not ask for all. `stays` says that some of
+    it may be in memory from now on."""
 
     channel: Channel
     call: str | None
     sightings: list[Any]
     period: Period
+    strays: int | None = None
+    stays: bool = False
 
 
 class Tracking:
@@ -55,6 +72,10 @@ class Tracking:
         self._begun_ns = time.time_ns()
         self._first: list[Any] | None = []  # of the executor's beginning, until it has begun
         self._held: tuple[list[Any], Period] | None = None  # and until there is somebody to tell
+        self._standing: dict[str, Touch] = {}  # what every call depends on, by URI
+        self._memos = Memos(f"{order.bundle_path}/")
+        self._strays = 0  # sightings of nobody knows which call
+        self._strays_before: dict[str, int] = {}  # by call, of those that are tracked
         self._ended: queue.SimpleQueue[_Ended | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._ident: int | None = None
@@ -65,6 +86,11 @@ class Tracking:
         first, self._first = self._first, None
         if first:
             self._held = first, Period(self._begun_ns, time.time_ns(), os.getcwd())
+
+    def track(self, call: RunningCall) -> None:
+        """Its gateway wants to hear of all that it touches."""
+        call.sightings = []
+        self._strays_before[call.header.call_id] = self._strays
 
     def ended(self, call: RunningCall) -> None:
         """Have what it touched looked at. It is on the way to its answer: nothing is done here."""
@@ -106,11 +132,8 @@ class Tracking:
                     call.sightings.append(args)
                 else:
                     note(args)
-            elif event == "os.rename":
-                note(Renamed(*args[:2]))
-            elif event == SAID:
-                mode, what, version, columns = args
-                note(Seen(mode, what, "said", version, columns))
+            elif event in _HEARD and (sighting := _HEARD[event](args)) is not None:
+                note(sighting)
 
         return hear
 
@@ -121,7 +144,9 @@ class Tracking:
                 return
             call = self._only_call()
             if call is None:
-                if self._first is not None and len(self._first) < MOST_SIGHTINGS:
+                if self._first is None:
+                    self._strays += 1
+                elif len(self._first) < MOST_SIGHTINGS:
                     self._first.append(sighting)
                 return
         sightings = call.sightings
@@ -136,13 +161,19 @@ class Tracking:
         if self._held is not None:
             (first, period), self._held = self._held, None
             self._ended.put(_Ended(call.channel, None, first, period))
-        if sightings:
+        strays = self._strays_of(call)
+        if sightings or strays is not None:
             begun_ns = call.started_us * 1000 or self._begun_ns
             period = Period(begun_ns, time.time_ns(), os.getcwd())
-            self._ended.put(_Ended(call.channel, call.header.call_id, sightings, period))
+            stays = strays is not None and bool(sightings) and self._memos.grew()
+            self._ended.put(_Ended(call.channel, call.header.call_id, sightings, period, strays, stays))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="lineage", daemon=True)
             self._thread.start()
+
+    def _strays_of(self, call: RunningCall) -> int | None:
+        before = self._strays_before.pop(call.header.call_id, None)
+        return None if before is None else self._strays - before
 
     def _work(self) -> None:
         self._ident = threading.get_ident()
@@ -160,11 +191,54 @@ class Tracking:
                 os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
 
     def _tell(self, ended: _Ended) -> None:
-        sightings = [each if isinstance(each, Renamed | Seen) else Opened(*each) for each in ended.sightings]
+        sightings = [each if isinstance(each, _NAMED) else Opened(*each) for each in ended.sightings]
         touches = self._sightings.touches(sightings, ended.period)
         header = _encode(TouchedHeader(ended.call, ended.period.ended_ns // 1000))
         for first in range(0, len(touches), _AT_ONCE):
             ended.channel.send(Kind.TOUCHED, 0, header, encode_touches(touches[first : first + _AT_ONCE]))
+        if ended.call is None or ended.strays is not None:
+            touches += self._sightings.beside_files(sightings, ended.period)
+        if ended.call is not None and ended.strays is not None:
+            self._tell_all(ended.channel, ended.call, [*self._standing.values(), *touches], _unknown(ended))
+        if ended.call is None or ended.stays:
+            self._standing |= {touch.uri: touch for touch in touches if touch.mode == "read"}
+
+    def _tell_all(self, channel: Channel, call: str, touches: list[Touch], unknown: str) -> None:
+        if not unknown and len(touches) > MOST_TRACKED:
+            unknown = f"it touched more than {MOST_TRACKED:,} artifacts"
+        header = _encode(TrackedHeader(call, unknown))
+        channel.send(Kind.TRACKED, 0, header, encode_touches([] if unknown else touches))
+
+
+def _said(args: tuple[Any, ...]) -> Sighting:
+    mode, what, version, columns = args
+    return Seen(mode, what, "said", version, columns)
+
+
+def _listed(args: tuple[Any, ...]) -> Sighting | None:
+    """Not what looks for modules, which depends on none of the names."""
+    return None if sys._getframe(2).f_code.co_filename == _IMPORTS else Listed(args[0])
+
+
+_HEARD: dict[str, Callable[[tuple[Any, ...]], Sighting | None]] = {
+    "os.rename": lambda args: Renamed(*args[:2]),
+    "os.listdir": _listed,
+    "os.scandir": _listed,
+    SAID: _said,
+    ASKED: lambda _: Asked(),
+}
+_NAMED = (Renamed, Seen, Listed, Asked)
+
+
+def _unknown(ended: _Ended) -> str:
+    """Why it can't be said what its result depends on."""
+    if any(isinstance(each, Asked) for each in ended.sightings):
+        return "it asked which call it answers (current_call), so the result may be for its caller only"
+    if ended.strays:
+        return "what was opened while it ran may have been another call's"
+    if len(ended.sightings) >= MOST_SIGHTINGS:
+        return f"it opened more than {MOST_SIGHTINGS:,} files"
+    return ""
 
 
 def _own_folders(order: Order) -> tuple[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from rayfaas.environment import Locked
+from rayfaas.compatibility import Places, places_of
+from rayfaas.environment import Locked, digest_of
 from rayfaas.errors import NotFound
 from rayfaas.registry.grants import AccessRow
 from rayfaas.registry.rows import AliasRow, VersionRow
@@ -19,7 +20,7 @@ from rayfaas.spec import Entry, Scaling, Spec
 @dataclass(frozen=True)
 class Version:
     """One version of one function. `function` is `team/name`; `methods` are those of a class; `environment` is the lock
-    of its own, where it does not run in the server's."""
+    of its own, where it does not run in the server's. `places` are the names of its arguments by place."""
 
     function: str
     number: int
@@ -30,6 +31,7 @@ class Version:
     environment_digest: str
     methods: tuple[str, ...] = ()
     environment: Locked | None = None
+    places: Places = field(default_factory=dict)
 
     @classmethod
     def of(cls, row: VersionRow) -> Version:
@@ -44,7 +46,12 @@ class Version:
             row.environment_digest,
             methods_of(row.interface),
             row.environment,
+            places_of(row.interface),
         )
+
+    def described(self, interface: dict[str, Any] | None) -> Version:
+        """With what an executor of it has told."""
+        return replace(self, methods=methods_of(interface), places=places_of(interface))
 
     @property
     def key(self) -> str:
@@ -91,6 +98,18 @@ class Version:
             "retry_on": list(self.spec.retry_on),
             "methods": list(self.methods),
             "swap": self.spec.swap,
+            "cache": None if self.spec.cache is None else self._cache(),
+        }
+
+    def _cache(self) -> dict[str, Any]:
+        """What makes results of two versions the same (`gateway.routes.CacheRoute`)."""
+        shape = self.spec.shape
+        settings = [self.entry.model_dump(mode="json"), shape.env, sorted(shape.secrets)]
+        return {
+            "code": self.syntax_digest or self.bundle,
+            "settings": digest_of(settings),
+            "ttl_s": self.spec.cache_ttl_s,
+            "places": self.places,
         }
 
 

@@ -48,6 +48,7 @@ from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.machines import Machines
 from rayfaas.server.mirrors import Mirrors
+from rayfaas.server.misses import Misses
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
@@ -169,6 +170,7 @@ class Controller(Service):
             self._seats,
             self._functions,
             self._backups,
+            Misses(self._store, self._journals, self._bundles),
         ):
             self.methods |= part.methods
         self._background: set[asyncio.Task[None]] = set()

@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from rayfaas.registry.rows import VersionRow
 from rayfaas.scaling import redeclared
 from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
-from rayfaas.server.catalog import Catalog, Function, Version, methods_of
+from rayfaas.server.catalog import Catalog, Function, Version
 from rayfaas.server.deploy import Deploy, outcome_of, reason_of, whole
 from rayfaas.server.fleet import Fleet, Progress
 from rayfaas.server.guard import Guard
@@ -171,7 +170,7 @@ class Deploys:
                             interface = event["result"]["interface"]
                         else:
                             yield event
-                version = replace(version, methods=methods_of(interface))
+                version = version.described(interface)
                 deploy.clock.lap("start_ms")
             await self._guard.check_callers(deploy, await before, interface)
             await whole(self._go_live(deploy, function, version, interface))

@@ -151,6 +151,7 @@ def run(
             journal=place.journal,
             keys=member.keys,
             limits=Limits(max_body=int(max_body_mb * (1 << 20))),
+            cache=place.cached,
             webhook_networks=webhook_networks,
             entrance=Entrance(cluster_host, cluster_port, cluster_listen or cluster_host, place.certificate_file),
             public_url=url or url_of(host, port, cluster_host),

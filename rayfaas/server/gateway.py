@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import uvloop
 
-from rayfaas.config import MAX_BODY_MB, Home, Limits
+from rayfaas.config import CACHE_MB, MAX_BODY_MB, Home, Limits
 from rayfaas.entrance import entrance_of
 from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.server import Gateway, GatewayConfig
@@ -23,6 +23,7 @@ from rayfaas.gateway.server import Gateway, GatewayConfig
 @click.option("--host", required=True)
 @click.option("--port", required=True, type=int)
 @click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
+@click.option("--cache-mb", type=float, default=CACHE_MB)
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 @click.option("--cluster-address", default="")
 @click.option("--cluster-listen", default="")
@@ -32,6 +33,7 @@ def main(
     host: str,
     port: int,
     max_body_mb: float,
+    cache_mb: float,
     webhook_networks: tuple[str, ...],
     cluster_address: str,
     cluster_listen: str,
@@ -50,6 +52,8 @@ def main(
         limits=Limits(max_body=int(max_body_mb * (1 << 20))),
         webhook_networks=webhook_networks,
         entrance=entrance.of_gateway(slot) if entrance else None,
+        cache=place.cached,
+        cache_bytes=int(cache_mb * (1 << 20)),
     )
     uvloop.run(_serve(config))
 

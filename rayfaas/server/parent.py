@@ -27,7 +27,7 @@ from pathlib import Path
 
 import click
 
-from rayfaas.config import KEEP_RESULTS_S, MAX_BODY_MB, Home, Retention, local_url
+from rayfaas.config import CACHE_MB, KEEP_RESULTS_S, MAX_BODY_MB, Home, Retention, local_url
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
@@ -63,6 +63,7 @@ class ServerOptions:
     delete_logs_s: float | None = None
     pass_env: tuple[str, ...] = ()
     environments_gb: float = 50.0
+    cache_mb: float = CACHE_MB
 
     @property
     def url(self) -> str:
@@ -137,7 +138,7 @@ class Parent:
                 f"gateway-{slot}",
                 "rayfaas.server.gateway",
                 *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
-                *("--max-body-mb", str(options.max_body_mb)),
+                *("--max-body-mb", str(options.max_body_mb), "--cache-mb", str(options.cache_mb)),
                 *entrance,
                 *(text for network in options.webhook_networks for text in ("--webhook-network", network)),
             )
@@ -317,6 +318,7 @@ def _terminate_with_parent() -> None:
 @click.option("--delete-logs-s", type=float)
 @click.option("--pass-env", multiple=True)
 @click.option("--environments-gb", type=float, default=50.0)
+@click.option("--cache-mb", type=float, default=CACHE_MB)
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

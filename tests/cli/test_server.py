@@ -99,6 +99,7 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         "--gateways": "1",
         "--cpus": "1.5",
         "--max-body-mb": "2048.0",
+        "--cache-mb": "1024.0",
         "--keep-results-s": "604800.0",
         "--keep-calls-s": "7776000.0",
         "--keep-logs-s": "2592000.0",

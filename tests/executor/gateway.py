@@ -28,7 +28,7 @@ from rayfaas.errors import RayfaasError, from_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.handshake import Identity, ServerSide, derive
 from rayfaas.names import new_id
-from rayfaas.touches import Touch, TouchedHeader, decode_touches
+from rayfaas.touches import Touch, TouchedHeader, TrackedHeader, decode_touches
 from rayfaas.wire import ARGUMENTS_JSON, OCTETS
 from tests.ends import end_of
 from tests.waiting import eventually
@@ -71,6 +71,13 @@ class Call:
         mine = self.header.call_id
         await eventually(lambda: mine in self.executor.touched)
         return self.executor.touched[mine]
+
+    async def tracked(self) -> tuple[list[Touch], str]:
+        """All that its result depends on, and what can't be told of that, once it has ended."""
+        await self.ended()
+        mine = self.header.call_id
+        await eventually(lambda: mine in self.executor.tracked)
+        return self.executor.tracked[mine]
 
     async def died(self) -> None:
         """Wait until its executor has gone without an answer."""
@@ -146,6 +153,7 @@ class ExecutorEnd(Connection):
         self.has_drained = False
         self.access_asked = 0
         self.touched: dict[str | None, list[Touch]] = {}  # by call; None: as it began
+        self.tracked: dict[str, tuple[list[Touch], str]] = {}
         self.agrees_to_drain = True
 
     def call(self, *args: Any, credit: int = 1000, **kwargs: Any) -> Call:
@@ -164,6 +172,10 @@ class ExecutorEnd(Connection):
         """A call whose caller waits with a debugger."""
         return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": {}}).encode(), debug=True)
 
+    def track(self, *args: Any) -> Call:
+        """A call whose result may be kept."""
+        return self.call_raw(ARGUMENTS_JSON, json.dumps({"args": args, "kwargs": {}}).encode(), tracks=True)
+
     def upload(self, content_type: str = OCTETS) -> Call:
         """A call whose body is fed to it."""
         return self.call_raw(content_type, b"", kind=Kind.UPLOAD)
@@ -178,10 +190,11 @@ class ExecutorEnd(Connection):
         accept: str = "",
         debug: bool = False,
         kind: Kind = Kind.CALL,
+        tracks: bool = False,
     ) -> Call:
         call_id = new_id()
         header = CallHeader(
-            call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method, accept, debug
+            call_id, call_id, None, content_type, who, "research", DEADLINE, credit, method, accept, debug, tracks
         )
         call = Call(self, next(self._numbers), header)
         self._calls[call.number] = call
@@ -199,6 +212,9 @@ class ExecutorEnd(Connection):
             self.has_drained = True
             if self.agrees_to_drain:
                 self.send(Kind.DRAIN, 0)
+        elif message.kind == Kind.TRACKED:
+            told = msgspec.msgpack.decode(message.header, type=TrackedHeader)
+            self.tracked[told.call_id] = decode_touches(message.body), told.unknown
         elif message.kind == Kind.TOUCHED:
             header = msgspec.msgpack.decode(message.header, type=TouchedHeader)
             self.touched.setdefault(header.call_id, []).extend(decode_touches(message.body))

@@ -23,7 +23,7 @@ _PLAIN = (
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
     "version", "version_bundle", "plan",
-    "lineage",
+    "lineage", "why_miss",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
     "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
 )  # fmt: skip

@@ -26,6 +26,7 @@ from rayfaas.envelope import (
 from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.handshake import ClientSide, Identity
+from rayfaas.touches import Touch, TrackedHeader, encode_touches
 from rayfaas.wire import JSON, OCTETS
 from tests.waiting import eventually
 
@@ -76,6 +77,11 @@ class ReceivedCall:
     def says(self, text: str, waits: bool) -> None:
         """Its debugger does."""
         self._executor.send(Kind.DEBUG, self.number, _encode(DebugHeader(waits)), text.encode())
+
+    def touched(self, *touches: Touch, unknown: str = "") -> None:
+        """All that it touched, as its executor tells it where its result may be kept."""
+        header = _encode(TrackedHeader(self.header.call_id, unknown))
+        self._executor.send(Kind.TRACKED, 0, header, encode_touches(touches))
 
     def fails(self, error: RayfaasError, started_us: int = STARTED_US) -> None:
         self._executor.send(Kind.ERROR, self.number, _encode(ErrorHeader(to_problem(error), started_us, 50_000, 0, 0)))

@@ -16,6 +16,7 @@ from rayfaas.envelope import ReadyHeader
 from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
+from rayfaas.gateway.cache.cache import Cache
 from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
@@ -39,7 +40,7 @@ from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.handshake import Identity
 from rayfaas.link import keep_link
-from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Touched
+from rayfaas.records import CallEnded, CallStarted, Kept, LogLine, LookedUp, Record, Settled, Touched
 from rayfaas.records import Spawned as SpawnedRecord
 from rayfaas.strangers import Strangers
 from tests.gateway.asgi import Answer, Exchange
@@ -82,11 +83,14 @@ class SmallGateway:
         rules = WebhookRules(["127.0.0.1/32"])
         posts = Posts(rules, HOME_KEY)
         self.webhooks = Webhooks(posts, self.journal, self.link, pauses_s=(0.0, 0.0))
-        self.spawned = Spawned(self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks)
+        self.cache = Cache(directory / "cached", 1 << 20, self.recording, self.journal)
+        self.spawned = Spawned(
+            self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks, self.cache
+        )
         history = History(self.routes, self.link)
         shadows = Shadows(self.dispatcher, self.recording, self.journal)
         self.invoke = Invoke(
-            self.routes, self.dispatcher, self.recording, self.spawned, limits, rules, history, shadows
+            self.routes, self.dispatcher, self.recording, self.spawned, limits, rules, history, shadows, self.cache
         )
         self.direct = Direct(self.invoke, self.dispatcher, self.recording)
         self.ending = asyncio.Event()
@@ -127,6 +131,7 @@ class SmallGateway:
         if self.controller.links:
             await self.controller.stop()
         await eventually(lambda: not self.link.is_up)
+        await self.cache.close()
         self.journal.close()
 
     def _accept(self) -> ExecutorConnection:
@@ -134,7 +139,7 @@ class SmallGateway:
             self.dispatcher,
             lambda who: executor_key(self.routes.sessions, who),
             self.access.issue,
-            Touches(self.journal),
+            Touches(self.journal, self.cache.hear),
             self.strangers,
         )
         self._ends.append(end)
@@ -248,6 +253,12 @@ class SmallGateway:
 
     def settled(self) -> list[Settled]:
         return [record for record in self.records() if isinstance(record, Settled)]
+
+    def looked_up(self) -> list[LookedUp]:
+        return [record for record in self.records() if isinstance(record, LookedUp)]
+
+    def results_kept(self) -> list[Kept]:
+        return [record for record in self.records() if isinstance(record, Kept)]
 
     def touched(self) -> list[Touched]:
         return [record for record in self.records() if isinstance(record, Touched)]

@@ -14,7 +14,9 @@ from tests.gateway.small import SmallGateway
 from tests.waiting import eventually
 
 CALL = "01900000-0000-7000-8000-000000000000"
-ENDPOINTS = [("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/logs"), ("POST", "/replay")]
+ENDPOINTS = [
+    ("GET", ""), ("DELETE", ""), ("GET", "/result"), ("GET", "/logs"), ("POST", "/replay"), ("GET", "/why-miss"),
+]  # fmt: skip
 
 
 def known(state: str = "SUCCEEDED", call: str = CALL, spawned: bool = True) -> dict[str, Any]:
@@ -238,3 +240,14 @@ async def test_a_call_without_a_debugger_takes_no_lines_and_says_none(gateway: S
     call.returns(1)
     assert len((await exchange.answer()).lines()) == 2
     assert not gateway.invoke.type(call.header.call_id, "next")
+
+
+# The cache
+
+
+async def test_the_controller_says_why_it_was_no_hit(gateway: SmallGateway) -> None:
+    told = {"call": CALL, "part": "arguments", "detail": "It was called with another text.", "nearest": None}
+    gateway.controller.answers |= {"call": known("CACHED"), "why_miss": told}
+    assert (await gateway.ask("GET", f"/calls/{CALL}/why-miss", who="vera")).json() == told
+    assert gateway.controller.asked_for("why_miss")["actor"]["team"] == "nlp"
+    assert (await gateway.ask("DELETE", f"/calls/{CALL}")).code == "conflict"  # it has ended

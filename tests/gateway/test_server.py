@@ -33,7 +33,9 @@ from tests.gateway.sockets import Client, post
 from tests.waiting import eventually
 
 KEYS = Keys.of_home(HOME_KEY)
-CONFIG = GatewayConfig("g", "127.0.0.1", 8700, Path("/run/g.sock"), "unix:/run/c.sock", Path("/j"), KEYS, Limits())
+CONFIG = GatewayConfig(
+    "g", "127.0.0.1", 8700, Path("/run/g.sock"), "unix:/run/c.sock", Path("/j"), KEYS, Limits(), Path("/c")
+)
 CALL = post("/call/embed", b"1", "Authorization: Bearer ivan")
 
 _decode = msgspec.json.Decoder(Record).decode

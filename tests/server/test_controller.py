@@ -226,7 +226,7 @@ async def test_who_speaks_another_protocol_is_hung_up_on_and_nobody_else(server:
 CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
-    "version", "version_bundle", "plan", "lineage", "scale", "delete",
+    "version", "version_bundle", "plan", "lineage", "scale", "delete", "why_miss",
     "versions", "interfaces", "sql", "export", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token",
     "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",

@@ -1,0 +1,1 @@
+"""Results of calls, for equal calls of functions that are declared with `cache=`."""
