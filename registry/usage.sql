@@ -36,7 +36,7 @@ accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
 
 -- name: money
 ,
-       round(sum(usd), 6) AS usd,
+       round(sum(usd), 9) AS usd,
        count(*) FILTER (usd IS NULL AND run_ms IS NOT NULL) AS calls_without_price
 
 -- name: with_usd
@@ -47,7 +47,7 @@ accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
 WITH spending AS MATERIALIZED (SELECT * FROM costs)
 SELECT * FROM ({usage})
 UNION ALL BY NAME
-SELECT {cluster}cluster || '/' || worker_group AS idle, 0 AS calls, round(sum(usd), 6) AS usd
+SELECT {cluster}cluster || '/' || worker_group AS idle, 0 AS calls, round(sum(usd), 9) AS usd
 FROM spending
 WHERE call IS NULL AND (coalesce($3::VARCHAR, $4::VARCHAR) IS NULL OR (cluster, node) IN (
     SELECT (cluster, node) FROM spending

@@ -19,7 +19,7 @@ from tests.e2e.conftest import Server, eventually
 from tests.gateway.test_webhooks import answering
 from tests.scripted_server import ScriptedServer
 
-USD_PER_HOUR = 3.6
+USD_PER_HOUR = 3600.0
 MODEL = "def model(text):\n    return text.upper()\n"
 
 
