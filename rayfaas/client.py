@@ -473,6 +473,17 @@ class Client(Releases, Functions, Sharing, Limiting):
         """Have everything leave a node, in order. `node` is its id, or its beginning."""
         return object_of(await self._transport.post(f"/v1/nodes/{quote(node, safe='')}/drain", {}))
 
+    @operation
+    async def start_cluster(self, cluster: str, length: str) -> None:
+        """Have a cluster up for `length` (`2h`), head and all, whether anybody calls or not."""
+        await self._transport.post(f"/v1/clusters/{check_cluster(cluster)}/start", {"for": length})
+
+    @operation
+    async def stop_cluster(self, cluster: str, now: bool = False) -> None:
+        """Stop a cluster's machines and its head; who calls starts them again. Raises `Conflict` where it is in use,
+        unless `now`: then its calls have ten minutes."""
+        await self._transport.post(f"/v1/clusters/{check_cluster(cluster)}/stop", {"now": now})
+
     # Machines
 
     @operation

@@ -20,7 +20,7 @@ import click
 
 from rayfaas.address import split_host_port
 from rayfaas.cli.output import STDERR
-from rayfaas.cli.values import parse_duration
+from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
 from rayfaas.config import DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
@@ -59,6 +59,13 @@ _LOOK_S = 0.05
 )
 @click.option("--pass-env", multiple=True, help="A variable of the server that functions may see: NAME, or AWS_*.")
 @click.option("--environments-gb", default=50.0, show_default=True, help="Disk that environments may use on a node.")
+@click.option(
+    "--head-keep-alive",
+    default="never",
+    show_default=True,
+    callback=lambda _context, _option, text: parse_keep_alive(text),
+    help="How long the cluster is kept when nobody calls: 10m, 2h, learned, or never is it stopped.",
+)
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""
@@ -70,6 +77,8 @@ def up(foreground: bool, **options: Any) -> None:
         )
     _check_port(options["host"], options["port"], "--port …")
     _check_entrance(options)
+    if options["ray_address"] and options["head_keep_alive"] != "never":
+        raise click.UsageError("--head-keep-alive is for a cluster that the server starts itself: leave --ray-address.")
     command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(home.path), *_arguments(options)]
     if foreground:
         os.execv(sys.executable, command)
@@ -77,6 +86,8 @@ def up(foreground: bool, **options: Any) -> None:
     click.echo(f"rayfaas is up at {server_url(home)}")
     click.echo(f"The admin token is {home.token_file.read_text().strip()}")
     click.echo(f"Command line and SDK of this user find it in {home.token_file}.")
+    if _is_at_rest(_status(home)):
+        click.echo("The cluster is stopped, as it was before, and starts with the first call.")
 
 
 @click.command()
@@ -147,14 +158,24 @@ def _steps(home: Home, process: subprocess.Popen[bytes], log: Path) -> Iterator[
 
 
 def _missing(home: Home) -> str | None:
-    server = _server(home)
-    if not server or not home.token_file.exists():
+    if not _server(home) or not home.token_file.exists():
         return "controller"
     try:
-        with Client(server["url"], home.token_file.read_text().strip()) as client:
-            return None if client.status()["replicas"] else "Ray cluster"
+        status = _status(home)
     except (Unavailable, AccessError, NotFound):
         return "gateway"
+    return None if status["replicas"] or _is_at_rest(status) else "Ray cluster"
+
+
+def _status(home: Home) -> dict[str, Any]:
+    with Client(_server(home)["url"], home.token_file.read_text().strip()) as client:
+        return client.status()
+
+
+def _is_at_rest(status: dict[str, Any]) -> bool:
+    """Whether there is to be no cluster before somebody calls."""
+    head: dict[str, Any] = status.get("head", {})
+    return bool(head.get("want") == "STOPPED")
 
 
 def _server(home: Home) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.config import KEEP_RESULTS_S, Home
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import RayfaasError, to_problem
+from rayfaas.errors import RayfaasError, Unavailable, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
@@ -39,6 +39,7 @@ from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.functions import Functions
 from rayfaas.server.guard import Guard
+from rayfaas.server.head import Head
 from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
@@ -51,6 +52,7 @@ from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.tokens import Tokens
+from rayfaas.server.use import Use
 from rayfaas.server.vault import Vault
 from rayfaas.spec import Planned, Publish, parse
 from rayfaas.strangers import Strangers
@@ -70,6 +72,7 @@ class Controller(Service):
         registry: Registry,
         entrance: Entrance | None = None,
         keep_results_s: float = KEEP_RESULTS_S,
+        head_keep_alive: str = "never",
     ) -> None:
         super().__init__(
             {
@@ -110,7 +113,9 @@ class Controller(Service):
         self._loads = Loads(time.monotonic)
         self._strangers = Strangers()
         self._gateways: dict[Link, Identity] = {}
-        self._clusters = Clusters(self._store, self._fleet, self._routing, entrance.address if entrance else "")
+        self._clusters = Clusters(
+            self._store, self._fleet, self._routing, entrance.address if entrance else "", lambda: self._head.shown()
+        )
         self._vault = Vault(home.secrets_key_file.read_bytes(), self._store, self._catalog)
         self._placement = Placement(
             self._fleet, self._catalog, self._loads, self._refuse, lambda v: v.order(self._vault.open(v))
@@ -135,6 +140,8 @@ class Controller(Service):
             self._vault,
             self._access,
         )
+        use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, lambda: self._gateways)
+        self._head = Head(self._store, self._fleet, self._machines, use.calls, use.minimum, head_keep_alive)
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
         self._functions = Functions(
@@ -149,6 +156,7 @@ class Controller(Service):
             self._answers,
             self._tokens,
             self._machines,
+            self._head,
             self._functions,
         ):
             self.methods |= part.methods
@@ -169,6 +177,7 @@ class Controller(Service):
             self._canaries.keep_looking(),
             self._limits.keep_looking(),
             self._machines.keep_looking(),
+            self._head.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None
@@ -183,6 +192,7 @@ class Controller(Service):
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
             await self._machines.close()
+            await self._head.close()
             await self._journals.load()
             self._store.close()
 
@@ -199,7 +209,7 @@ class Controller(Service):
     def _key_of(self, identity: Identity) -> bytes | None:
         """The key that proves an identity: the home's, a cluster's, or a join token."""
         role = identity.get("role")
-        if role in ("gateway", "home"):
+        if role in ("gateway", "home", "head"):
             return self._key
         if role in ("agent", "supervisor"):
             return self._clusters.session_key(str(identity.get("cluster")))
@@ -225,6 +235,7 @@ class Controller(Service):
         await self._tokens.announce()
         await self._clusters.read_registry()
         await self._machines.read_registry()
+        await self._head.read_registry()
 
     async def _tick(self) -> None:
         count = 0
@@ -371,18 +382,20 @@ class Controller(Service):
         """What runs: gateways, clusters with their nodes, replicas with what they host."""
         clusters = []
         for name, agent in self._fleet.agents().items():
-            clusters.append(
-                {
-                    "cluster": name,
-                    "nodes": await agent.request("nodes", timeout_s=10.0),
-                    "applications": await agent.request("applications", timeout_s=10.0),
-                }
-            )
+            with contextlib.suppress(Unavailable):  # it went while it was asked
+                clusters.append(
+                    {
+                        "cluster": name,
+                        "nodes": await agent.request("nodes", timeout_s=10.0),
+                        "applications": await agent.request("applications", timeout_s=10.0),
+                    }
+                )
         deployed = {name for cluster in clusters for name in cluster["applications"]}
         return {
             "controller": {"pid": os.getpid()},
             "gateways": [{"name": p.get("name"), "pid": p.get("pid")} for p in self._gateways.values()],
             "clusters": clusters,
+            "head": self._head.shown(),
             "scalings": {
                 version.application: f"{function.scaling.min_replicas} to {function.scaling.max_replicas}"
                 for function in self._catalog
@@ -439,6 +452,7 @@ class Controller(Service):
 # What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.
 _ALLOWED = {
     "home": {"join_token", "status", "create_token"},
+    "head": {"join_token", "head_is"},
     "join": {"join"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
@@ -481,18 +495,20 @@ def _move(row: MoveRow) -> dict[str, Any]:
 @click.option("--cluster-address", default="", help="HOST:PORT that clusters on other machines dial.")
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to.")
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
-def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float) -> None:
+@click.option("--head-keep-alive", default="never", help="How long the cluster of this machine is kept without a call.")
+def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(_main(Home(home), entrance_of(Home(home), cluster_address, cluster_listen), keep_results_s))
+    entrance = entrance_of(Home(home), cluster_address, cluster_listen)
+    asyncio.run(_main(Home(home), entrance, keep_results_s, head_keep_alive))
 
 
-async def _main(home: Home, entrance: Entrance | None, keep_results_s: float) -> None:
+async def _main(home: Home, entrance: Entrance | None, keep_results_s: float, head_keep_alive: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     registry = Registry.open(home.database, home.journal)
-    await Controller(home, registry, entrance, keep_results_s).serve(stop)
+    await Controller(home, registry, entrance, keep_results_s, head_keep_alive).serve(stop)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ class ServerOptions:
     keep_results_s: float = KEEP_RESULTS_S
     pass_env: tuple[str, ...] = ()
     environments_gb: float = 50.0
+    head_keep_alive: str = "never"
 
     @property
     def url(self) -> str:
@@ -122,7 +123,7 @@ class Parent:
         self._home, self._options = home, options
         self._stopping = False
         entrance = _entrance_options(options)
-        kept = ("--keep-results-s", str(options.keep_results_s))
+        kept = ("--keep-results-s", str(options.keep_results_s), "--head-keep-alive", options.head_keep_alive)
         self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
         self._gateways = [
             self._child(
@@ -282,6 +283,7 @@ def _terminate_with_parent() -> None:
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
 @click.option("--pass-env", multiple=True)
 @click.option("--environments-gb", type=float, default=50.0)
+@click.option("--head-keep-alive", default="never")
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

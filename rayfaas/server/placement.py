@@ -29,6 +29,7 @@ UNSERVED_IDLE_S = 30.0
 DEPLOYMENT_IDLE_S = 3600.0
 # A warm replica keeps so many versions that nobody calls; beyond, those that were idle longest end before their time.
 WARM_MOST = 100
+# How long a version is waited for, at least: longer as long as calls wait for it.
 DEMAND_S = 300.0
 # How long an agent may take to say what its cluster runs.
 AGENT_S = 30.0
@@ -104,6 +105,14 @@ class Placement:
         for version in missing:
             self._loads.touch(version.key)
         await asyncio.gather(*(self.replace(before, each, deadline_s, lambda *_: None) for each in missing))
+
+    def starting(self) -> set[str]:
+        """The versions that are being started for calls."""
+        return set(self._starting)
+
+    def cluster_of(self, version: Version) -> str | None:
+        """Where its deployment is, if it has one; else where it has to be, if that is said."""
+        return self._clusters.get(version.application, version.spec.shape.cluster)
 
     def restart(self, version: Version) -> None:
         """Its executors finish their calls and end, and others come for those that wait."""
@@ -214,10 +223,10 @@ class Placement:
     async def agent_up(self, cluster: str, agent: Link) -> None:
         """A cluster is here, perhaps after it was away, or a new one in its place: it is to have what it should."""
         try:
-            present = await agent.request("applications", timeout_s=AGENT_S)
+            present, says = await agent.request("applications", timeout_s=AGENT_S), True
         except (RayfaasError, asyncio.TimeoutError) as error:
             _log.warning("the cluster %s does not say what it runs: %s", cluster, error)
-            present = {}
+            present, says = {}, False
         served = {version.application: version for function in self._catalog for version in function.served()}
         for application in present.keys() - served.keys() - self._deployments.keys():
             self._run(self._delete_on(cluster, application))
@@ -225,7 +234,9 @@ class Placement:
             self._deployments[application], self._clusters[application] = served[application], cluster
         for application, version in (served | self._deployments).items():
             is_here = self._clusters.get(application, cluster) == cluster
-            if application in self._waking or (is_here and self._is_wanted(application, version)):
+            # One that is made begins with a replica, and perhaps a machine for it: what nobody calls has time.
+            is_due = not says or application in present or self._is_due(version)
+            if application in self._waking or (is_here and is_due and self._is_wanted(application, version)):
                 self._run(self._deploy(version, wake=application in self._waking))
 
     async def tick(self, count: int) -> None:
@@ -262,6 +273,10 @@ class Placement:
     def _is_wanted(self, application: str, version: Version) -> bool:
         return application in self._deployments or self._needs_deployment(version)
 
+    def _is_due(self, version: Version) -> bool:
+        function = self._catalog.function(version.function)
+        return function.scaling.min_replicas > 0 or any(self._loads.of(v.key).calls for v in function.versions.values())
+
     async def _members(self, version: Version, deadline: float, progress: Progress) -> list[Member]:
         """The replicas that should run it; waits for the first where there is none yet."""
         own = self._fleet.members(version.application)
@@ -274,7 +289,8 @@ class Placement:
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             progress("replica", f"waiting for a replica with {_ask(version)}")
             await self._deploy(version, wake=True)
-            return await self._fleet.wait_for(version.application, max(0.1, deadline - time.monotonic()))
+            left_s = max(0.1, deadline - time.monotonic())
+            return await self._fleet.wait_for(version.application, left_s, self._clusters.get(version.application))
         except asyncio.TimeoutError:
             raise DeployTimeout(
                 f"No replica with {_ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
@@ -318,13 +334,24 @@ class Placement:
         if self._fleet.hosting(version.key) and await self._dials_again(version.key):
             return
         try:
-            await self.start(version, DEMAND_S, lambda *_: None)
+            await self._start_while_called(version)
             self._failed.pop(version.key, None)
         except RayfaasError as error:
             _log.warning("%s could not be started: %s", version.key, error.detail)
             reason = error if not isinstance(error, DeployTimeout) else NoCapacity(error.detail)
             self._failed[version.key] = (time.monotonic(), reason)
             self._refuse(version.key, reason)
+
+    async def _start_while_called(self, version: Version) -> None:
+        """A machine may take long to come: each call waits for it until its own deadline."""
+        while True:
+            try:
+                await self.start(version, DEMAND_S, lambda *_: None)
+            except DeployTimeout:
+                if not self._loads.of(version.key).waiting:
+                    raise
+            else:
+                return
 
     async def _dials_again(self, key: str) -> bool:
         """There is an executor, so it is on its way to the gateway, or we shall hear of its end."""
