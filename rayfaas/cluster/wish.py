@@ -18,7 +18,7 @@ class Wish(Service):
         self._can_stop = can_stop
         self._link: Link | None = None
         self._runs = asyncio.Event()
-        self._state, self._detail = "STOPPED", ""
+        self._state, self._detail = "STOPPED", "it was not started yet"
         self.stops = False
 
     async def wanted(self) -> None:
@@ -29,7 +29,7 @@ class Wish(Service):
 
     def stopped(self) -> None:
         self.stops = False
-        self.tell("STOPPED", "")
+        self.tell("STOPPED", "it ended in order")
 
     def tell(self, state: str, detail: str) -> None:
         self._state, self._detail = state, detail

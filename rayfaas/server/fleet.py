@@ -146,15 +146,16 @@ class Fleet:
         return next((m.environment for m in self.members(WARM)), "")
 
     async def wait_for(
-        self, application: str, timeout_s: float, cluster: str | None = None, least: int = 1
+        self, application: str, timeout_s: float, cluster: str | None = None, least: int = 1, at: str | None = None
     ) -> list[Member]:
-        """The members of an application, as soon as there are so many. Raises TimeoutError."""
+        """The members of an application, as soon as there are so many; they are expected on the cluster `at`. Raises
+        TimeoutError."""
 
         def found() -> list[Member]:
             members = self.members(application, cluster)
             return members if len(members) >= least else []
 
-        return await self._wait(found, timeout_s, cluster)
+        return await self._wait(found, timeout_s, cluster or at)
 
     # Agents
 

@@ -140,6 +140,8 @@ class Head:
         if self._process is not link:
             self._process, self._told = link, ""
         self._can_stop = can_stop
+        if state == "STOPPED":
+            self._told = ""
         async with self._one:
             await self._see(state, detail)
 
@@ -223,6 +225,7 @@ class Head:
         wished_s = self._clock() - node.changed_at
         if not self._fleet.is_empty(LOCAL) and wished_s < LEAVE_S:
             if not node.force and wished_s > PATIENCE_S:
+                self._used_at = self._clock()
                 await self._want("RUNNING", "a call is on it")
             return
         if self._machines.up(LOCAL):

@@ -289,8 +289,8 @@ class Placement:
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             progress("replica", f"waiting for a replica with {_ask(version)}")
             await self._deploy(version, wake=True)
-            left_s = max(0.1, deadline - time.monotonic())
-            return await self._fleet.wait_for(version.application, left_s, self._clusters.get(version.application))
+            left_s, at = max(0.1, deadline - time.monotonic()), self._clusters.get(version.application)
+            return await self._fleet.wait_for(version.application, left_s, at=at)
         except asyncio.TimeoutError:
             raise DeployTimeout(
                 f"No replica with {_ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
@@ -397,7 +397,10 @@ class Placement:
         """That of the cluster which is to have the deployment: the one that has it, unless another would do better."""
         application = version.application
         present = self._clusters.get(application)
-        chosen = await self._capacity.cluster_for(version.spec.shape, present, DEMAND_S)
+        if present is not None and self._fleet.is_resting(present):
+            chosen = present  # it is to wake for it
+        else:
+            chosen = await self._capacity.cluster_for(version.spec.shape, present, DEMAND_S)
         self._clusters[application] = chosen
         if present not in (None, chosen):
             self._run(self._delete_on(str(present), application))

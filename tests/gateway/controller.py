@@ -20,7 +20,7 @@ _PLAIN = (
     "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
-    "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
+    "start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
     "version", "version_bundle", "plan",
     "lineage",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",

@@ -474,6 +474,10 @@ async def test_a_fresh_cluster_gets_the_deployments_that_there_should_be(site: S
     serve(site.catalog, minimum, scaling=Scaling(min_replicas=2))
     await site.placement.agent_up("lab", site.agent.link)
     await settle()
+    assert site.asked_of_agent == [("ensure", minimum.application)]  # the others when they are called
+    site.report(gpu, waiting=1)
+    await site.placement.agent_up("lab", site.agent.link)
+    await settle()
     assert set(site.asked_of_agent) == {("ensure", gpu.application), ("ensure", minimum.application)}
 
 
