@@ -107,7 +107,17 @@ class Gateway:
         spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks)
         history = History(self._routes, self._controller)
         shadows = Shadows(self._dispatcher, recording, self._journal)
-        invoke = Invoke(self._routes, self._dispatcher, recording, spawned, config.limits, rules, history, shadows)
+        invoke = Invoke(
+            self._routes,
+            self._dispatcher,
+            recording,
+            spawned,
+            config.limits,
+            rules,
+            history,
+            shadows,
+            self._controller.progress,
+        )
         self._direct = Direct(invoke, self._dispatcher, recording)
         self._ending = asyncio.Event()
         following = Following(self._controller, self._ending)

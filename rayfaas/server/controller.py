@@ -31,6 +31,7 @@ from rayfaas.registry import Registry
 from rayfaas.registry.rows import MoveRow
 from rayfaas.server.access import Access
 from rayfaas.server.answers import Answers, plain
+from rayfaas.server.awaited import Awaited
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
@@ -142,6 +143,9 @@ class Controller(Service):
         )
         use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, lambda: self._gateways)
         self._head = Head(self._store, self._fleet, self._machines, use.calls, use.minimum, head_keep_alive)
+        self._awaited = Awaited(
+            self._catalog, self._fleet, self._placement, self._head, self._machines, lambda: self._gateways
+        )
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
         self._functions = Functions(
@@ -178,6 +182,7 @@ class Controller(Service):
             self._limits.keep_looking(),
             self._machines.keep_looking(),
             self._head.keep_looking(),
+            self._awaited.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None

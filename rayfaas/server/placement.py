@@ -60,6 +60,7 @@ class Placement:
         self._deployments: dict[str, Version] = {}  # applications that were asked for, and a version that they are for
         self._clusters: dict[str, str] = {}  # where each of them is
         self._waking: set[str] = set()
+        self.stages: dict[str, tuple[str, str]] = {}  # how far each start is: its phase, and what is done in it
         self._held: dict[str, set[str]] = {}  # functions that are being replaced, and versions demanded meanwhile
         self._background: set[asyncio.Task[None]] = set()
 
@@ -69,17 +70,10 @@ class Placement:
         Returns what the first of them reported. Raises `ImportFailed`, `EnvironmentFailed`, `DeployTimeout` or
         `Unavailable`.
         """
-        deadline = time.monotonic() + deadline_s
-        while True:
-            members = await self._members(version, deadline, progress)
-            try:
-                await self._prepare(members, version, deadline - time.monotonic(), progress)
-                return await self._spawn(members, version, deadline - time.monotonic())
-            except Unavailable:
-                # The replica went while it was asked; Ray Serve replaces it.
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.1)
+        try:
+            return await self._start(version, time.monotonic() + deadline_s, self._noting(version, progress))
+        finally:
+            self.stages.pop(version.key, None)
 
     async def replace(
         self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
@@ -251,6 +245,26 @@ class Placement:
 
     # Where
 
+    async def _start(self, version: Version, deadline: float, progress: Progress) -> dict[str, Any]:
+        while True:
+            members = await self._members(version, deadline, progress)
+            try:
+                await self._prepare(members, version, deadline - time.monotonic(), progress)
+                self.stages[version.key] = "executor", f"the process of {version.key}"
+                return await self._spawn(members, version, deadline - time.monotonic())
+            except Unavailable:
+                # The replica went while it was asked; Ray Serve replaces it.
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+
+    def _noting(self, version: Version, progress: Progress) -> Progress:
+        def note(phase: str, detail: str) -> None:
+            self.stages[version.key] = phase, detail
+            progress(phase, detail)
+
+        return note
+
     async def _stand_beside(
         self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
     ) -> None:
@@ -285,6 +299,8 @@ class Placement:
         left_s = max(0.1, deadline - time.monotonic())
         try:
             if version.spec.shape.fits_warm:
+                if not self._fleet.members(WARM, version.spec.shape.cluster):
+                    progress("replica", "waiting for a warm replica")
                 warm = await self._fleet.wait_for(WARM, left_s, version.spec.shape.cluster)
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             progress("replica", f"waiting for a replica with {_ask(version)}")
@@ -304,6 +320,7 @@ class Placement:
         """Have its environment where it is to run."""
         if version.environment is None:
             return
+        self.stages[version.key] = "environment", "its packages"
         environment = msgspec.to_builtins(version.environment)
         preparing = asyncio.gather(*(member.prepare(environment, progress) for member in members))
         try:

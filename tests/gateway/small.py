@@ -83,7 +83,15 @@ class SmallGateway:
         history = History(self.routes, self.link)
         shadows = Shadows(self.dispatcher, self.recording, self.journal)
         self.invoke = Invoke(
-            self.routes, self.dispatcher, self.recording, self.spawned, limits, rules, history, shadows
+            self.routes,
+            self.dispatcher,
+            self.recording,
+            self.spawned,
+            limits,
+            rules,
+            history,
+            shadows,
+            self.link.progress,
         )
         self.direct = Direct(self.invoke, self.dispatcher, self.recording)
         self.ending = asyncio.Event()
