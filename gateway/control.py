@@ -28,6 +28,7 @@ from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.streams import format_for
+from rayfaas.gateway.waiting import Waiting
 from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
 
@@ -72,6 +73,7 @@ class Control:
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
             *Clusters(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
+            *Waiting(self._routes, self._controller).routes(),
         ]
 
     async def whoami(self, request: Request) -> Response:

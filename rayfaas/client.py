@@ -43,6 +43,7 @@ from rayfaas.sharing import Sharing
 from rayfaas.spawned import SpawnedCall
 from rayfaas.stream import Stream
 from rayfaas.validation import Validation
+from rayfaas.waiting import shown
 from rayfaas.wire import JSON
 from rayfaas.worker_group import WorkerGroup
 
@@ -122,11 +123,18 @@ class Client(Releases, Functions, Sharing, Limiting):
         options: CallOptions = NO_OPTIONS,
         on_log: LogListener | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        """Call a function and wait for its result; of a generator, the list of its items.
+        """Call a function and wait for its result; of a generator, the list of its items. What a call waits for is
+        shown on stderr, where that is a terminal.
 
         `on_log` is called on the client's own thread, and can't make calls with this client.
         """
-        return Call(target, args, kwargs, options).answer(self._transport, on_log)
+        return self._answer(Call(target, args, kwargs, options), on_log)
+
+    async def _answer(self, call: Call, on_log: LogListener | None) -> Any:
+        if on_log is not None:
+            return await call.answer(self._transport, on_log)
+        async with shown(self._transport, call.target):
+            return await call.answer(self._transport)
 
     @operation
     def spawn(

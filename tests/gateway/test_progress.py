@@ -15,7 +15,8 @@ KEY = "nlp/embed:1"
 
 
 async def parked(gateway: SmallGateway, **headers: str) -> Exchange:
-    exchange = gateway.call(**headers)
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    exchange = gateway.request("POST", "/call/embed", b"1", headers=named)
     await eventually(lambda: gateway.controller.demanded)
     return exchange
 

@@ -97,7 +97,7 @@ async def test_a_wait_that_is_none_is_refused_and_nothing_is_kept(gateway: Small
     answer = await gateway.call(Prefer=prefer).answer()
     assert (answer.status, answer.json()["code"]) == (400, "bad_request")
     assert "write wait=30" in answer.json()["detail"]
-    assert gateway.kept() == gateway.starts() == []
+    assert gateway.records() == []
 
 
 async def test_a_spawned_call_keeps_its_encodings(gateway: SmallGateway) -> None:
