@@ -119,13 +119,14 @@ class Head:
         """As `rayfaas status` tells of it."""
         node = self.node
         kept_s = self.keep_alive_s()
+        is_counted = node.state == "RUNNING" and kept_s < float("inf")
         return {
             "cluster": LOCAL,
             "state": node.state,
             "want": node.want,
             "reason": node.reason,
             "keep_alive_s": None if kept_s == float("inf") else kept_s,
-            "idle_s": max(0.0, self._clock() - self._used_at) if node.state == "RUNNING" else None,
+            "idle_s": max(0.0, self._clock() - self._used_at) if is_counted else None,
         }
 
     def keep_alive_s(self) -> float:
@@ -164,7 +165,9 @@ class Head:
     # Deciding
 
     async def _decide(self) -> None:
-        now, node = self._clock(), self.node
+        now, node, keep_s = self._clock(), self.node, self.keep_alive_s()
+        if node.want == "RUNNING" and keep_s == float("inf"):
+            return
         calls = self._calls()
         needs = self._minimum() or self._machines.needs(LOCAL) or ("it is held" if node.until > now else "")
         if calls or needs or self._machines.up(LOCAL) or node.state != "RUNNING":
@@ -173,7 +176,7 @@ class Head:
             self._used_at = now
         if node.want == "STOPPED":
             return await self._decide_to_start(calls, needs)
-        idle_s, keep_s = now - self._used_at, self.keep_alive_s()
+        idle_s = now - self._used_at
         if node.state == "RUNNING" and idle_s >= keep_s:
             why = f"no call for {idle_s:.0f} s, and it is kept for {keep_s:.0f} s"
             await self._want("STOPPED", why, idle_since=self._used_at)

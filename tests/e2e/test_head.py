@@ -6,6 +6,7 @@ The tests are one story, in the order in which they stand.
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import sys
 import tempfile
@@ -82,8 +83,12 @@ def test_without_calls_the_head_ends_and_the_gateway_stays(home: Server, write: 
     assert "local is stopped: no call for" in home.rayfaas("cluster", "show").stdout
 
 
-def test_a_call_starts_it_and_is_answered(home: Server) -> None:
-    assert home.call("hello", "Bob") == "hello, Bob"
+def test_a_call_starts_it_hears_what_it_waits_for_and_is_answered(home: Server) -> None:
+    with home.http.stream("POST", "/call/hello", json="Bob", headers={"Accept": "text/event-stream"}) as answer:
+        text = answer.read().decode()
+    names = re.findall(r"^event: (\w+)$", text, re.MULTILINE)
+    assert (names[0], names[-1]) == ("node_starting", "done")
+    assert 'data: "hello, Bob"' in text
     assert head(home) == "RUNNING"
     stopped(home)
 
