@@ -101,7 +101,9 @@ def bare_wake(turn: Turn, number: int, say: Say) -> Times:
     serve = turn.spawn(
         sys.executable, APPS / "bare_serve.py", f"127.0.0.1:{ports['port']}", http, live, env={**QUIET, **_AT_ONCE}
     )
-    wait_for(live.exists)
+    wait_for(lambda: live.exists() or serve.poll() is not None)
+    if not live.exists():
+        raise BenchmarkError(f"Ray Serve did not come up:\n{turn.log_tail()}")
     running = time.perf_counter()
     call(Endpoint(f"http://127.0.0.1:{http}/"))
     answered = time.perf_counter()

@@ -182,9 +182,10 @@ class Head:
             await self._want("STOPPED", why, idle_since=self._used_at)
 
     async def _decide_to_start(self, calls: str, needs: str) -> None:
-        """Of what a person stopped nobody but a caller has it start, as long as there is the same need as then."""
+        """What a person stopped stops first; then, as long as there is the same need as before, only a caller starts
+        it."""
         node = self.node
-        if self._fleet.is_awaited(LOCAL):
+        if self._fleet.is_awaited(LOCAL) and not (node.force and node.state == "RUNNING" and self._told != "STOPPED"):
             await self._want("RUNNING", calls or "it is waited for")
         elif needs and not node.force:
             await self._want("RUNNING", needs)
@@ -208,7 +209,7 @@ class Head:
                 node, idle_since=None, idle_s=node.idle_s + max(0.0, now - before.idle_since)
             )
         await asyncio.to_thread(self._book.save, node)
-        if state != before.state or (detail and detail != before.reason):
+        if state != before.state or (state == "BOOTING" and detail):
             await asyncio.to_thread(self._book.tell, node, state.lower(), detail or node.reason)
 
     # Steps

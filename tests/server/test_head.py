@@ -243,6 +243,25 @@ async def test_one_in_use_is_stopped_only_with_now(site: Site) -> None:
     assert site.wishes == ["STOPPED"]
 
 
+async def test_calls_that_come_while_a_person_stops_it_wait_until_it_has_stopped(site: Site) -> None:
+    await site.up()
+    joined = member(supervisor(), hosted=[version()], cluster="local")
+    await site.fleet.join(joined)
+    site.calls = "red/f:1 is called"
+    await site.head.stop_cluster(LINK, "local", True, "ann")
+    await site.head.look()
+    waiting = asyncio.ensure_future(site.fleet.wait_for(WARM, 20))
+    await settle()
+    await site.head.look()
+    assert (site.head.node.want, site.wishes) == ("STOPPED", [])
+    await site.fleet.leave(joined.link)
+    await site.head.look()
+    await site.says("STOPPED")
+    await site.head.look()
+    assert site.wishes == ["STOPPED", "RUNNING"]
+    waiting.cancel()
+
+
 async def test_a_person_starts_it_for_a_time(site: Site) -> None:
     await site.stopped()
     await site.head.start_cluster(LINK, "local", site.clock.now + 3600, "ann")
