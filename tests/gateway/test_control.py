@@ -89,6 +89,9 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/clusters", "/v1/clusters", "viewer"),
     Endpoint("POST", "/v1/clusters", "/v1/clusters", "admin", b"{}"),
     Endpoint("DELETE", "/v1/clusters/{cluster}", "/v1/clusters/lab", "admin"),
+    Endpoint("POST", "/v1/clusters/{cluster}/start", "/v1/clusters/local/start", "admin", b'{"for": "2h"}'),
+    Endpoint("POST", "/v1/clusters/{cluster}/stop", "/v1/clusters/local/stop", "admin", b"{}"),
+    Endpoint("GET", "/v1/waiting", "/v1/waiting?target=embed", "viewer"),
     Endpoint("GET", "/v1/nodes", "/v1/nodes", "viewer"),
     Endpoint("POST", "/v1/nodes/{node}/drain", "/v1/nodes/0123abcd/drain", "admin"),
     Endpoint("GET", "/v1/clusters/{cluster}/groups", "/v1/clusters/local/groups", "viewer"),
@@ -120,7 +123,7 @@ TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.body]
 OF_A_TEAM = [endpoint for endpoint in ENDPOINTS if "{team}" in endpoint.template]
 
 # What the controller is not asked about.
-ANSWERED_HERE = ("/v1/whoami", "/v1/webhook")
+ANSWERED_HERE = ("/v1/whoami", "/v1/webhook", "/v1/waiting")
 
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 every_json_endpoint = pytest.mark.parametrize("endpoint", TAKE_JSON, ids=str)
