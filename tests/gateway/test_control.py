@@ -241,7 +241,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
-        "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
+        "start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
