@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from rayfaas.gateway.http import Headers
+from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.streams import NdjsonFormat
 from rayfaas.wire import SSE
