@@ -76,10 +76,11 @@ def wake(client: rayfaas.Client, endpoint: Endpoint, say: Say) -> Times:
     called = time.time()
     call(endpoint)
     answered = time.time()
-    found = [(at, event, reason) for at, event, reason in client.sql(_EVENTS).rows if at >= called]
-    process, ray = [at for at, event, _ in found if event == "booting"][:2]
-    running = next(at for at, event, _ in found if event == "running")
-    times = tuple(at - called for at in (process, ray, running, answered))
+    wait_for(lambda: client.status()["head"]["state"] == "RUNNING")  # its process may tell of it after the answer
+    found = [(at, event) for at, event, _ in client.sql(_EVENTS).rows if at >= called]
+    process, ray = [at for at, event in found if event == "booting"][:2]
+    running = next(at for at, event in found if event == "running")
+    times = tuple(at - called for at in (process, ray, min(running, answered), answered))
     say(f"rayfaas: {told(times)}")
     return times
 
