@@ -13,10 +13,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.errors import BenchmarkError
+from benchmarks.steady_load import FRESH_S
 from benchmarks.systems.rayfaas_server import Server
-
-# A connection that nobody has used for so long may be closed by the server.
-_FRESH_S = 2.0
 
 
 class Deployer:
@@ -54,7 +52,7 @@ class Deployer:
 
     def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
         """The answer's body; one that is no success is a BenchmarkError."""
-        if time.monotonic() - self._used_at > _FRESH_S:
+        if time.monotonic() - self._used_at > FRESH_S:
             self._connection.close()  # and dialled again: the server may be about to close it
         self._connection.request(method, path, body, {"Content-Type": "application/json", **self._headers})
         response = self._connection.getresponse()

@@ -28,6 +28,7 @@ class Plan:
     payload_calls: int = 5
     journal_calls: int = 1_000_000
     stored_calls: int = 10_000_000
+    sustained_s: float = 60.0
     functions: int = 1_000
     cold_calls: int = 100
     step_per_s: float = 200.0
@@ -49,6 +50,7 @@ class Plan:
             payload_calls=1,
             journal_calls=100_000,
             stored_calls=1_000_000,
+            sustained_s=10.0,
             functions=50,
             cold_calls=20,
             step_per_s=50,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 import click
 
@@ -32,20 +33,22 @@ def main(functions: int, deploys: int) -> None:
         server = start_server(turn)
         deployer = Deployer(server)
         with rayfaas.Client(url=server.url, token=server.token) as client:
-            looks = [look(turn, client, deployer)]
+            looks = {"at first": look(turn, client, deployer)}
             started = time.perf_counter()
             for number in range(functions):
                 come_and_go(deployer, f"f{number}")
             print(f"{functions} functions in {time.perf_counter() - started:.0f} s", flush=True)
-            looks.append(look(turn, client, deployer))
+            looks[f"after {functions:,} functions"] = look(turn, client, deployer)
+            print(table(looks), flush=True)
             took_s = [redeploy(deployer, number) for number in range(deploys)]
             few = max(1, deploys // 20)
             first, last = (sorted(each)[len(each) // 2] * 1e3 for each in (took_s[:few], took_s[-few:]))
             print(
-                f"{deploys} deploys in {sum(took_s):.0f} s: {first:.0f} ms, the last {last:.0f} ms (medians of {few})"
+                f"{deploys} deploys in {sum(took_s):.0f} s: {first:.0f} ms, the last {last:.0f} ms (medians of {few})",
+                flush=True,
             )
-            looks.append(look(turn, client, deployer))
-    print(table(looks, ["at first", f"after {functions:,} functions", f"after {deploys:,} deploys"]))
+            looks[f"after {deploys:,} deploys"] = look(turn, client, deployer)
+    print(table(looks))
 
 
 def come_and_go(deployer: Deployer, name: str) -> None:
@@ -69,12 +72,14 @@ def look(turn: Turn, client: rayfaas.Client, deployer: Deployer) -> dict[str, Ki
     return kin | {"all": total(kin)}
 
 
-def table(looks: list[dict[str, Kin]], headings: list[str]) -> str:
-    rows = [
-        [role, *(f"{each[role].pss_mb:,.0f} MiB, {each[role].files:,}, {each[role].processes}" for each in looks)]
-        for role in looks[0]
-    ]
-    return markdown_table(["memory, open files, processes", *headings], rows)
+def table(looks: Mapping[str, Mapping[str, Kin]]) -> str:
+    roles = next(iter(looks.values()))
+    rows = [[role, *(_told(each[role]) for each in looks.values())] for role in roles]
+    return markdown_table(["MiB, open files, processes", *looks], rows)
+
+
+def _told(kin: Kin) -> str:
+    return f"{kin.pss_mb:,.0f}, {kin.files:,}, {kin.processes}"
 
 
 if __name__ == "__main__":

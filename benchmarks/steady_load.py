@@ -12,6 +12,8 @@ from benchmarks.endpoint import Caller, Endpoint
 from benchmarks.samples import rank
 
 _MOST_AT_ONCE = 400
+# A connection that nobody has used for so long may be closed by the server.
+FRESH_S = 2.0
 
 
 class Timed(NamedTuple):
@@ -24,20 +26,17 @@ class Timed(NamedTuple):
 
 def steady_load(endpoint: Endpoint, per_s: float, seconds: float, body: str = "null") -> list[Timed]:
     """Every call, in the order in which they were due."""
-    idle: deque[Caller] = deque()
+    idle: deque[tuple[Caller, float]] = deque()
     started = time.perf_counter()
 
     def call(due_s: float) -> Timed:
-        try:
-            caller = idle.pop()
-        except IndexError:
-            caller = Caller(endpoint)
+        caller = _fresh(idle) or Caller(endpoint)
         try:
             ok = caller.post(body).status == http.client.OK
         except (OSError, http.client.HTTPException):
             ok = False
         took_s = time.perf_counter() - started - due_s
-        idle.append(caller)
+        idle.append((caller, time.perf_counter()))
         return Timed(due_s, took_s, ok)
 
     with ThreadPoolExecutor(_MOST_AT_ONCE) as pool:
@@ -47,9 +46,20 @@ def steady_load(endpoint: Endpoint, per_s: float, seconds: float, body: str = "n
             time.sleep(max(0.0, started + due_s - time.perf_counter()))
             futures.append(pool.submit(call, due_s))
         calls = [future.result() for future in futures]
-    for caller in idle:
+    for caller, _ in idle:
         caller.close()
     return calls
+
+
+def _fresh(idle: deque[tuple[Caller, float]]) -> Caller | None:
+    """The one that was used last; one that the server may be about to close is closed."""
+    try:
+        caller, used_at = idle.pop()
+    except IndexError:
+        return None
+    if time.perf_counter() - used_at > FRESH_S:
+        caller.close()  # and dialled again
+    return caller
 
 
 def seconds_until(calls: list[Timed], limit_s: float) -> float | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from rayfaas.cloud.demand import Resources, View, times, unmet
@@ -37,6 +38,15 @@ LOOK_S = 2.0
 
 _MOVING = ("REQUESTED", "BOOTING", "STOPPING", "TERMINATING", "UNKNOWN")
 _BACK = ("RUNNING", "BOOTING", "STOPPING", "STOPPED")
+
+
+@dataclass
+class _May:
+    """How many more of a group there may be, and what each of them has."""
+
+    group: WorkerGroup
+    offers: Resources
+    more: int
 
 
 class Keeper:
@@ -137,17 +147,20 @@ class Keeper:
             for _ in range(self.kept(group) - self._wanted(group)):
                 self._wake(group, f"{self.kept(group)} of {group.name} are to be up")
             rooms += [group.offers] * self._coming(group, view)
-        for each, number in unmet(view.waiting, rooms):
-            self._bring_for(groups, each, number)
+        may = [_May(group, group.offers, group.max - self._wanted(group)) for group in groups]
+        if any(each.more > 0 for each in may):
+            for asked, number in unmet(view.waiting, rooms):
+                self._bring_for(may, asked, number)
 
-    def _bring_for(self, groups: list[WorkerGroup], each: Resources, number: int) -> None:
-        for group in groups:
-            fit = times(each, group.offers)
+    def _bring_for(self, may: list[_May], asked: Resources, number: int) -> None:
+        for each in may:
             # A machine with a GPU is too dear for what needs none.
-            if not fit or (group.gpus and not each.get("GPU")):
+            if each.more <= 0 or (each.group.gpus and not asked.get("GPU")):
                 continue
-            while number > 0 and self._wanted(group) < group.max:
-                self._wake(group, f"{_told(each)} waits for room")
+            fit = times(asked, each.offers)
+            while fit and number > 0 and each.more > 0:
+                self._wake(each.group, f"{_told(asked)} waits for room")
+                each.more -= 1
                 number -= fit
 
     def _wanted(self, group: WorkerGroup) -> int:
@@ -189,6 +202,8 @@ class Keeper:
             provider=provider,
             machine=machine,
             shape=group.shape,
+            cpus=group.cpus,
+            gpus=group.gpus,
             made_at=now,
             changed_at=now,
             boot_at=now,

@@ -20,10 +20,10 @@ UP: tuple[InstanceState, ...] = ("REQUESTED", "BOOTING", "RUNNING", "STOPPING", 
 class Node(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds of Unix time.
 
-    `shape` tells machines apart that do not have the same. `sent` says that a launch was asked for, so that there may
-    be a machine though `instance` is None. `drained`: Ray has agreed that it ends, so nothing is on it. `force`: it
-    ends whether calls are on it or not. `stray`: nobody knows of it. `until`: it is not stopped before. `ray` is the id
-    of its Ray node since it joined, `old_ray` that of an earlier boot.
+    `shape` tells machines apart that do not have the same; `cpus` and `gpus` are what it has, 0: not known. `sent` says
+    that a launch was asked for, so that there may be a machine though `instance` is None. `drained`: Ray has agreed
+    that it ends, so nothing is on it. `force`: it ends whether calls are on it or not. `stray`: nobody knows of it.
+    `until`: it is not stopped before. `ray` is the id of its Ray node since it joined, `old_ray` that of one before.
     """
 
     id: str
@@ -34,6 +34,8 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     machine: Machine
     shape: str = ""
+    cpus: float = 0.0
+    gpus: float = 0.0
     made_at: float
     changed_at: float
     want: Want = "RUNNING"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,6 +21,9 @@ class NodeBook:
     def __init__(self, journal: NodeJournal, clock: Callable[[], float], nodes: Iterable[Node]) -> None:
         self._journal, self.clock = journal, clock
         self._nodes = {node.id: node for node in nodes if node.state != "GONE"}
+        self._groups: dict[Key, dict[str, Node]] = defaultdict(dict)
+        for node in self._nodes.values():
+            self._groups[_key(node)][node.id] = node
         self._alarmed: set[tuple[str, str]] = set()
         self.busy: set[str] = set()  # ids of nodes, and providers, that somebody is sending a request about
         self.lock = threading.RLock()
@@ -31,7 +35,7 @@ class NodeBook:
         return [node for node in self.all() if node.id not in self.busy]
 
     def of(self, key: Key) -> list[Node]:
-        return [node for node in self.all() if (node.cluster, node.group) == key]
+        return list(self._groups[key].values()) if key in self._groups else []
 
     def get(self, node_id: str | None) -> Node | None:
         return self._nodes.get(node_id or "")
@@ -50,13 +54,14 @@ class NodeBook:
     def save(self, node: Node) -> Node:
         if self._nodes.get(node.id) != node:
             self._journal.save(node)
-            self._nodes[node.id] = node
+            self._nodes[node.id] = self._groups[_key(node)][node.id] = node
         return node
 
     def gone(self, node: Node, reason: str) -> None:
         gone = msgspec.structs.replace(node.seen("GONE", self.clock()), reason=reason)
         self._journal.save(gone)
         self._nodes.pop(node.id, None)
+        self._groups[_key(node)].pop(node.id, None)
         is_surprise = node.want != "GONE"
         self.tell(gone, "vanished" if is_surprise else "gone", reason, alarm=is_surprise)
 
@@ -73,3 +78,7 @@ class NodeBook:
 
     def calm(self, about: str) -> None:
         self._alarmed = {each for each in self._alarmed if each[1] != about}
+
+
+def _key(node: Node) -> Key:
+    return node.cluster, node.group

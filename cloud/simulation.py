@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
 
 from rayfaas.cloud.keep_alive import PAUSES, learned_s
-from rayfaas.errors import BadRequest
+from rayfaas.cloud.trace import Trace
 
 # How long to keep a machine, from the pauses so far and the length of a wake, all in seconds.
 Policy = Callable[[Sequence[float], float], float]
-# Function → (begin, length) of its calls, in seconds, sorted.
-Trace = Mapping[str, Sequence[tuple[float, float]]]
+
+# Is told how many calls are done.
+Done = Callable[[int], object]
 
 
 @dataclass(frozen=True)
@@ -28,36 +25,22 @@ class Outcome:
     waited_hours: float
 
 
-def simulate(trace: Trace, policy: Policy, wake_s: float) -> Outcome:
+def simulate(trace: Trace, policy: Policy, wake_s: float, done: Done = lambda calls: None) -> Outcome:
     """Each call that finds its machine stopped waits for a wake, and those that come meanwhile for the rest of it.
 
     >>> simulate({"f": [(0.0, 1.0), (50.0, 1.0), (1000.0, 1.0)]}, lambda pauses, wake_s: 100.0, wake_s=60.0).cold
     2
     """
-    each = [_function(calls, policy, wake_s) for calls in trace.values()]
+    each = []
+    for calls in trace.values():
+        each.append(_function(calls, policy, wake_s))
+        done(len(calls))
     return Outcome(
         sum(one.up_hours for one in each),
         sum(one.calls for one in each),
         sum(one.cold for one in each),
         sum(one.waited_hours for one in each),
     )
-
-
-def read_trace(file: Path) -> Trace:
-    """A CSV file with the columns `time` (ISO 8601, or seconds), `function`, and `duration` (seconds) if there is one.
-
-    Raises `BadRequest` that names the line.
-    """
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            for number, row in enumerate(csv.DictReader(lines), 2):
-                found[_of(row, "function", number)].append(_call(row, number))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise BadRequest(f"{file} can't be read: {error}") from None
-    if not found:
-        raise BadRequest(f"{file} has no calls: it needs the columns time and function, and a line for each call.")
-    return {function: sorted(calls) for function, calls in found.items()}
 
 
 def fixed(seconds: float) -> Policy:
@@ -90,23 +73,3 @@ def _function(calls: Iterable[tuple[float, float]], policy: Policy, wake_s: floa
         free_at = max(free_at, end)
     # What comes after the end of the trace is not known, and not counted.
     return Outcome(up_s / 3600, count, cold, waited_s / 3600)
-
-
-def _call(row: Mapping[str, str | None], number: int) -> tuple[float, float]:
-    try:
-        return _seconds(_of(row, "time", number)), float(row.get("duration") or 0.0)
-    except ValueError as error:
-        raise BadRequest(f"Line {number}: {error}. Write time as 2026-11-27T09:00:00 or in seconds.") from None
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return datetime.fromisoformat(text).timestamp()
-
-
-def _of(row: Mapping[str, str | None], column: str, number: int) -> str:
-    if not (text := row.get(column)):
-        raise BadRequest(f"Line {number} has no {column}. The columns are time, function and, if known, duration.")
-    return text

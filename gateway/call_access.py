@@ -15,7 +15,6 @@ import msgspec
 
 from rayfaas.envelope import AccessBody
 from rayfaas.errors import Unauthenticated
-from rayfaas.handshake import derive
 
 PREFIX = b"rc_"
 _MAC_BYTES = 16
@@ -41,10 +40,10 @@ _decode = msgspec.msgpack.Decoder(Claims).decode
 
 
 class CallAccess:
-    """`url` is where executors reach the gateways by HTTP, `key` the home's."""
+    """`url` is where executors reach this gateway by HTTP, `key` the one that all gateways of a home sign with."""
 
     def __init__(self, key: bytes, url: str) -> None:
-        self._key, self._url = derive(key, "call access"), url
+        self._key, self._url = key, url
 
     def issue(self, claims: Claims) -> bytes:
         """The body of the ACCESS frame that answers a call in flight."""

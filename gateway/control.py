@@ -12,11 +12,14 @@ from starlette.routing import Route
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, RayfaasError, to_problem
 from rayfaas.gateway.access import Access
+from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.exports import Exports
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.functions import Functions
+from rayfaas.gateway.gateways import Gateways
 from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.machines import Machines
@@ -28,6 +31,7 @@ from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.streams import format_for
+from rayfaas.gateway.tables import ENCODINGS, media_for, table_response
 from rayfaas.gateway.waiting import Waiting
 from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
@@ -38,9 +42,11 @@ MAX_BUNDLE = 256 << 20
 class Control:
     """The endpoints below /v1."""
 
-    def __init__(self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str) -> None:
+    def __init__(
+        self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str, alarms: Alarms
+    ) -> None:
         self._routes, self._controller, self._following = routes, controller, following
-        self._webhook_secret = webhook_secret
+        self._webhook_secret, self._alarms = webhook_secret, alarms
         self._releases, self._access = Releases(routes, controller), Access(routes, controller)
         self._code = Code(routes, controller)
 
@@ -63,15 +69,18 @@ class Control:
             *Limits(self._routes, self._controller).routes(),
             *Functions(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),
+            *Exports(self._routes, self._controller).routes(),
             Route("/v1/usage", self.usage),
             Route("/v1/lineage", self.lineage),
             Route("/v1/logs", self.logs),
             Route("/v1/webhook", self.webhook),
+            *self._alarms.routes(),
             *Secrets(self._routes, self._controller).routes(),
             Route("/v1/tokens", self.tokens, methods=["GET"]),
             Route("/v1/tokens", self.create_token, methods=["POST"]),
             Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
             *Clusters(self._routes, self._controller).routes(),
+            *Gateways(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
             *Waiting(self._routes, self._controller).routes(),
         ]
@@ -129,18 +138,20 @@ class Control:
     # The registry
 
     async def sql(self, request: Request) -> Response:
+        """A table as JSON, or in the type that the Accept header asks for."""
         principal = allow_in_person(self._routes, request)
+        media = media_for(request.headers.get("accept"))
         body = await json_body(request)
         sql, parameters = body.get("sql"), body.get("parameters", [])
         if not isinstance(sql, str) or not isinstance(parameters, list):
             raise BadRequest('Send {"sql": "SELECT …", "parameters": […]}.')
         if any(isinstance(each, int) and each.bit_length() > 63 for each in parameters):
             raise BadRequest("A parameter has more than 64 bits. Send it as text, and cast it in the query.")
-        result = await self._controller.request("sql", sql=sql, parameters=parameters, actor=actor_of(principal))
-        return as_json(result)
+        asked = {"sql": sql, "parameters": parameters, "actor": actor_of(principal), "encoding": ENCODINGS[media]}
+        return table_response(await self._controller.request("sql", **asked), media)
 
     async def usage(self, request: Request) -> Response:
-        """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp`."""
+        """What calls came to: `?by=team,version&since=30d&until=1d&function=embed&team=nlp&cost=1`."""
         principal = allow_in_person(self._routes, request)
         query = request.query_params
         usage = {
@@ -149,6 +160,7 @@ class Control:
             "until_s": seconds_of(query.get("until", "0s")),
             "function": query.get("function"),
             "team": query.get("team"),
+            "cost": _flag(query, "cost"),
         }
         return as_json(await self._controller.request("usage", usage=usage, actor=actor_of(principal)))
 
@@ -219,6 +231,13 @@ def _digest(request: Request) -> str:
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise BadRequest("A bundle is addressed by its SHA-256, 64 hexadecimal digits.")
     return digest
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    value = query.get(name, "0")
+    if value not in ("0", "1"):
+        raise BadRequest(f"{name} is 0 or 1, not {value!r}.")
+    return value == "1"
 
 
 def _is_duration(value: Any) -> bool:

@@ -50,6 +50,7 @@ class Journal:
         self.instance = f"{gateway}-{time.time_ns()}"  # this life of this gateway
         self._fd = -1
         self._size = 0
+        self._name = ""
         self._unsynced: list[asyncio.Future[None]] = []
         self._syncing: asyncio.Task[None] | None = None
         self._late: deque[bytes] = deque()  # what could not be written yet
@@ -108,9 +109,19 @@ class Journal:
         """Which artifacts a call read and wrote, in one write."""
         self._keep_output(lines := encode_records(records), len(lines))
 
+    @property
+    def directory(self) -> Path:
+        return self._directory
+
+    @property
+    def segment(self) -> str:
+        """The name of the file that is written to; "" when the journal is closed."""
+        return self._name if self._fd >= 0 else ""
+
     def close(self) -> None:
         self.flush_late()
         os.close(self._fd)
+        self._fd = -1  # what comes later must not go into another file that has its number
 
     def flush_late(self) -> bool:
         """Write what a full disk held up; whether nothing is left."""
@@ -189,4 +200,4 @@ class Journal:
         fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(fd, fcntl.LOCK_EX)  # the registry tries locks, for an instant
         os.rename(unnamed, path)
-        self._fd, self._size = fd, 0
+        self._fd, self._size, self._name = fd, 0, path.name

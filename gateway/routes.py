@@ -68,7 +68,8 @@ class AliasRoute(msgspec.Struct, frozen=True):
 class FunctionRoute(msgspec.Struct, frozen=True):
     """`parked`: what its aliases lead to is being replaced, and calls through them wait. `teams` are those that it is
     for, its own among them; None: everybody. To others there is no such function. `gone` says that it was deleted, and
-    why; `deleted` the same of versions."""
+    why; `deleted` the same of versions. If it is not `whole`, it tells only of versions that came, changed, or were
+    `removed`."""
 
     team: str
     name: str
@@ -78,6 +79,17 @@ class FunctionRoute(msgspec.Struct, frozen=True):
     teams: frozenset[str] | None = None
     gone: str = ""
     deleted: dict[int, str] = {}
+    whole: bool = True
+    removed: tuple[int, ...] = ()
+
+    def over(self, before: FunctionRoute | None) -> FunctionRoute:
+        """With the versions that it does not tell of."""
+        if self.whole or before is None:
+            return self
+        versions = {version.number: version for version in (*before.versions, *self.versions)}
+        for number in self.removed:
+            versions.pop(number, None)
+        return msgspec.structs.replace(self, versions=list(versions.values()), whole=True, removed=())
 
     def is_for(self, team: str) -> bool:
         return self.teams is None or team in self.teams
@@ -171,7 +183,8 @@ class Routes:
 
     def apply(self, changes: Changes) -> None:
         for function in changes.functions:
-            self._functions[function.team, function.name] = function
+            key = function.team, function.name
+            self._functions[key] = function.over(self._functions.get(key))
         if changes.tokens is not None:
             self._tokens = {token.digest: token for token in changes.tokens}
             self._principals.clear()
@@ -319,7 +332,7 @@ def _route(
 
 
 def _version(function: FunctionRoute, number: int) -> VersionRoute | None:
-    return next((version for version in function.versions if version.number == number), None)
+    return next((version for version in reversed(function.versions) if version.number == number), None)
 
 
 def _shadow(function: FunctionRoute, shadow: tuple[int, float] | None, method: str | None) -> Shadow | None:

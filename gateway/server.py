@@ -17,6 +17,7 @@ import uvicorn
 
 from rayfaas.config import Limits, local_url
 from rayfaas.entrance import Entrance
+from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.call_access import CallAccess
@@ -33,9 +34,12 @@ from rayfaas.gateway.history import History
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.posts import Posts
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.segments import Segments
 from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.touches import Touches
@@ -52,31 +56,33 @@ FLUSH_S = 1.0
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """`slot` numbers the gateways of one home; `key` is the home's, with which the controller knows this process.
+    """`controller` is an address (`rayfaas.address`), `keys` say who this is and sign.
 
     `webhook_networks` are those to which webhooks may go though they are not public; `entrance` is where executors of
-    other machines come in.
+    other machines come in; `public_url` is where they reach this gateway by HTTP, if not as this machine does.
     """
 
-    slot: int
+    name: str
     host: str
     port: int
     executor_socket: Path
-    controller_socket: Path
+    controller: str
     journal: Path
-    key: bytes
+    keys: Keys
     limits: Limits
     webhook_networks: tuple[str, ...] = ()
     entrance: Entrance | None = None
-
-    @property
-    def name(self) -> str:
-        return f"gateway-{self.slot}"
+    public_url: str = ""
 
     @property
     def url(self) -> str:
-        """Where this machine reaches the gateways by HTTP."""
-        return local_url(self.host, self.port)
+        """Where executors reach this gateway by HTTP."""
+        return self.public_url or local_url(self.host, self.port)
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether its controller is on another machine, which can't read the journal's folder."""
+        return not self.controller.startswith("unix:")
 
     @property
     def executor_address(self) -> str:
@@ -94,16 +100,18 @@ class Gateway:
 
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
-        self._access = CallAccess(config.key, config.url)
+        self._access = CallAccess(config.keys.calls, config.url)
         self._routes = Routes(self._access)
         deaths = Deaths()
         self._controller = ControllerLink(self._routes, deaths)
         self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue, deaths, self._routes.weights)
         self._controller.serve(self._dispatcher)
         self._journal = Journal(config.journal, config.name)
+        self._segments = Segments(self._journal, self._controller) if config.is_elsewhere else None
         recording = Recording(self._journal)
         rules = WebhookRules(config.webhook_networks)
-        webhooks = Webhooks(rules, config.key, self._journal, self._controller)
+        posts = Posts(rules, config.keys.webhooks)
+        webhooks = Webhooks(posts, self._journal, self._controller)
         spawned = Spawned(self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks)
         history = History(self._routes, self._controller)
         shadows = Shadows(self._dispatcher, recording, self._journal)
@@ -122,7 +130,8 @@ class Gateway:
         self._ending = asyncio.Event()
         following = Following(self._controller, self._ending)
         calls = Calls(self._routes, self._controller, spawned, invoke, following)
-        control = Control(self._routes, self._controller, following, webhooks.secret)
+        alarms = Alarms(self._routes, self._controller, posts)
+        control = Control(self._routes, self._controller, following, posts.secret, alarms)
         applications = Applications(invoke, self._dispatcher, recording)
         openapi = OpenApi(self._routes, self._controller)
         self._app = App(invoke, applications, calls, control, openapi, self._controller)
@@ -138,19 +147,21 @@ class Gateway:
             "executor_address": self._config.executor_address,
             "network_address": self._config.network_address,
         }
-        address = f"unix:{self._config.controller_socket}"
-        link = asyncio.ensure_future(keep_link(address, identity, self._config.key, self._controller, 0.05, 0.5))
+        keeping = keep_link(self._config.controller, identity, self._config.keys.link, self._controller, 0.05, 0.5)
+        link = asyncio.ensure_future(keeping)
         flushing = asyncio.ensure_future(self._flush_late_ends())
         try:
             await self._controller.has_routes.wait()
             await self._serve_http()
         finally:
-            link.cancel()
             flushing.cancel()
             executors.close()
             if door is not None:
                 await door.close()
             self._journal.close()
+            if self._segments is not None:
+                await self._segments.wait_copied()
+            link.cancel()
 
     async def _flush_late_ends(self) -> None:
         """A full disk held them up; on a gateway without calls nothing else would write them."""

@@ -38,19 +38,19 @@ class WebhookRules:
         except ValueError as error:
             raise BadRequest(f"Networks of webhooks are written as 10.1.0.0/16: {error}.") from None
 
-    def check(self, url: str) -> str:
-        """The URL again. Raises `BadRequest` where it is none for webhooks, `Forbidden` for a forbidden address."""
+    def check(self, url: str, what: str = "Rayfaas-Webhook") -> str:
+        """The URL again; `what` is what errors call it.
+
+        Raises `BadRequest` where it is none for webhooks, `Forbidden` for a forbidden address."""
         try:
             parsed = httpx.URL(url)
             host, port = parsed.host, parsed.port
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise BadRequest(f"Rayfaas-Webhook is no URL: {error}.") from None
+            raise BadRequest(f"{what} is no URL: {error}.") from None
         if port is not None and not 0 < port < 1 << 16:
-            raise BadRequest(f"Rayfaas-Webhook has a port from 1 to 65535, not {port}.")
+            raise BadRequest(f"{what} has a port from 1 to 65535, not {port}.")
         if parsed.scheme not in ("http", "https") or not host or parsed.userinfo or len(url) > _LONGEST_URL:
-            raise BadRequest(
-                f"Rayfaas-Webhook is an http or https URL without a password, {_LONGEST_URL} characters at most."
-            )
+            raise BadRequest(f"{what} is an http or https URL without a password, {_LONGEST_URL} characters at most.")
         if _is_address(host) and not self.allows(host):
             raise _forbidden(host)
         return url

@@ -1,6 +1,4 @@
-"""Webhooks: who spawned a call may name a URL that is told of its end, signed as Standard Webhooks says.
-
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""Webhooks: who spawned a call may name a URL that is told of its end.
 
 An end is told at least once: until it was recorded that it was, another gateway, or the next life of this one, tells it
 again when this one dies. `webhook-id` is the call's id, by which a receiver knows what it has heard before.
@@ -10,26 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hmac
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import httpx
 import msgspec
 
-from rayfaas.errors import RayfaasError
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.posts import Posts, moment
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.webhook_rules import WebhookRules
-from rayfaas.handshake import derive
 from rayfaas.records import Settled, Spawned, Told
 from rayfaas.wire import JSON
 
 # Seconds before each further attempt; some seven hours together.
 PAUSES_S = (1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21_600.0)
-ANSWER_S = 15.0
 # A larger result is not told, only asked for.
 MAX_RESULT = 3 << 10
 _MOST_BASE64 = MAX_RESULT // 3 * 4
@@ -95,8 +88,8 @@ def document(ending: Ending) -> bytes:
         "caller": ending.principal,
         "team": ending.team,
         "attempts": ending.attempts,
-        "accepted_at": _moment(ending.accepted_us),
-        "ended_at": _moment(ending.ended_us),
+        "accepted_at": moment(ending.accepted_us),
+        "ended_at": moment(ending.ended_us),
     }
     if ending.problem is not None:
         data["detail"] = str(msgspec.json.decode(ending.problem).get("detail", ""))[:_MOST_DETAIL]
@@ -106,27 +99,15 @@ def document(ending: Ending) -> bytes:
 
 
 class Webhooks:
-    """Tells ends. `key` is the home's; `pauses_s` are those between attempts."""
+    """Tells ends. `pauses_s` are those between attempts."""
 
     def __init__(
-        self,
-        rules: WebhookRules,
-        key: bytes,
-        journal: Journal,
-        controller: ControllerLink,
-        pauses_s: Sequence[float] = PAUSES_S,
+        self, posts: Posts, journal: Journal, controller: ControllerLink, pauses_s: Sequence[float] = PAUSES_S
     ) -> None:
-        self._rules, self._journal, self._pauses_s = rules, journal, pauses_s
-        self._key = derive(key, "webhooks")
+        self._posts, self._journal, self._pauses_s = posts, journal, pauses_s
         self._held: dict[str, asyncio.Task[None]] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
-        self._client: httpx.AsyncClient | None = None
         controller.methods |= {"tell": self._tell, "telling": self._telling}
-
-    @property
-    def secret(self) -> str:
-        """With which receivers check signatures, in the form that libraries of Standard Webhooks take."""
-        return f"whsec_{base64.b64encode(self._key).decode()}"
 
     def tell(self, ending: Ending) -> None:
         if ending.call not in self._held and len(self._held) < _MOST_HELD:
@@ -153,58 +134,8 @@ class Webhooks:
             await asyncio.sleep(pause_s)
             attempts += 1
             async with self._room:
-                problem = await self._attempt(ending, body)
+                problem = await self._posts.attempt(ending.webhook, ending.call, body)
             if problem is None:
                 break
         state = "DELIVERED" if problem is None else "FAILED"
         self._journal.ended(Told(ending.call, state, time.time_ns() // 1000, attempts, problem))
-
-    async def _attempt(self, ending: Ending, body: bytes) -> str | None:
-        """What went wrong, or None."""
-        try:
-            status = await asyncio.wait_for(self._post(ending, body), ANSWER_S)
-        except RayfaasError as error:
-            return error.detail
-        except Exception as error:  # noqa: BLE001 a border: whatever a URL leads to, its end is recorded as told or not
-            return f"{type(error).__name__}: {error}"
-        return None if 200 <= status < 300 else f"It answered {status}."
-
-    async def _post(self, ending: Ending, body: bytes) -> int:
-        """The status of its answer, whose body nobody reads. What is dialled is the address that was checked."""
-        url = httpx.URL(ending.webhook)
-        port = url.port or (443 if url.scheme == "https" else 80)
-        address = await self._rules.resolve(url.host, port)
-        request = self._http().build_request(
-            "POST",
-            url.copy_with(host=address),
-            content=body,
-            headers={"Host": url.netloc.decode(), **self._headers(ending.call, body)},
-            extensions={"sni_hostname": url.host},  # and whose certificate it must be
-        )
-        response = await self._http().send(request, stream=True, follow_redirects=False)
-        await response.aclose()
-        return response.status_code
-
-    def _headers(self, call_id: str, body: bytes) -> dict[str, str]:
-        timestamp = str(int(time.time()))
-        signed = hmac.digest(self._key, b"%b.%b.%b" % (call_id.encode(), timestamp.encode(), body), "sha256")
-        return {
-            "Content-Type": JSON,
-            "User-Agent": "rayfaas-webhook",
-            "webhook-id": call_id,
-            "webhook-timestamp": timestamp,
-            "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
-        }
-
-    def _http(self) -> httpx.AsyncClient:
-        if self._client is None:
-            # No proxy of the environment, which would dial for us, and no connection is kept: a name that leads to the
-            # same address must prove itself anew.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            self._client = httpx.AsyncClient(trust_env=False, limits=limits, timeout=ANSWER_S)
-        return self._client
-
-
-def _moment(us: int) -> str:
-    seconds, rest = divmod(us, 1_000_000)
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{rest:06d}Z"

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mappi
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import msgspec
@@ -32,7 +32,7 @@ from rayfaas.graph import Direction, Graph
 from rayfaas.limiting import Limiting
 from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
-from rayfaas.names import LIVE, check_call, check_cluster, check_name, check_team
+from rayfaas.names import LIVE, check_call, check_cluster, check_gateway, check_name, check_team
 from rayfaas.operation import Speaker, operation
 from rayfaas.planning import plan
 from rayfaas.releases import Releases
@@ -327,6 +327,23 @@ class Client(Releases, Functions, Sharing, Limiting):
         return Table.of(await self._transport.post("/v1/sql", {"sql": query, "parameters": list(parameters)}))
 
     @operation
+    async def save_sql(self, query: str, file: BinaryIO, media: str, parameters: Iterable[Any] = ()) -> bool:
+        """Write the answer to a SELECT into a file, as `text/csv` or another type that the server has. Whether there
+        were more rows than it sends."""
+        body = wire.encode_json({"sql": query, "parameters": list(parameters)})
+        accept = {"Accept": media}
+        headers = await self._transport.download("POST", "/v1/sql", file, body=body, media=wire.JSON, headers=accept)
+        return bool(headers.get("Rayfaas-Truncated") == "true")
+
+    @operation
+    async def export(self, view: str, file: BinaryIO, day: str | None = None) -> int:
+        """Write a view, or of calls, logs and lineage a day (2026-11-27) of it, into a file as Parquet. Its rows."""
+        query = {} if day is None else {"day": day}
+        path = f"/v1/export/{quote(view, safe='')}"
+        headers = await self._transport.download("GET", path, file, query=query, timeout_s=None)
+        return int(headers.get("Rayfaas-Rows", "0"))
+
+    @operation
     async def usage(
         self,
         function: str | None = None,
@@ -334,13 +351,16 @@ class Client(Releases, Functions, Sharing, Limiting):
         since: str = "30d",
         until: str = "0s",
         team: str | None = None,
+        cost: bool = False,
     ) -> Table:
         """What calls came to: their number, errors, times, bytes, CPU- and GPU-seconds, of `function` or all.
 
         `by` groups them: function, version, alias, caller, team, owner, flow, day, … `since` and `until` are how long
-        ago (90m, 12h, 30d). `team` is that of the callers.
+        ago (90m, 12h, 30d). `team` is that of the callers. With `cost` it tells `usd`, their part of what the machines
+        cost, and in rows with `idle`, which names machines, what those cost that no call held.
         """
         asked = {"by": ",".join(by), "since": since, "until": until, "function": function, "team": team}
+        asked |= {"cost": "1"} if cost else {}
         query = {name: value for name, value in asked.items() if value is not None}
         return Table.of(await self._transport.get("/v1/usage", query))
 
@@ -434,6 +454,21 @@ class Client(Releases, Functions, Sharing, Limiting):
         return str((await self._get("/v1/webhook")).get("secret"))
 
     @operation
+    async def alarm_webhook(self) -> Json:
+        """Where alarms of machines are told: `url`, how many are `waiting`, `problem` of the last; for admins."""
+        return object_of(await self._get("/v1/webhook/alarms"))
+
+    @operation
+    async def set_alarm_webhook(self, url: str) -> Json:
+        """Have alarms told to `url` from now on. It hears a trial; `problem` is what went wrong with that."""
+        return object_of(await self._transport.put("/v1/webhook/alarms", {"url": url}))
+
+    @operation
+    async def drop_alarm_webhook(self) -> None:
+        """Have alarms told to nobody."""
+        await self._transport.send("DELETE", "/v1/webhook/alarms")
+
+    @operation
     async def tokens(self) -> list[Json]:
         """The tokens in force; their secrets are nowhere kept."""
         return list_of(await self._get("/v1/tokens"), "tokens")
@@ -470,6 +505,22 @@ class Client(Releases, Functions, Sharing, Limiting):
         """Returns when its calls have finished and it is not known any more; with `now` they are cut."""
         path = f"/v1/clusters/{check_cluster(cluster)}"
         await self._transport.send("DELETE", path, query={"now": "true"} if now else None, timeout_s=None)
+
+    @operation
+    async def gateways(self) -> list[Json]:
+        """Those that are connected, and those of other machines that are away."""
+        return list_of(await self._get("/v1/gateways"), "gateways")
+
+    @operation
+    async def invite_gateway(self, gateway: str | None = None) -> Json:
+        """A `token` with which a gateway on another machine can join, once, within `expires_in_s`; for admins."""
+        body = {} if gateway is None else {"gateway": check_gateway(gateway)}
+        return object_of(await self._transport.post("/v1/gateways", body))
+
+    @operation
+    async def remove_gateway(self, gateway: str) -> None:
+        """A gateway of another machine is not let in any more."""
+        await self._transport.send("DELETE", f"/v1/gateways/{check_gateway(gateway)}")
 
     @operation
     async def nodes(self) -> list[Json]:

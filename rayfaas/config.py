@@ -15,6 +15,7 @@ DEFAULT_PORT = 8700
 MAX_BODY_MB = 2048  # 1 GiB, and what a form or an encoding adds to it
 # How long arguments and results of spawned calls are kept after their end.
 KEEP_RESULTS_S = 7 * 86_400.0
+DAY_S = 86_400.0
 
 # A UNIX socket's path holds 107 bytes on Linux; the longest name we put behind a run directory is 40.
 _LONGEST_RUN_DIR = 60
@@ -90,8 +91,23 @@ class Home:
         return self.path / "machines"
 
     @property
+    def gateway_file(self) -> Path:
+        """Of a gateway on another machine: who it is, where its controller is, and its keys; mode 0600."""
+        return self.path / "gateway.json"
+
+    @property
     def database(self) -> Path:
         return self.path / "registry.duckdb"
+
+    @property
+    def archive(self) -> Path:
+        """Old rows of the registry, as Parquet files."""
+        return self.path / "archive"
+
+    @property
+    def outgoing(self) -> Path:
+        """What is being made for somebody who takes it away: backups, exports."""
+        return self.path / "outgoing"
 
     @property
     def bundles(self) -> Path:
@@ -135,6 +151,17 @@ class Home:
     def gateway_socket(self, slot: int) -> Path:
         """Where executors dial gateway number `slot`."""
         return self.run / f"gateway-{slot}.sock"
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long, in seconds, calls with what they touched, and lines of logs, stay in the registry's file before they
+    move to the archive; and after what time they are deleted, None for never."""
+
+    keep_calls_s: float = 90 * DAY_S
+    keep_logs_s: float = 30 * DAY_S
+    delete_calls_s: float | None = None
+    delete_logs_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Lengths of time as people write them: 90s, 15m, 12h, 30d."""
+"""Lengths of time as people write them: 90s, 15m, 12h, 30d, 1y."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from rayfaas.errors import BadRequest
 
-DURATION = r"\d{1,9}(\.\d{1,9})?[smhd]"
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = r"\d{1,9}(\.\d{1,9})?[smhdy]"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 
 
 def check_keep_alive(text: str) -> str:
@@ -29,5 +29,5 @@ def seconds_of(text: str) -> float:
     (5400.0, 129600.0)
     """
     if re.fullmatch(DURATION, text, re.ASCII) is None:
-        raise BadRequest(f"{text!r} is no duration: write 90s, 15m, 12h or 30d.")
+        raise BadRequest(f"{text!r} is no duration: write 90s, 15m, 12h, 30d or 1y.")
     return float(text[:-1]) * _UNITS[text[-1]]

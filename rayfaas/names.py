@@ -87,6 +87,16 @@ def check_cluster(text: str) -> str:
     return text
 
 
+def check_gateway(text: str) -> str:
+    """A gateway on another machine; those of the home's own are `gateway-0`, `gateway-1` and so on."""
+    if not re.fullmatch(CLUSTER, text, re.ASCII) or re.fullmatch(r"gateway-\d+", text, re.ASCII):
+        raise BadRequest(
+            f"{text!r} can't be a gateway's name: up to 63 lower-case letters, digits and hyphens, none at an end, and "
+            "not gateway-0 and the like, which are the server's own."
+        )
+    return text
+
+
 def check_name(name: str) -> str:
     if not re.fullmatch(NAME, name, re.ASCII):
         raise BadRequest(f"{name!r} is not a function's name: letters, digits, _ and -, 128 at most, no digit first.")

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 
@@ -118,6 +118,31 @@ class Transport:
                 yield _objects(response)
         finally:
             await response.aclose()
+
+    async def download(
+        self,
+        method: str,
+        path: str,
+        file: BinaryIO,
+        *,
+        body: Content = b"",
+        media: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, Any] | None = None,
+        timeout_s: float | None = ANSWER_S,
+    ) -> httpx.Headers:
+        """Send, and write the answer's body into the file as it comes. Its headers."""
+        request = self._request(method, path, body, media, headers, query, timeout_s)
+        with self._explained():
+            response = await self._http.send(request, stream=True)
+            try:
+                if not response.is_success:
+                    self._check(await Answer.read(self.url, response))
+                async for chunk in response.aiter_bytes():
+                    file.write(chunk)
+            finally:
+                await response.aclose()
+        return response.headers
 
     async def aclose(self) -> None:
         await self._http.aclose()

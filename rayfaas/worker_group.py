@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
@@ -106,7 +107,7 @@ class WorkerGroup(Frozen):
         kind = {f"accelerator_type:{self.accelerator}": 1.0} if self.accelerator else {}
         return {**kind, **self.resources}
 
-    @property
+    @cached_property  # asked for each stopped machine, several times a second
     def shape(self) -> str:
         """Equal for machines that have the same."""
         return digest_of(self.offers)[:12]

@@ -6,20 +6,22 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from rayfaas.errors import Unavailable
 from rayfaas.registry.rows import Row
+from rayfaas.registry.schema import connect
+from rayfaas.registry.stored_views import install, literal
 
 # Users' queries run in the same instance, so what holds for them holds for all of it: no files but the one that the
-# loader stages a journal's records in, no network, no more memory and disk than said here, and no way to change that.
+# loader stages a journal's records in, those of the archive, and those that are made to be sent; no network, no more
+# memory and disk than said here, and no way to change that.
 # The log is long before it goes into the file, because each time costs as much as loading some ten thousand calls.
 _SETTINGS = """
 SET allowed_paths = [{staging}];
+SET allowed_directories = [{archive}, {outgoing}];
 SET enable_external_access = false;
 SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
@@ -35,15 +37,13 @@ class Database:
     """Each thread has a cursor of its own. Values go in as parameters by name (`$name`), rows come out as dicts."""
 
     def __init__(self, path: Path) -> None:
-        self.staging = path.with_name("journal.staging")
-        try:
-            self._connection = duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            raise Unavailable(f"The registry {path} can't be opened: {error}") from None
-        self._connection.execute(resources.files("rayfaas.registry").joinpath("schema.sql").read_text("utf-8"))
-        literal = "'" + str(self.staging).replace("'", "''") + "'"
-        self._connection.execute(_SETTINGS.format(staging=literal))
+        self.staging, self.archive = path.with_name("journal.staging"), path.with_name("archive")
+        self.outgoing = path.with_name("outgoing")
+        self._connection = connect(path)
+        directories = {"archive": literal(f"{self.archive}/"), "outgoing": literal(f"{self.outgoing}/")}
+        self._connection.execute(_SETTINGS.format(staging=literal(self.staging), **directories))
         self._local = threading.local()
+        self.install_views()
 
     def run(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement; its rows."""
@@ -62,6 +62,10 @@ class Database:
             cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
+
+    def install_views(self) -> None:
+        """Have the views read what is in the tables and in the archive now."""
+        install(self._cursor(), self.archive)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same instance; close it after use."""

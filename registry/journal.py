@@ -76,11 +76,14 @@ class Journal:
         more = len(rows) == limit
         return Lines([(row["number"], _log_row(row)) for row in rows], rows[-1]["number"] if more else last, more)
 
+    def loaded_bytes(self, segment: str) -> int:
+        found = self._run("loaded", segment=segment)
+        return int(found[0]["loaded_bytes"]) if found else 0
+
     def _load_segment(self, path: Path) -> int:
         # Asked before reading: what a gateway that was gone by now has written is in the file.
         finished = not _is_locked(path)
-        found = self._run("loaded", segment=path.name)
-        offset = int(found[0]["loaded_bytes"]) if found else 0
+        offset = self.loaded_bytes(path.name)
         rows = 0
         with path.open("rb") as file:
             # Up to its end as it is now: while calls come, it always has a few more lines, and few at a time cost most.
@@ -117,6 +120,7 @@ class Journal:
                 "forget_closed",
                 "open",
                 "log",
+                "numbered",
                 "spawned",
                 "settled",
                 "told",

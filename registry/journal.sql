@@ -44,8 +44,13 @@ FROM store.open_calls JOIN (SELECT * FROM records WHERE k = 'end') e ON open_cal
 DELETE FROM store.open_calls WHERE call IN (SELECT call::UUID FROM records WHERE k = 'end');
 
 -- name: log
-INSERT INTO store.logs
-SELECT call::UUID, function, version, at_us, stream, level, text FROM records WHERE k = 'log';
+INSERT INTO store.logs BY NAME
+SELECT call::UUID AS call, function, version, at_us, stream, level, text,
+       (SELECT next FROM store.log_numbers) + row_number() OVER () - 1 AS number
+FROM records WHERE k = 'log';
+
+-- name: numbered
+UPDATE store.log_numbers SET next = next + (SELECT count(*) FROM records WHERE k = 'log');
 
 -- name: spawned
 INSERT INTO store.spawned BY NAME
@@ -77,7 +82,7 @@ SELECT c.call, r.executor, r.function, r.version, c.team, split_part(r.function,
        r.uri, r.artifact_version, r.bytes, r.columns, r.how, coalesce(r.is_certain, true) AS is_certain,
        hash(r.uri, coalesce(r.artifact_version, '')) AS artifact
 FROM records r LEFT JOIN (
-    SELECT call, function, version, team FROM store.all_calls WHERE call BETWEEN $first::UUID AND $last::UUID
+    SELECT call, function, version, team FROM store.recent_calls WHERE call BETWEEN $first::UUID AND $last::UUID
 ) c ON c.call = r.call::UUID AND c.function = r.function AND c.version = r.version
 WHERE r.k = 'touched' AND (r.call IS NULL OR c.call IS NOT NULL);
 
@@ -99,26 +104,27 @@ FROM store.open_calls WHERE gateway = $gateway;
 DELETE FROM store.open_calls WHERE gateway = $gateway;
 
 -- name: logs
-SELECT call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
+SELECT call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.all_logs
 WHERE ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
   AND ($team IS NULL OR starts_with(function, $team || '/'))
 ORDER BY at_us DESC LIMIT $limit;
 
--- Lines are numbered in the order in which they were loaded, which holds because rows are only ever added.
+-- Lines are numbered in the order in which they were loaded. Who follows them asks for what was loaded just now, which
+-- is not archived.
 
 -- name: last_line
-SELECT coalesce(max(rowid), -1) AS last FROM store.logs;
+SELECT next - 1 AS last FROM store.log_numbers;
 
 -- name: newest_lines
-SELECT rowid AS number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
-WHERE rowid <= $last
+SELECT number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.all_logs
+WHERE number <= $last
   AND ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
   AND ($team IS NULL OR starts_with(function, $team || '/'))
-ORDER BY rowid DESC LIMIT $limit;
+ORDER BY number DESC LIMIT $limit;
 
 -- name: lines_after
-SELECT rowid AS number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
-WHERE rowid > $after AND rowid <= $last
+SELECT number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs
+WHERE number > $after AND number <= $last
   AND ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
   AND ($team IS NULL OR starts_with(function, $team || '/'))
-ORDER BY rowid LIMIT $limit;
+ORDER BY number LIMIT $limit;

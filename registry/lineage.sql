@@ -16,14 +16,14 @@ WHERE c.call BETWEEN $first::UUID AND $last::UUID AND c.call IN (SELECT unnest($
 
 -- name: touches_of_calls
 SELECT call::VARCHAR AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
-FROM store.touches
+FROM store.all_touches
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[]))
   AND mode = $mode AND at_us <= $as_of
 ORDER BY uri, at_us;
 
 -- name: touches_of_executors
 SELECT NULL AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
-FROM store.touches
+FROM store.all_touches
 WHERE call IS NULL AND executor IN (SELECT unnest($executors::VARCHAR[])) AND mode = $mode AND at_us <= $as_of
 ORDER BY uri, at_us;
 
@@ -49,11 +49,11 @@ WITH asked AS (
     SELECT unnest($numbers::INTEGER[]) AS number, unnest($artifacts::UBIGINT[]) AS artifact,
            unnest($times::BIGINT[]) AS at_us, unnest($readers::UUID[]) AS reader
 ), near AS MATERIALIZED (
-    SELECT rowid AS id, artifact, at_us FROM store.touches
+    SELECT id, artifact, at_us FROM store.all_touches
     WHERE artifact IN (SELECT artifact FROM asked) AND mode = 'write'
 ), found AS MATERIALIZED (
     SELECT n.id, n.artifact, n.at_us, t.call, t.how, t.columns, t.is_certain
-    FROM near n JOIN store.touches t ON t.rowid = n.id
+    FROM near n JOIN store.all_touches t ON t.id = n.id
     WHERE t.call IS NOT NULL AND ($team IS NULL OR t.team = $team OR t.owner = $team)
 )
 SELECT r.number, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain
@@ -63,14 +63,14 @@ QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC, w.call D
 
 -- name: readers
 WITH ids AS MATERIALIZED (
-    SELECT rowid AS id FROM store.touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
+    SELECT id FROM store.all_touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
 ), near AS MATERIALIZED (
-    SELECT t.* FROM ids JOIN store.touches t ON t.rowid = ids.id
+    SELECT t.* FROM ids JOIN store.all_touches t ON t.id = ids.id
 ), reads AS (
     SELECT row_number() OVER () AS number, * FROM near
     WHERE mode = 'read' AND (
         $team IS NULL OR team = $team OR owner = $team
-        OR executor IN (SELECT executor FROM store.calls WHERE team = $team)
+        OR executor IN (SELECT executor FROM store.all_calls WHERE team = $team)
     )
 ), read_of AS (
     SELECT r.*, w.call AS writer
@@ -88,7 +88,7 @@ ORDER BY at_us DESC LIMIT $limit;
 -- name: newest
 -- The version of an artifact that was touched last; by its content under any name, where this name is not known.
 SELECT artifact, uri, artifact_version, max(bytes) AS bytes, max(at_us) AS at_us
-FROM store.touches
+FROM store.all_touches
 WHERE at_us <= $as_of AND ($team IS NULL OR team = $team OR owner = $team) AND (
     (uri = $uri AND ($version IS NULL OR artifact_version = $version))
     OR (starts_with($version, 'sha256:') AND artifact_version = $version)
@@ -115,7 +115,7 @@ ORDER BY a.alias = $alias DESC NULLS LAST, a.alias = 'live', a.alias LIMIT 1;
 -- name: touches_of_version
 SELECT artifact, uri, artifact_version, max(bytes) AS bytes, max(at_us) AS at_us, any_value(how) AS how,
        any_value("columns") AS "columns", bool_and(is_certain) AS is_certain, max(call)::VARCHAR AS call
-FROM store.touches
+FROM store.all_touches
 WHERE function = $function AND version = $number AND mode = $mode AND at_us <= $as_of
   AND ($team IS NULL OR team = $team OR owner = $team)
 GROUP BY artifact, uri, artifact_version ORDER BY max(at_us) DESC LIMIT $limit;

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.errors import NotFound
+from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.rows import Row
 from rayfaas.registry.statements import load
@@ -18,8 +19,8 @@ _CATALOG = load("catalog.sql")
 class Machines:
     """Nodes and events are handed over as the keeper writes them: this knows no more of them than their columns."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, alarms: Alarms) -> None:
+        self._database, self._alarms = database, alarms
 
     def groups(self) -> list[str]:
         """As JSON."""
@@ -43,12 +44,19 @@ class Machines:
         return [row["record"] for row in self._run("nodes")]
 
     def save_node(self, node_id: str, state: str, record: str) -> None:
-        self._run("save_node", id=node_id, state=state, record=record)
+        """Its last state; what it was up for before stays known, for what it cost."""
+        with self._database.transaction():
+            self._run("save_node", id=node_id, state=state, record=record)
+            for statement in ("end_stay", "begin_stay", "note_ray"):
+                self._run(statement, id=node_id, record=record)
 
     def add_event(self, at_us: int, cluster: str, group: str, node: str, event: str, reason: str, alarm: bool) -> None:
-        self._run(
-            "add_event", at=at_us, cluster=cluster, group=group, node=node, event=event, reason=reason, alarm=alarm
-        )
+        with self._database.transaction():
+            self._run(
+                "add_event", at=at_us, cluster=cluster, group=group, node=node, event=event, reason=reason, alarm=alarm
+            )
+            if alarm:
+                self._alarms.raised(at_us, cluster, group, node, event, reason)
 
     def pauses(self) -> dict[tuple[str, str], list[float]]:
         """Between calls, in seconds, by cluster and group."""

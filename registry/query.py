@@ -10,21 +10,26 @@ from __future__ import annotations
 import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import duckdb
 
 from rayfaas.errors import QueryError
-from rayfaas.registry.database import Database
+from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
 from rayfaas.registry.sandbox import check_text, check_tree, parse_tree
 from rayfaas.registry.statements import load
 
 VIEWS = load("views.sql")
 _GRANTS = load("grants.sql")
+_PLAIN = {"csv": as_csv, "ndjson": as_ndjson}
+_TYPED = {"arrow": as_arrow, "parquet": as_parquet}
 
 
 @dataclass(frozen=True)
@@ -45,23 +50,53 @@ class QueryResult:
     truncated: bool
 
 
+class Window(NamedTuple):
+    """From when to when costs are counted, in microseconds of Unix time."""
+
+    since_us: int
+    until_us: int
+
+
 class Queries:
     """Answers users' SQL; may be asked from several threads at once."""
 
     def __init__(self, database: Database, limits: QueryLimits) -> None:
         self._database, self._limits = database, limits
 
-    def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
-        """Raises `QueryError`. `team` None sees all teams' calls."""
+    def query(self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None) -> QueryResult:
+        """Raises `QueryError`. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
+        with self._asking(sql, team, window) as cursor:
+            return self._answer(cursor.execute(sql, list(parameters)))
+
+    def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
+        """The same answer as bytes: `csv`, `ndjson`, `arrow` or `parquet`. Raises `QueryError` and `NotAcceptable`."""
+        with self._asking(sql, team) as cursor:
+            if encoding in _TYPED:
+                found = cursor.sql(sql, params=list(parameters))
+                return _TYPED[encoding](found, self._limits.rows, self._limits.bytes)
+            answer = self._answer(cursor.execute(sql, list(parameters)))
+        return Encoded(_PLAIN[encoding]([name for name, _ in answer.columns], answer.rows), answer.truncated)
+
+    def save(self, sql: str, team: str | None, copy: str, file: Path) -> int:
+        """Write an answer of any length into a file by the statement `copy`, of `{query}` and `{file}`. Its rows."""
+        with self._asking(sql, team) as cursor:
+            row = cursor.execute(copy.format(query=sql, file=_literal(str(file)))).fetchone()
+            assert row is not None  # how many were written
+            return int(row[0])
+
+    @contextmanager
+    def _asking(self, sql: str, team: str | None, window: Window | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that sees what the team sees, changes nothing, and is interrupted when its time is over."""
+        since, until = window or Window(0, now_us())
         cursor = self._database.cursor()
         deadline = _Deadline(cursor, self._limits.seconds)
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team)}
+            seen = {"team": _literal(team), "hidden": self._hidden(team), "since": since, "until": until}
             for name in self._views_in(cursor, sql):
                 cursor.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].format(**seen)}")
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            return self._answer(cursor.execute(sql, list(parameters)))
+            yield cursor
         except duckdb.InterruptException:
             raise QueryError(f"The query was ended after {self._limits.seconds:g} s, which is the limit.") from None
         except duckdb.OutOfMemoryException:

@@ -8,11 +8,17 @@ from typing import Any
 
 from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
+from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
+from rayfaas.registry.archive import Archive
+from rayfaas.registry.backup import Backup
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.deletions import Deletions
+from rayfaas.registry.encodings import Encoded
+from rayfaas.registry.exports import Exports
+from rayfaas.registry.gateways import Gateways
 from rayfaas.registry.grants import Grants
 from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
@@ -26,7 +32,8 @@ from rayfaas.registry.usage import Usage
 
 
 class Registry:
-    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`: written by one thread, read by any.
+    """`catalog`, `aliases`, `canaries`, `access`, `grants`, `limits`, `machines`, `alarms`: written by one thread, read
+    by any.
 
     >>> registry = Registry.open(Path("registry.duckdb"), Path("journal"))  # doctest: +SKIP
     >>> registry.query("SELECT count(*) FROM calls", [], team=None).rows  # doctest: +SKIP
@@ -41,10 +48,15 @@ class Registry:
         self.deploys = self.catalog.history
         self.deletions = Deletions(database, self.aliases)
         self.access = Access(database)
+        self.gateways = Gateways(database)
         self.secrets = Secrets(database)
         self.grants = Grants(database)
         self.limits = Limits(database)
-        self.machines = Machines(database)
+        self.alarms = Alarms(database)
+        self.machines = Machines(database, self.alarms)
+        self.archive = Archive(database)
+        self.backup = Backup(database)
+        self.exports = Exports(database)
         self._journal = Journal(database, journal)
         self.spawned = SpawnedCalls(database, journal)
         self._queries = Queries(database, limits)
@@ -60,6 +72,10 @@ class Registry:
     def load_journal(self) -> Loaded:
         return self._journal.load()
 
+    def loaded_bytes(self, segment: str) -> int:
+        """How much of a segment of the journal is loaded, whether its file is still there or not."""
+        return self._journal.loaded_bytes(segment)
+
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
         return self._journal.logs(function, call, team, limit)
 
@@ -69,9 +85,12 @@ class Registry:
     def query(self, sql: str, parameters: Sequence[Any], team: str | None) -> QueryResult:
         return self._queries.query(sql, parameters, team)
 
+    def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
+        return self._queries.encoded(sql, parameters, team, encoding)
+
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""
-        return self._queries.query(*usage.query(), team)
+        return self._queries.query(*usage.query(), team, usage.window)
 
     def lineage(self, question: Question, team: str | None) -> Graph:
         """What led to an artifact, a call or a version, or came of it, as far as `team` sees it."""

@@ -40,7 +40,7 @@ SELECT call::VARCHAR AS call, root::VARCHAR AS root, parent::VARCHAR AS parent, 
        team, gateway, accepted_us, content_type, accept, body, timeout_s, retries, retry_delay_s, idempotency_key,
        method, priority, webhook, context,
        idempotency_key IS NOT NULL AND EXISTS (
-           SELECT 1 FROM store.all_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
+           SELECT 1 FROM store.recent_calls c WHERE c.call = all_spawned.call OR c.parent = all_spawned.call
        ) AS is_begun_once
 FROM store.all_spawned
 WHERE state = 'WAITING' AND gateway = $gateway AND accepted_us < $before

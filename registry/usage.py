@@ -1,5 +1,9 @@
 """Usage: what calls came to, in groups by whatever is asked. A call inside a call counts for the team that began the
-chain; `via` names the function that made it."""
+chain; `via` names the function that made it.
+
+With `cost`, it tells what of the machines' price they were, and lines of their own what machines cost that nobody held:
+`idle` names their cluster and group there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rayfaas.errors import BadRequest
+from rayfaas.registry.database import now_us
+from rayfaas.registry.query import Window
 from rayfaas.registry.statements import load
 
 _SQL = load("usage.sql")
@@ -31,6 +37,7 @@ class Usage(NamedTuple):
     function: str | None = None
     team: str | None = None
     rows: int = 1000
+    cost: bool = False
 
     def query(self) -> tuple[str, list[Any]]:
         """As a user's query, with its parameters. Raises `BadRequest`.
@@ -42,6 +49,19 @@ class Usage(NamedTuple):
         if unknown or not self.by:
             named = f"{', '.join(unknown)} is nothing" if unknown else "Say what"
             raise BadRequest(f"{named} to group calls by. There are: {', '.join(BY)}.")
+        return self._text(), [self.since_s, self.until_s, self.function, self.team, self.rows]
+
+    @property
+    def window(self) -> Window:
+        """The time in which money is counted."""
+        now = now_us()
+        return Window(now - int(self.since_s * 1e6), now - int(self.until_s * 1e6))
+
+    def _text(self) -> str:
+        by = ", ".join(BY[each] for each in dict.fromkeys(self.by))
         calls = _SQL["with_via"] if "via" in self.by else "calls"
-        text = _SQL["usage"].format(by=", ".join(BY[each] for each in dict.fromkeys(self.by)), calls=calls)
-        return text, [self.since_s, self.until_s, self.function, self.team, self.rows]
+        if not self.cost:
+            return _SQL["usage"].format(by=by, calls=calls, begun=_SQL["begun"], money="")
+        calls = _SQL["with_usd"].format(calls=calls)
+        usage = _SQL["usage"].format(by=by, calls=calls, begun=_SQL["begun_or_paid"], money=_SQL["money"])
+        return _SQL["with_idle"].format(usage=usage, cluster="cluster, " if "cluster" in self.by else "")

@@ -1,4 +1,7 @@
--- What calls came to, in groups. {by} are the expressions that they are grouped by, {calls} where they are.
+-- What calls came to, in groups. {by} are the expressions that they are grouped by, {calls} where they are, {begun} which
+-- of them count and {money} what is told besides.
+-- What was paid for is told of calls that began before, too. Machines that idled are those that the calls in question ran
+-- on, of all calls all; {usage} is the whole of the first statement.
 -- $1 and $2: seconds ago, from and to; $3: the function, with or without its team; $4: the callers' team; $5: rows.
 
 -- name: usage
@@ -14,9 +17,9 @@ SELECT {by},
        round(sum(cpu_seconds), 3) AS cpu_seconds,
        round(sum(gpu_seconds), 3) AS gpu_seconds,
        sum(bytes_in)::BIGINT AS bytes_in,
-       sum(bytes_out)::BIGINT AS bytes_out
+       sum(bytes_out)::BIGINT AS bytes_out{money}
 FROM {calls}
-WHERE accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
+WHERE {begun}
   AND accepted_at <= (now() AT TIME ZONE 'UTC') - to_seconds($2::DOUBLE)
   AND ($3::VARCHAR IS NULL OR function = $3 OR split_part(function, '/', 2) = $3)
   AND ($4::VARCHAR IS NULL OR team = $4)
@@ -24,3 +27,32 @@ GROUP BY ALL ORDER BY calls DESC, 1 LIMIT $5
 
 -- name: with_via
 (SELECT c.*, coalesce(p.function, '') AS via FROM calls c LEFT JOIN calls p ON p.call = c.parent)
+
+-- name: begun
+accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
+
+-- name: begun_or_paid
+(accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE) OR usd IS NOT NULL)
+
+-- name: money
+,
+       round(sum(usd), 6) AS usd,
+       count(*) FILTER (usd IS NULL AND run_ms IS NOT NULL) AS calls_without_price
+
+-- name: with_usd
+(SELECT c.*, s.usd FROM {calls} c LEFT JOIN spending s ON s.call = c.call
+ WHERE c.ended_at IS NULL OR c.ended_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE))
+
+-- name: with_idle
+WITH spending AS MATERIALIZED (SELECT * FROM costs)
+SELECT * FROM ({usage})
+UNION ALL BY NAME
+SELECT {cluster}cluster || '/' || worker_group AS idle, 0 AS calls, round(sum(usd), 6) AS usd
+FROM spending
+WHERE call IS NULL AND (coalesce($3::VARCHAR, $4::VARCHAR) IS NULL OR (cluster, node) IN (
+    SELECT (cluster, node) FROM spending
+    WHERE ($3::VARCHAR IS NULL OR function = $3 OR split_part(function, '/', 2) = $3)
+      AND ($4::VARCHAR IS NULL OR team = $4) AND call IS NOT NULL
+))
+GROUP BY ALL
+ORDER BY idle NULLS FIRST, calls DESC

@@ -29,7 +29,7 @@ WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({
 
 -- name: logs
 SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
-FROM store.logs
+FROM store.all_logs
 WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 
 -- name: functions
@@ -96,7 +96,7 @@ WHERE c.team || '/' || c.name NOT IN ({hidden});
 -- name: lineage
 SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS touched_at, bytes,
        "columns", how, is_certain, executor
-FROM store.touches
+FROM store.all_touches
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: artifacts
@@ -106,7 +106,7 @@ SELECT uri, artifact_version, max(bytes) AS bytes,
        make_timestamp(max(at_us) FILTER (mode = 'write')) AS written_at,
        count(*) FILTER (mode = 'write') AS writes, count(*) FILTER (mode = 'read') AS reads,
        make_timestamp(max(at_us) FILTER (mode = 'read')) AS read_at
-FROM store.touches
+FROM store.all_touches
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
 GROUP BY uri, artifact_version;
 -- name: nodes
@@ -120,9 +120,70 @@ SELECT record ->> 'cluster' AS cluster, record ->> 'group' AS worker_group, reco
 FROM (SELECT *, ((record ->> 'up_s')::DOUBLE + greatest(0.0,
              coalesce(epoch(now()) - (record ->> 'up_since')::DOUBLE, 0.0))) / 3600 AS up_hours FROM store.machines);
 
+-- name: costs
+-- While an executor has calls, it holds of its machine the larger of the shares of CPUs and GPUs that its function asks
+-- for, and its calls share that evenly; executors that hold more than all of it share all. What nobody holds is idle:
+-- a row without a call for each time that a machine was up. Calls and stays have numbers: those are quicker to sort.
+WITH stays AS MATERIALIZED (
+    SELECT *, row_number() OVER () AS stay, usd_per_hour / 3.6e9 AS usd_per_us, greatest(began_us, {since}) AS from_us,
+           least(coalesce(ended_us, {until}), {until}) AS to_us
+    FROM store.stays
+    WHERE usd_per_hour IS NOT NULL AND began_us < {until} AND coalesce(ended_us, {until}) > {since}
+), asked AS (
+    SELECT team || '/' || name AS function, version, coalesce((spec ->> '$.shape.cpus')::DOUBLE, 1.0) AS cpus,
+           coalesce((spec ->> '$.shape.gpus')::DOUBLE, 0.0) AS gpus
+    FROM store.versions
+), ran AS MATERIALIZED (
+    SELECT row_number() OVER () AS number, s.stay, s.usd_per_us, hash(coalesce(c.executor, c.call::VARCHAR)) AS executor,
+           greatest(c.started_us, s.from_us) AS from_us, least(c.started_us + c.run_us, s.to_us) AS to_us,
+           CASE WHEN s.cpus + s.gpus = 0 OR a.cpus IS NULL THEN 1.0
+                ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
+           END AS share, c.call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.owner,
+           make_timestamp(c.started_us) AS started_at
+    FROM store.all_calls c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
+         LEFT JOIN asked a USING (function, version)
+    WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us AND c.run_us > 0
+), steps AS (
+    SELECT number, stay, usd_per_us, executor, share, unnest([from_us, to_us]) AS at_us, unnest([1, -1]) AS step
+    FROM ran WHERE from_us < to_us
+), counted AS (
+    SELECT *, sum(step) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number
+                              ROWS UNBOUNDED PRECEDING) AS running
+    FROM steps
+), held AS (
+    SELECT *, sum(share * ((running > 0)::INT - (running - step > 0)::INT)) OVER (
+                  PARTITION BY stay ORDER BY at_us, step, number ROWS UNBOUNDED PRECEDING) AS held,
+           lead(at_us) OVER (PARTITION BY stay ORDER BY at_us, step, number) - at_us AS next_us
+    FROM counted
+), paced AS (
+    SELECT *, coalesce(sum(usd_per_us * next_us / greatest(1.0, held)) OVER (
+                  PARTITION BY stay ORDER BY at_us, step, number
+                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.0) AS whole_usd
+    FROM held
+), paid AS (
+    SELECT *, share * (lead(whole_usd) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number) - whole_usd)
+              / nullif(running, 0) AS each_usd
+    FROM paced
+), billed AS (
+    SELECT *, sum(each_usd) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number
+                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS so_far_usd
+    FROM paid
+), spent AS MATERIALIZED (
+    SELECT number, stay, sum(-step * coalesce(so_far_usd, 0.0)) AS usd FROM billed GROUP BY number, stay
+)
+SELECT call, function, version, method, alias, caller, team, owner, s.cluster, s.worker_group, s.node, started_at, usd
+FROM spent JOIN ran USING (number) JOIN stays s ON s.stay = spent.stay
+WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
+UNION ALL BY NAME
+SELECT s.cluster, s.worker_group, s.node, make_timestamp(s.from_us) AS started_at,
+       greatest(0.0, s.usd_per_us * (s.to_us - s.from_us) - coalesce(total.usd, 0.0)) AS usd
+FROM stays s LEFT JOIN (SELECT stay, sum(usd) AS usd FROM spent GROUP BY stay) total USING (stay);
+
 -- name: node_events
-SELECT make_timestamp(at_us) AS happened_at, cluster, worker_group, node, event, reason, alarm
-FROM store.node_events;
+SELECT make_timestamp(e.at_us) AS happened_at, e.cluster, e.worker_group, e.node, e.event, e.reason, e.alarm,
+       nullif(a.state, 'WAITING') AS webhook_state
+FROM store.node_events e
+LEFT JOIN store.alarms a ON e.alarm AND (a.at_us, a.cluster, a.node, a.event) = (e.at_us, e.cluster, e.node, e.event);
 
 -- name: audit
 SELECT make_timestamp(at_us) AS done_at, actor, action, subject, detail
@@ -248,7 +309,7 @@ LEFT JOIN (VALUES
     ('share', 'percent of the calls that the version gets in the step'),
     ('spec', 'what @rayfaas.function said, as JSON'),
     ('spot', 'whether its provider may take it back'),
-    ('started_at', 'when the function began'),
+    ('started_at', 'when the function began; where nothing ran, when the machine came up'),
     ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED, DELETED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED; of a node: REQUESTED, BOOTING, RUNNING, STOPPING, STOPPED, TERMINATING, GONE, UNKNOWN'),
     ('step', 'the number of the step, from 0'),
     ('sticky', 'by what calls stick to a version: caller, or header:NAME'),
@@ -265,13 +326,13 @@ LEFT JOIN (VALUES
     ('undo', 'the revision that a rollback returns to; 0: none'),
     ('up_hours', 'how long it was paid for'),
     ('uri', 'what was read or written'),
-    ('usd', 'what that came to, without disk and traffic'),
+    ('usd', 'what it cost, without disk and traffic; in costs of a row without a call: what a machine cost that nobody held'),
     ('usd_per_hour', 'its price while it is up; NULL: not known'),
     ('version', '1, 2, 3 …'),
     ('view', 'the view that has it'),
     ('want', 'what the keeper wants it to be: RUNNING, STOPPED, GONE'),
     ('webhook', 'where its end is told'),
-    ('webhook_state', 'whether it was: DELIVERED or FAILED'),
+    ('webhook_state', 'whether the webhook was told: DELIVERED or FAILED'),
     ('writer', 'the function that wrote it last; NULL: none that is known'),
     ('writer_version', 'and its version'),
     ('writes', 'how often it was written'),

@@ -11,14 +11,16 @@ import pytest
 
 from rayfaas.cli.commands import commands
 from rayfaas.declaration import OPTIONS
+from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.registry.query import VIEWS
 
+ALARMS = Alarms(None, ControllerLink(None, None), None)  # type: ignore[arg-type]
 PATHS = [
-    *(route.path for route in Control(None, None, None, "").routes()),  # type: ignore[arg-type]
+    *(route.path for route in Control(None, None, None, "", ALARMS).routes()),  # type: ignore[arg-type]
     *(route.path for route in Calls(None, ControllerLink(None, None), None, None, None).routes()),  # type: ignore[arg-type]
     *(route.path for route in OpenApi(None, None).routes()),  # type: ignore[arg-type]
 ]
@@ -91,7 +93,7 @@ def test_every_page_can_be_found_from_the_readme() -> None:
     while rest:
         page = rest.pop()
         found.add(page)
-        links = [(page.parent / link).resolve() for link in re.findall(r"\]\(([^)#\s]+\.md)[)#]", DOCS[page])]
+        links = [(page.parent / link).resolve() for link in re.findall(r"\]\(((?!http)[^)#\s]+\.md)[)#]", DOCS[page])]
         rest += [link for link in links if link not in found]
     assert set(DOCS) - found == set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rayfaas.gateway.openapi.access import access_paths, limit_paths
 from rayfaas.gateway.openapi.clusters import cluster_paths
 from rayfaas.gateway.openapi.components import Schema, reference
+from rayfaas.gateway.openapi.gateways import gateway_paths
 from rayfaas.gateway.openapi.machines import machine_paths
 from rayfaas.gateway.openapi.operations import (
     CALL_PROBLEMS,
@@ -30,7 +31,8 @@ from rayfaas.gateway.openapi.schemas import (
     nullable,
     record,
 )
-from rayfaas.wire import ARGUMENTS_JSON, JSON, MSGPACK, MULTIPART, NDJSON
+from rayfaas.gateway.openapi.webhooks import webhook_paths
+from rayfaas.wire import ARGUMENTS_JSON, ARROW, CSV, JSON, MSGPACK, MULTIPART, NDJSON, PARQUET
 
 
 def _call_any() -> Schema:
@@ -76,8 +78,18 @@ _EVENTS = {
 _FILES = {"description": "A ZIP archive.", "content": {"application/zip": {"schema": {**TEXT, "format": "binary"}}}}
 _ARCHIVE = {"required": True, "content": {"application/octet-stream": {"schema": {**TEXT, "format": "binary"}}}}
 _LINE = {"required": True, "content": {"text/plain": {"schema": TEXT}}}
+_BINARY = {"schema": {**TEXT, "format": "binary"}}
+_TABLE = {
+    "description": "Its rows, in the type that the caller takes.",
+    "content": {
+        JSON: {"schema": reference("Rows")},
+        **{media: {"schema": TEXT} for media in (NDJSON, CSV)},
+        **dict.fromkeys((ARROW, PARQUET), _BINARY),
+    },
+}
+_PARQUET = {"description": "A file.", "content": {PARQUET: _BINARY}}
 _CONFLICT, _FAILED = problems(409), problems(422)
-_USAGE = ("by", "since", "until", "calling_team")
+_USAGE = ("by", "since", "until", "calling_team", "cost")
 _LINEAGE = ("lineage_of", "direction", "depth", "as_of", "artifact_version")
 _FUNCTION = "/v1/functions/{team}/{name}"
 
@@ -156,7 +168,10 @@ def api_paths() -> dict[str, Schema]:
         **access_paths(_FUNCTION),
         **limit_paths(),
         **scaling_paths(_FUNCTION),
-        "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", reference("Rows"), body=QUERY)},
+        "/v1/sql": {"post": operation("sql", "registry", "Ask a SELECT", _TABLE, body=QUERY, more=problems(406))},
+        "/v1/export/{view}": {
+            "get": operation("export", "registry", "A view, or a day of it, as Parquet", _PARQUET, "view", "day")
+        },
         "/v1/usage": {
             "get": operation("usage", "registry", "Who called what, how often", reference("Rows"), "function", *_USAGE)
         },
@@ -173,7 +188,7 @@ def api_paths() -> dict[str, Schema]:
             )
         },
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
-        "/v1/webhook": {"get": operation("webhook", "access", "The secret of webhooks", record(secret=TEXT))},
+        **webhook_paths(),
         "/v1/tokens": {
             "get": operation("tokens", "access", "The tokens in force", tokens),
             "post": operation("create_token", "access", "Make a token", reference("NewToken"), status=201, body=TOKEN),
@@ -182,6 +197,7 @@ def api_paths() -> dict[str, Schema]:
             "delete": operation("revoke_token", "access", "Revoke a token", None, "token_id", status=204)
         },
         **cluster_paths(),
+        **gateway_paths(),
         **machine_paths(),
         "/healthz": {"get": open_operation("healthz", "Whether it lives", "text/plain", 200)},
         "/readyz": {"get": open_operation("readyz", "Whether it can answer calls", "text/plain", 200, 503)},

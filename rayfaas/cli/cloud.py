@@ -6,24 +6,18 @@ import os
 import sys
 import uuid
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from rayfaas.cli.exits import FAILED
-from rayfaas.cli.output import json_option, show_json, show_rows
+from rayfaas.cli.output import json_option, show_json
+from rayfaas.cli.simulate import simulate
 from rayfaas.cli.values import parse_value
 from rayfaas.cloud.adapter import Finding
 from rayfaas.cloud.clouds_file import settings_in
 from rayfaas.cloud.providers import PROVIDERS, open_adapter
-from rayfaas.cloud.simulation import fixed, learned, read_trace
-from rayfaas.cloud.simulation import simulate as simulated
 from rayfaas.config import Home
-from rayfaas.durations import seconds_of
-
-# What is compared with what is learned.
-_KEPT = ("0s", "1m", "5m", "15m", "60m")
 
 
 @click.group()
@@ -56,24 +50,7 @@ def check(provider: str, options: tuple[str, ...], owner: str | None, as_json: b
         sys.exit(FAILED)
 
 
-@cloud.command()
-@click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--wake", default="2m", show_default=True, help="How long a machine takes to start.")
-@click.option("--usd", type=float, default=1.0, show_default=True, help="What an hour of one costs.")
-@json_option
-def simulate(trace: Path, wake: str, usd: float, as_json: bool) -> None:
-    """Tell what each keep-alive would have cost for the calls of TRACE, a CSV file of time, function and duration.
-
-    Each function has a machine of its own, that starts with a call. Nothing is started.
-    """
-    calls, wake_s = read_trace(trace), seconds_of(wake)
-    policies = {"learned": learned, **{each: fixed(seconds_of(each)) for each in _KEPT}}
-    rows = []
-    for name, policy in policies.items():
-        told = simulated(calls, policy, wake_s)
-        row = {"keep_alive": name, **asdict(told), "usd": told.up_hours * usd}
-        rows.append({key: round(value, 2) if isinstance(value, float) else value for key, value in row.items()})
-    show_rows(rows, {each: each.upper().replace("_", " ") for each in rows[0]}, as_json)
+cloud.add_command(simulate)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,18 +15,28 @@ from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
 from rayfaas.errors import BadRequest
 from rayfaas.names import is_call
+from rayfaas.wire import ARROW, PARQUET
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
 @click.argument("query")
 @click.option("-p", "--parameter", "parameters", multiple=True, help="For the next ? in the query; JSON, else text.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+@click.option("--arrow", type=_FILE, help="Write an Arrow IPC stream into this file, with the types of SQL.")
+@click.option("--parquet", type=_FILE, help="Write a Parquet file.")
 @json_option
-def sql(query: str, parameters: tuple[str, ...], as_csv: bool, as_json: bool) -> None:
+def sql(
+    query: str, parameters: tuple[str, ...], as_csv: bool, arrow: Path | None, parquet: Path | None, as_json: bool
+) -> None:
     """Ask the registry one SELECT. `rayfaas schema` tells of the views and their columns.
 
     rayfaas sql "SELECT function, caller, count(*) FROM calls GROUP BY ALL"
     """
+    for file, media in ((arrow, ARROW), (parquet, PARQUET)):
+        if file is not None:
+            return _save(query, parameters, file, media)
     with Client() as client, STDERR.status("Asking …"):
         table = client.sql(query, [parse_value(each) for each in parameters])
     if as_json:
@@ -70,6 +81,22 @@ def logs(function: str | None, lines: int, follow: bool, as_json: bool) -> None:
         return
     for line in found:
         click.echo(_text(line), nl=False)
+
+
+def _save(query: str, parameters: tuple[str, ...], path: Path, media: str) -> None:
+    """Whole or not at all."""
+    scratch = path.with_name(f"{path.name}.new")
+    try:
+        with Client() as client, STDERR.status("Asking …"), scratch.open("wb") as file:
+            truncated = client.save_sql(query, file, media, [parse_value(each) for each in parameters])
+        scratch.rename(path)
+    except OSError as error:
+        raise BadRequest(f"{path} can't be written: {error}.") from None
+    finally:
+        if scratch.exists():
+            scratch.unlink()
+    if truncated:
+        STDERR.print("Only the first rows; the server sends no more. Aggregate, or take `rayfaas export`.")
 
 
 def _text(line: dict[str, Any]) -> str:

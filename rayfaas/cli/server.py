@@ -22,12 +22,22 @@ from rayfaas.address import split_host_port
 from rayfaas.cli.output import STDERR
 from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
-from rayfaas.config import DEFAULT_PORT, MAX_BODY_MB, Home
+from rayfaas.config import DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
 
 UP_S = 180.0
 DOWN_S = 60.0
 _LOOK_S = 0.05
+_KEEP_CALLS = "How long calls stay in the registry's file; older ones move to its archive, where SQL finds them too."
+_KEEP_LOGS = "The same for what calls printed and logged."
+
+
+def _age(_context: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Seconds, of a day at least: what began today is asked for all the time."""
+    age_s = None if text is None else parse_duration(text)
+    if age_s is not None and age_s < DAY_S:
+        raise click.BadParameter(f"{text} is less than a day.")
+    return age_s
 
 
 @click.command()
@@ -57,6 +67,10 @@ _LOOK_S = 0.05
     callback=lambda _context, _option, text: parse_duration(text),
     help="How long arguments and results of spawned calls are kept after their end: 90m, 12h, 30d.",
 )
+@click.option("--keep-calls", "keep_calls_s", default="90d", show_default=True, callback=_age, help=_KEEP_CALLS)
+@click.option("--keep-logs", "keep_logs_s", default="30d", show_default=True, callback=_age, help=_KEEP_LOGS)
+@click.option("--delete-calls", "delete_calls_s", callback=_age, help="Delete calls for good after so long: 2y.")
+@click.option("--delete-logs", "delete_logs_s", callback=_age, help="Delete lines of logs for good after so long.")
 @click.option("--pass-env", multiple=True, help="A variable of the server that functions may see: NAME, or AWS_*.")
 @click.option("--environments-gb", default=50.0, show_default=True, help="Disk that environments may use on a node.")
 @click.option(
@@ -70,7 +84,7 @@ _LOOK_S = 0.05
 def up(foreground: bool, **options: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""
     home = Home.from_env(os.environ)
-    _check_server_is_installed()
+    check_server_is_installed()
     if is_running(home):
         raise click.ClickException(
             f"A server is running in {home.path}, at {server_url(home)}. End it with `rayfaas down`."
@@ -186,7 +200,7 @@ def _server(home: Home) -> dict[str, Any]:
     return found
 
 
-def _check_server_is_installed() -> None:
+def check_server_is_installed() -> None:
     missing = [name for name in ("ray", "duckdb", "uvicorn") if importlib.util.find_spec(name) is None]
     if missing:
         raise click.ClickException(

@@ -15,8 +15,11 @@ from rayfaas.client import Client
 @click.option("--since", default="30d", show_default=True, help="From how long ago: 90m, 12h, 30d.")
 @click.option("--until", default="0s", show_default=True, help="To how long ago.")
 @click.option("--team", help="Only calls by this team.")
+@click.option("--cost", is_flag=True, help="What they cost, and what idle machines did.")
 @json_option
-def usage(function: str | None, by: str | None, since: str, until: str, team: str | None, as_json: bool) -> None:
+def usage(
+    function: str | None, by: str | None, since: str, until: str, team: str | None, cost: bool, as_json: bool
+) -> None:
     """Show what calls of FUNCTION, or of all, came to: by the callers' teams, or by function.
 
     A call inside a call counts for the team that began the chain; `--by via` names the function that made it.
@@ -24,7 +27,7 @@ def usage(function: str | None, by: str | None, since: str, until: str, team: st
     parse_duration(since), parse_duration(until)  # wrong ones are the command line's fault
     columns = (by or ("team" if function else "function")).split(",")
     with Client() as client, STDERR.status("Asking …"):
-        table = client.usage(function, columns, since, until, team)
+        table = client.usage(function, columns, since, until, team, cost)
     if as_json:
         show_json(table.dicts())
     else:

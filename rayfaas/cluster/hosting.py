@@ -57,6 +57,7 @@ class Host(Service):
         self._config, self._site = config, site
         self._link: Link | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
         cache, ray = Path(config.cache).expanduser(), ray_variables(os.environ, ray_address)
         node = Node.below(cache, os.environ, config.pass_env, ray, int(config.environments_gb * 1e9))
         self._bundles = BundleCache(cache / "bundles", self._fetch)
@@ -73,7 +74,12 @@ class Host(Service):
         )
 
     async def stop(self, timeout_s: float) -> None:
-        """Leave in order: tell the controller, let the executors finish."""
+        """Leave in order: tell the controller, let the executors finish. Asked twice, it is done once."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop(timeout_s))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, timeout_s: float) -> None:
         if self._link is not None:
             self._link.notify("leaving")
         await self.supervisor.stop(timeout_s)
@@ -92,6 +98,8 @@ class Host(Service):
             environment=self._environment,
             hosted=self.supervisor.hosted(),
         )
+        if self._stopping is not None:
+            link.notify("leaving")
 
     def on_close(self, link: Link) -> None:
         self._link = None
@@ -119,8 +127,8 @@ class Host(Service):
     async def _drain(self, link: Link, key: str) -> int:
         return self.supervisor.drain(key)
 
-    async def _set_gateways(self, link: Link, addresses: list[str]) -> None:
-        self.supervisor.set_gateways(addresses)
+    async def _set_gateways(self, link: Link, addresses: list[str], away: list[str]) -> None:
+        self.supervisor.set_gateways(addresses, away)
 
     async def _load(self, link: Link, calls: float) -> None:
         self.calls = calls

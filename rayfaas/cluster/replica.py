@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import platform
@@ -15,6 +16,7 @@ from ray import serve
 from rayfaas.cluster.hosting import Host, HostConfig
 from rayfaas.cluster.scaling import CALLS
 from rayfaas.cluster.supervisor import Site
+from rayfaas.cluster.termination import Termination
 from rayfaas.environment import digest_of
 
 # How long calls may go on when their replica is to end.
@@ -28,6 +30,14 @@ class Replica:
         logging.getLogger("rayfaas").setLevel(logging.INFO)
         self._host = Host(config, here(config.cluster), ray.get_runtime_context().gcs_address)
         await self._host.start()
+        self._termination = Termination()
+        self._termination.watch()
+        self._ending = asyncio.ensure_future(self._end_when_told())
+
+    def check_health(self) -> None:
+        """Asked by Serve, which puts another in the place of one that says no, and lets it end in order."""
+        if self._termination.told.is_set():
+            raise RuntimeError("This replica was told to end, by SIGTERM: it finishes its calls and takes no others.")
 
     def record_autoscaling_stats(self) -> dict[str, float]:
         return {CALLS: self._host.calls}
@@ -39,6 +49,11 @@ class Replica:
     async def __del__(self) -> None:
         """Serve calls and awaits this before it ends the replica."""
         await self._host.stop(DRAIN_S)
+
+    async def _end_when_told(self) -> None:
+        await self._termination.told.wait()
+        await self._host.stop(DRAIN_S)
+        self._termination.obey()
 
 
 def here(cluster: str) -> Site:

@@ -26,7 +26,7 @@ from rayfaas.cluster.node import Node
 from rayfaas.cluster.uv import OnLine
 from rayfaas.cluster.zygotes import Zygote, kill_group
 from rayfaas.environment import Locked, Wanted
-from rayfaas.errors import ImportFailed, RayfaasError, from_problem
+from rayfaas.errors import ImportFailed, RayfaasError, Unavailable, from_problem
 from rayfaas.frames import Decoder, Kind, Message, header_of
 from rayfaas.handshake import derive
 from rayfaas.modules import outside_imports
@@ -228,6 +228,7 @@ class Supervisor:
         self._lines = Lines(node.environments, environ, node.pass_env, self._exited)
         self._idle = asyncio.Event()
         self._idle.set()
+        self._is_stopping = False
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -235,9 +236,11 @@ class Supervisor:
         await (await self._lines.of(None)).generations.newest()
         self._watching = asyncio.ensure_future(self._watch_memory())
 
-    def set_gateways(self, addresses: list[str]) -> None:
+    def set_gateways(self, addresses: list[str], away: list[str] | None = None) -> None:
+        """Executors that run keep to those that are away, too, which may be back any time; new ones do not dial them,
+        because each would wait for them before it is ready."""
         self._gateways = addresses
-        header = frames.encode_header({"gateways": addresses})
+        header = frames.encode_header({"gateways": [*addresses, *(away or [])]})
         for executor in self._executors.values():
             executor.tell(Kind.CALL, header)
 
@@ -284,6 +287,7 @@ class Supervisor:
 
     async def stop(self, timeout_s: float) -> None:
         """Drain everything, wait for it at most so long, then end what is left."""
+        self._is_stopping = True
         for executor in self._executors.values():
             executor.drain()
         try:
@@ -339,6 +343,8 @@ class Supervisor:
     async def _fork(self, executor: HostedExecutor, generations: Generations, secrets: Mapping[str, str]) -> None:
         loop = asyncio.get_running_loop()
         zygote = await generations.newest()
+        if self._is_stopping:
+            raise Unavailable("the replica is about to end")
         ours, theirs = socket.socketpair()
         output_in, output_out = os.pipe()
         name = executor.order.executor

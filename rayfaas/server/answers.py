@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import msgspec
 
-from rayfaas.errors import NotFound
+from rayfaas.errors import BadRequest, NotFound
 from rayfaas.link import Link, Method
 from rayfaas.registry import QueryResult, Usage
 from rayfaas.registry.lineage import Question
@@ -30,6 +31,7 @@ class Answers:
             "version_bundle": self.version_bundle,
             "interfaces": self.interfaces,
             "sql": self.sql,
+            "export": self.export,
             "usage": self.usage,
             "lineage": self.lineage,
             "logs": self.logs,
@@ -57,10 +59,22 @@ class Answers:
     async def interfaces(self, link: Link) -> list[Any]:
         return [plain(row) for row in await self._store.query(self._store.registry.catalog.interfaces)]
 
-    async def sql(self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str]) -> dict[str, Any]:
+    async def sql(
+        self, link: Link, sql: str, parameters: list[Any], actor: dict[str, str], encoding: str = ""
+    ) -> dict[str, Any]:
+        """A table, or with an `encoding` the `body` of one."""
         await self._journals.load()
         question = sql, parameters, _sees(actor)
+        if encoding:
+            encoded = await self._store.ask(actor["team"], self._store.registry.encoded, *question, encoding)
+            return {"body": encoded.body, "truncated": encoded.truncated}
         return _table(await self._store.ask(actor["team"], self._store.registry.query, *question))
+
+    async def export(self, link: Link, view: str, day: str | None, actor: dict[str, str]) -> dict[str, Any]:
+        await self._journals.load()
+        asked = view, _day(day), _sees(actor)
+        made = await self._store.ask(actor["team"], self._store.registry.exports.export, *asked)
+        return {"file": str(made.file), "rows": made.rows}
 
     async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
         await self._journals.load()
@@ -118,6 +132,13 @@ def plain(row: Any) -> Any:
 def _sees(actor: dict[str, str]) -> str | None:
     """The team whose calls and logs an asker sees; None: all."""
     return None if actor["role"] == "admin" else actor["team"]
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"day is written 2026-11-27, not {text!r}.") from None
 
 
 def _table(result: QueryResult) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -73,6 +74,7 @@ class Version:
             "ray": self.spec.shape.ray,
         }
 
+    @cached_property
     def route(self) -> dict[str, Any]:
         """As a gateway takes it (`gateway.routes.VersionRoute`)."""
         return {
@@ -150,7 +152,7 @@ class Function:
         return {
             "team": self.team,
             "name": self.name,
-            "versions": [version.route() for version in self.versions.values()],
+            "versions": [version.route for version in self.versions.values()],
             "aliases": {name: alias_route(alias) for name, alias in self.aliases.items()},
             "parked": self.parked,
             "teams": sorted({self.team, *self.access.grants}) if self.access.is_closed else None,

@@ -13,6 +13,7 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,17 +22,19 @@ from typing import Any
 import click
 
 from rayfaas.canary import CanaryPlan
-from rayfaas.config import KEEP_RESULTS_S, Home
+from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import RayfaasError, Unavailable, to_problem
+from rayfaas.errors import Conflict, RayfaasError, Unavailable, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
 from rayfaas.registry.rows import MoveRow
 from rayfaas.server.access import Access
+from rayfaas.server.alarms import Alarms
 from rayfaas.server.answers import Answers, plain
 from rayfaas.server.awaited import Awaited
+from rayfaas.server.backups import Backups
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
@@ -39,15 +42,18 @@ from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.functions import Functions
+from rayfaas.server.gateways import Gateways
 from rayfaas.server.guard import Guard
 from rayfaas.server.head import Head
 from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.machines import Machines
+from rayfaas.server.mirrors import Mirrors
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
 from rayfaas.server.releases import Releases
+from rayfaas.server.retention import Retaining
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
@@ -73,6 +79,7 @@ class Controller(Service):
         registry: Registry,
         entrance: Entrance | None = None,
         keep_results_s: float = KEEP_RESULTS_S,
+        retention: Retention | None = None,
         head_keep_alive: str = "never",
     ) -> None:
         super().__init__(
@@ -121,13 +128,19 @@ class Controller(Service):
         self._placement = Placement(
             self._fleet, self._catalog, self._loads, self._refuse, lambda v: v.order(self._vault.open(v))
         )
-        self._journals = Journals(self._store)
+        mirrors = Mirrors(home.journal, self._loaded_bytes)
+        address = entrance.address if entrance else ""
+        self._elsewhere = Gateways(self._store, mirrors, lambda: self._gateways, self._key, address)
+        self._journals = Journals(self._store, self._elsewhere.copy_journals)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
+        self._retaining = Retaining(self._store, retention or Retention(), home.outgoing, time.time)
+        self._backups = Backups(home, self._store, self._journals)
         self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
         self._access = Access(self._store, self._catalog, self._routing)
         self._answers = Answers(self._store, self._journals, self._catalog, self._bundles)
         self._tokens = Tokens(self._store, self._routing)
         self._machines = Machines(home, self._store, self._fleet)
+        self._alarms = Alarms(self._store, lambda: self._gateways)
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
         self._deploys = Deploys(
@@ -155,13 +168,16 @@ class Controller(Service):
         for part in (
             self._spawned,
             self._clusters,
+            self._elsewhere,
             self._limits,
             self._access,
             self._answers,
             self._tokens,
             self._machines,
             self._head,
+            self._alarms,
             self._functions,
+            self._backups,
         ):
             self.methods |= part.methods
         self._background: set[asyncio.Task[None]] = set()
@@ -183,6 +199,8 @@ class Controller(Service):
             self._machines.keep_looking(),
             self._head.keep_looking(),
             self._awaited.keep_looking(),
+            self._alarms.keep_looking(),
+            self._retaining.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None
@@ -201,6 +219,9 @@ class Controller(Service):
             await self._journals.load()
             self._store.close()
 
+    async def _loaded_bytes(self, segment: str) -> int:
+        return await self._store.query(self._store.registry.loaded_bytes, segment)
+
     def _accept(self) -> Link:
         return Link(ServerSide(self._key_of), _Guarded(self), self._strangers)
 
@@ -209,6 +230,8 @@ class Controller(Service):
 
     def _key_over_network(self, identity: Identity) -> bytes | None:
         """The home's own processes are on its machine: nobody else comes in as one of them, whatever key they have."""
+        if identity.get("role") == "gateway":
+            return self._elsewhere.key(str(identity.get("name")))
         return self._key_of(identity) if identity.get("role") in _FROM_ELSEWHERE else None
 
     def _key_of(self, identity: Identity) -> bytes | None:
@@ -221,6 +244,8 @@ class Controller(Service):
         if role == "join":
             # Links are few: one query on the event loop, at a join only.
             return self._store.registry.access.join_key(str(identity.get("join")))
+        if role == "join_gateway":
+            return self._store.registry.gateways.token_key(str(identity.get("join")))
         return None
 
     async def _read_registry(self) -> None:
@@ -239,8 +264,10 @@ class Controller(Service):
         await self._limits.announce()
         await self._tokens.announce()
         await self._clusters.read_registry()
+        await self._elsewhere.read_registry()
         await self._machines.read_registry()
         await self._head.read_registry()
+        await self._alarms.read()
 
     async def _tick(self) -> None:
         count = 0
@@ -258,6 +285,9 @@ class Controller(Service):
         peer = link.peer or {}
         _log.info("%s is connected", _name(peer))
         if peer.get("role") == "gateway":
+            if link.is_remote:
+                self._elsewhere.welcome(link, peer)
+                self._run(self._elsewhere.keep_address(peer))
             self._gateways[link] = peer
             self._run(self._limits.announce())
             self._routing.expect(link)
@@ -270,17 +300,27 @@ class Controller(Service):
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
         if self._gateways.pop(link, None) is not None:
             self._run(self._limits.announce())
+            if link.is_remote:  # its machine may be gone: who starts now is not to wait for it
+                self._tell_gateways()
         self._run(self._fleet.leave(link))
 
     def _tell_gateways(self) -> None:
         """Supervisors hand the gateways' addresses on to their executors."""
         for member in self._fleet.members():
-            member.link.notify("set_gateways", addresses=self._addresses(member.link))
+            self._tell_addresses(member.link)
+
+    def _tell_addresses(self, supervisor: Link) -> None:
+        addresses = self._addresses(supervisor)
+        away = sorted(self._elsewhere.addresses - set(addresses))
+        supervisor.notify("set_gateways", addresses=addresses, away=away)
 
     def _addresses(self, supervisor: Link) -> list[str]:
-        """Where the executors of a supervisor dial the gateways."""
-        address = "network_address" if supervisor.is_remote else "executor_address"
-        return sorted({str(peer[address]) for peer in self._gateways.values() if peer.get(address)})
+        """Where the executors of a supervisor dial the gateways that are connected."""
+        dialled = {
+            str(peer.get("network_address" if supervisor.is_remote or link.is_remote else "executor_address") or "")
+            for link, peer in self._gateways.items()
+        }
+        return sorted(dialled - {""})
 
     def _refuse(self, key: str, error: RayfaasError) -> None:
         for link in self._gateways:
@@ -431,7 +471,7 @@ class Controller(Service):
         member = Member(link, str((link.peer or {})["cluster"]), node, replica, application, environment)
         for executor in hosted:
             member.add(executor["version_key"], executor["executor"])
-        link.notify("set_gateways", addresses=self._addresses(link))
+        self._tell_addresses(link)
         await self._fleet.join(member)
         await self._placement.member_up(member)
 
@@ -442,8 +482,7 @@ class Controller(Service):
             gateway.notify("executor_ended", executor=executor, death=death)
 
     async def leaving(self, link: Link) -> None:
-        if member := self._fleet.member(link):
-            member.leaving = True
+        self._fleet.leaving(link)
 
     async def bundle(self, link: Link, digest: str) -> bytes:
         return await asyncio.to_thread(self._bundles.get, digest)
@@ -456,13 +495,14 @@ class Controller(Service):
 
 # What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.
 _ALLOWED = {
-    "home": {"join_token", "status", "create_token"},
+    "home": {"join_token", "status", "create_token", "backup"},
     "head": {"join_token", "head_is"},
     "join": {"join"},
+    "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
-_FROM_ELSEWHERE = {"join", "agent", "supervisor"}
+_FROM_ELSEWHERE = {"join", "join_gateway", "agent", "supervisor"}
 _NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
 
 
@@ -500,20 +540,32 @@ def _move(row: MoveRow) -> dict[str, Any]:
 @click.option("--cluster-address", default="", help="HOST:PORT that clusters on other machines dial.")
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to.")
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
+@click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
+@click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
+@click.option("--delete-calls-s", type=float)
+@click.option("--delete-logs-s", type=float)
 @click.option("--head-keep-alive", default="never", help="How long the cluster of this machine is kept without a call.")
-def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str) -> None:
+def main(
+    home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str, **retention: Any
+) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     entrance = entrance_of(Home(home), cluster_address, cluster_listen)
-    asyncio.run(_main(Home(home), entrance, keep_results_s, head_keep_alive))
+    asyncio.run(_main(Home(home), entrance, keep_results_s, Retention(**retention), head_keep_alive))
 
 
-async def _main(home: Home, entrance: Entrance | None, keep_results_s: float, head_keep_alive: str) -> None:
+async def _main(
+    home: Home, entrance: Entrance | None, keep_results_s: float, retention: Retention, head_keep_alive: str
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
-    registry = Registry.open(home.database, home.journal)
-    await Controller(home, registry, entrance, keep_results_s, head_keep_alive).serve(stop)
+    try:
+        registry = Registry.open(home.database, home.journal)
+    except Conflict as error:
+        _log.critical("%s", error.detail)
+        sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one
+    await Controller(home, registry, entrance, keep_results_s, retention, head_keep_alive).serve(stop)
 
 
 if __name__ == "__main__":

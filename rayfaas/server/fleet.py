@@ -85,6 +85,12 @@ class Member:
         self.draining |= dict.fromkeys(self.hosted.pop(key, ()), key)
         self.link.notify("drain", key=key)
 
+    def leave(self) -> None:
+        """Take no more orders, and have its executors finish their calls and end."""
+        self.leaving = True
+        for key in list(self.hosted):
+            self.drain(key)
+
 
 class Fleet:
     """All members, by link."""
@@ -115,6 +121,11 @@ class Fleet:
         if member := self._members.get(link):
             member.remove(key, executor)
             await self._tell()
+
+    def leaving(self, link: Link) -> None:
+        """It ends when its executors have finished their calls; others are to answer from now on."""
+        if member := self.member(link):
+            member.leave()
 
     def member(self, link: Link) -> Member | None:
         return self._members.get(link)
@@ -214,8 +225,7 @@ class Fleet:
         """Give it no more orders, and have its executors finish their calls and end."""
         self._let_go.add(cluster)
         for member in [m for m in self._members.values() if m.cluster == cluster]:
-            member.leaving = True
-        self._drain(cluster)
+            member.leave()
 
     async def wait_idle(self, cluster: str, timeout_s: float) -> None:
         """Returns when none of its executors is left. Raises TimeoutError."""

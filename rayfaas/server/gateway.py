@@ -13,6 +13,7 @@ import uvloop
 
 from rayfaas.config import MAX_BODY_MB, Home, Limits
 from rayfaas.entrance import entrance_of
+from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.server import Gateway, GatewayConfig
 
 
@@ -39,13 +40,13 @@ def main(
     place = Home(home)
     entrance = entrance_of(place, cluster_address, cluster_listen)
     config = GatewayConfig(
-        slot=slot,
+        name=f"gateway-{slot}",
         host=host,
         port=port,
         executor_socket=place.gateway_socket(slot),
-        controller_socket=place.controller_socket,
+        controller=place.controller_address,
         journal=place.journal,
-        key=place.key_file.read_bytes(),
+        keys=Keys.of_home(place.key_file.read_bytes()),
         limits=Limits(max_body=int(max_body_mb * (1 << 20))),
         webhook_networks=webhook_networks,
         entrance=entrance.of_gateway(slot) if entrance else None,

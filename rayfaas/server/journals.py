@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 
 from rayfaas.server.store import Store
 
@@ -16,10 +17,10 @@ _MANY = 50_000
 
 
 class Journals:
-    """Loads one pass at a time."""
+    """Loads one pass at a time. Each begins with `copy`, which has here what was recorded on other machines."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, copy: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._store, self._copy = store, copy
         self._next: asyncio.Task[int] | None = None
         self._passing = asyncio.Lock()
 
@@ -43,6 +44,8 @@ class Journals:
         async with self._passing:
             self._next = None  # from here on, what is recorded may be missed: others need another pass
             try:
+                if self._copy is not None:
+                    await self._copy()
                 return (await self._store.write(self._store.registry.load_journal)).rows
             except Exception:  # noqa: BLE001 a border: loading is tried again, and nothing is lost meanwhile
                 _log.exception("the journal could not be loaded")

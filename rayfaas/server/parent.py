@@ -27,7 +27,7 @@ from pathlib import Path
 
 import click
 
-from rayfaas.config import KEEP_RESULTS_S, MAX_BODY_MB, Home, local_url
+from rayfaas.config import KEEP_RESULTS_S, MAX_BODY_MB, Home, Retention, local_url
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
@@ -56,6 +56,10 @@ class ServerOptions:
     cluster_address: str = ""
     cluster_listen: str = ""
     keep_results_s: float = KEEP_RESULTS_S
+    keep_calls_s: float = Retention.keep_calls_s
+    keep_logs_s: float = Retention.keep_logs_s
+    delete_calls_s: float | None = None
+    delete_logs_s: float | None = None
     pass_env: tuple[str, ...] = ()
     environments_gb: float = 50.0
     head_keep_alive: str = "never"
@@ -89,12 +93,15 @@ class Child:
         self.started_at = time.monotonic()
 
     def keep(self) -> bool:
-        """Start it if it is not running and its pause is over; whether that changed anything."""
+        """Start it if it is not running and its pause is over; whether that changed anything. Raises `ClickException`
+        where it said that it can't work with this home."""
         if self.process is not None and self.process.poll() is None:
             return False
         now = time.monotonic()
         if self.process is not None:
             code, self.process = self.process.returncode, None
+            if code == os.EX_CONFIG:
+                raise click.ClickException(f"{self.name} can't start: {_last_line(self.log)}")
             self.failures = 0 if now - self.started_at > _STEADY_S else self.failures + 1
             pause_s = _RESTART_S[min(self.failures, len(_RESTART_S) - 1)]
             self.not_before = now + pause_s
@@ -123,7 +130,7 @@ class Parent:
         self._home, self._options = home, options
         self._stopping = False
         entrance = _entrance_options(options)
-        kept = ("--keep-results-s", str(options.keep_results_s), "--head-keep-alive", options.head_keep_alive)
+        kept = (*_retention_options(options), "--head-keep-alive", options.head_keep_alive)
         self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
         self._gateways = [
             self._child(
@@ -226,7 +233,16 @@ class Parent:
 
 def prepare(home: Home) -> None:
     """Make the home's directories, which only its owner may enter, and its key."""
-    for directory in (home.path, home.run, home.bundles, home.journal, home.logs, home.cache):
+    for directory in (
+        home.path,
+        home.run,
+        home.bundles,
+        home.journal,
+        home.logs,
+        home.cache,
+        home.archive,
+        home.outgoing,
+    ):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not home.key_file.exists():
         write_secret(home.key_file, secrets.token_bytes(32))
@@ -258,10 +274,21 @@ def _cluster_options(options: ServerOptions) -> list[str]:
     return [*arguments, "--environments-gb", str(options.environments_gb)]
 
 
+def _retention_options(options: ServerOptions) -> list[str]:
+    names = ("keep_results_s", "keep_calls_s", "keep_logs_s", "delete_calls_s", "delete_logs_s")
+    given = {name: getattr(options, name) for name in names}
+    found = {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
+    return [text for option in found.items() for text in option]
+
+
 def _entrance_options(options: ServerOptions) -> list[str]:
     if not options.cluster_address:
         return []
     return ["--cluster-address", options.cluster_address, "--cluster-listen", options.cluster_listen]
+
+
+def _last_line(log: Path) -> str:
+    return log.read_text(errors="replace").rstrip().rpartition("\n")[2]
 
 
 def _terminate_with_parent() -> None:
@@ -281,6 +308,10 @@ def _terminate_with_parent() -> None:
 @click.option("--cluster-address", default="")
 @click.option("--cluster-listen", default="")
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
+@click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
+@click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
+@click.option("--delete-calls-s", type=float)
+@click.option("--delete-logs-s", type=float)
 @click.option("--pass-env", multiple=True)
 @click.option("--environments-gb", type=float, default=50.0)
 @click.option("--head-keep-alive", default="never")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,6 +17,7 @@ from rayfaas.link import Link
 from rayfaas.server.capacity import Capacity
 from rayfaas.server.catalog import Catalog, Function, Version
 from rayfaas.server.fleet import WARM, Fleet, Member, Progress
+from rayfaas.server.handover import can_take_over, warm_executors
 from rayfaas.server.loads import Loads
 
 _log = logging.getLogger("rayfaas.controller")
@@ -198,9 +200,7 @@ class Placement:
             self._deployments.setdefault(member.application, version)
             if version.key not in member.hosted:
                 await member.spawn(self._order(version), DEMAND_S)
-            for warm in self._fleet.members(WARM):
-                if version.key in warm.hosted:
-                    warm.drain(version.key)
+            self._hand_over(version)
 
     async def rescale(self, function: Function) -> list[str]:
         """Have its deployments follow its scaling. Returns the clusters that do so now; others will, when they come."""
@@ -235,10 +235,12 @@ class Placement:
 
     async def tick(self, count: int) -> None:
         """Called every TICK_S."""
-        for function in self._catalog:
-            self._tell_load(function)
+        self._tell_loads()
         for key in self._loads.busy():
             self._give_deployment(key)
+        for key in {key for warm in self._fleet.members(WARM) for key in warm.hosted}:
+            if (version := self._catalog.version(key)) is not None and self._catalog.is_served(key):
+                self._hand_over(version)
         if count % 20 == 0:
             self._end_idle()
             self._move_lost()
@@ -390,7 +392,28 @@ class Placement:
             return
         if self._loads.of(key).longest_wait_s > OUTGROWN_S:
             _log.info("%s has outgrown the warm replica and gets a deployment", version.function)
+            self._run(self._widen(version))
             self._run(self._deploy(version, wake=True))
+
+    async def _widen(self, version: Version) -> None:
+        """Have more executors of it where it is, until its deployment is up."""
+        scaling = self._catalog.function(version.function).scaling
+        wanted = warm_executors(version, scaling, self._loads.of(version.key).calls)
+        for warm in self._fleet.members(WARM):
+            try:
+                for _ in range(wanted - len(warm.hosted.get(version.key, ()))) if version.key in warm.hosted else ():
+                    await warm.spawn(self._order(version), DEMAND_S)
+            except RayfaasError as error:
+                _log.warning("no more executors of %s: %s", version.key, error.detail)
+
+    def _hand_over(self, version: Version) -> None:
+        """Its deployment answers alone, once it can."""
+        replicas = len(self._fleet.members(version.application))
+        scaling = self._catalog.function(version.function).scaling
+        if can_take_over(replicas, scaling, self._loads.of(version.key).calls):
+            for warm in self._fleet.members(WARM):
+                if version.key in warm.hosted:
+                    warm.drain(version.key)
 
     async def _deploy(self, version: Version, wake: bool, replicas: int = 1) -> bool:
         """Whether its cluster has taken it. `replicas` is how many a new one begins with."""
@@ -449,14 +472,20 @@ class Placement:
                 if is_lost and agents and function.scaling.min_replicas and version.spec.shape.cluster is None:
                     self._run(self._deploy(version, wake=True))
 
-    def _tell_load(self, function: Function) -> None:
+    def _tell_loads(self) -> None:
         """The autoscaler of a function's deployment learns of all its calls through its replicas."""
-        for application in {version.application for version in function.served()}:
-            members = self._fleet.members(application)
-            if members:
-                calls = sum(self._loads.of(version.key).calls for version in function.versions.values())
-                for member in members:
-                    member.link.notify("load", calls=float(calls))
+        calls: Counter[str] = Counter()
+        for key in self._loads.busy():
+            calls[key.rpartition(":")[0]] += self._loads.of(key).calls
+        for member in self._fleet.members():
+            if member.application != WARM:
+                member.link.notify("load", calls=float(calls[self._function_on(member)]))
+
+    def _function_on(self, member: Member) -> str:
+        """Whose replica it is, of a function's own deployment."""
+        if (version := self._deployments.get(member.application)) is not None:
+            return version.function
+        return next(iter(member.hosted), "").rpartition(":")[0]
 
     # Ends
 

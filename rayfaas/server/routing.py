@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import Any
 
 from rayfaas.link import Link
+from rayfaas.server.version_changes import VersionChanges
 
 # A poll without news is answered after this long, so that a broken link is noticed.
 POLL_S = 20.0
@@ -19,6 +21,7 @@ class RouteTable:
     def __init__(self) -> None:
         self.revision = 1
         self._functions: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._versions: defaultdict[str, VersionChanges] = defaultdict(VersionChanges)
         self._tokens: tuple[int, list[dict[str, Any]]] = (1, [])
         self._sessions: tuple[int, dict[str, bytes]] = (1, {})
         self._limits: tuple[int, dict[str, Any]] = (1, {"limits": []})
@@ -27,7 +30,9 @@ class RouteTable:
 
     async def set_function(self, route: dict[str, Any]) -> int:
         """Returns the revision from which it holds."""
-        self._functions[f"{route['team']}/{route['name']}"] = (self.revision + 1, route)
+        name = f"{route['team']}/{route['name']}"
+        self._functions[name] = (self.revision + 1, route)
+        self._versions[name].take(route["versions"], self.revision + 1)
         return await self._advance()
 
     async def set_tokens(self, tokens: list[dict[str, Any]]) -> int:
@@ -80,8 +85,18 @@ class RouteTable:
     def _since(self, since: int) -> dict[str, Any]:
         return {
             "revision": self.revision,
-            "functions": [route for changed, route in self._functions.values() if changed > since],
+            "functions": [
+                self._function_since(name, since) for name, (changed, _) in self._functions.items() if changed > since
+            ],
             "tokens": self._tokens[1] if self._tokens[0] > since else None,
             "limits": self._limits[1] if self._limits[0] > since else None,
             "sessions": self._sessions[1] if self._sessions[0] > since else None,
         }
+
+    def _function_since(self, name: str, since: int) -> dict[str, Any]:
+        """All of it for who knows nothing yet; else without the versions that are as they were."""
+        _, route = self._functions[name]
+        if since == 0:
+            return route
+        came, went = self._versions[name].since(since)
+        return route | {"versions": came, "removed": went, "whole": False}

@@ -7,7 +7,7 @@ from types import ModuleType
 
 from rayfaas.errors import RayfaasError
 
-_EXTRAS = {"pyarrow": "arrow", "PIL.Image": "images"}
+_EXTRAS = {"pyarrow": "arrow", "pyarrow.parquet": "arrow", "PIL.Image": "images"}
 
 
 def library(module: str, error: type[RayfaasError]) -> ModuleType:

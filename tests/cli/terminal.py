@@ -48,6 +48,10 @@ class Terminal:
         self._monkeypatch.setenv("RAYFAAS_URL", self._server.url)
         self._monkeypatch.setenv("RAYFAAS_TOKEN", "rf_x")
 
+    def token(self, token: str) -> None:
+        """Who types from now on."""
+        self._monkeypatch.setenv("RAYFAAS_TOKEN", token)
+
     @property
     def requests(self) -> list[Request]:
         assert self._server is not None

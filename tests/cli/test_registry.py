@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rayfaas.errors import QueryError
+from rayfaas.wire import ARROW, PARQUET
 from tests.cli.terminal import Terminal
-from tests.scripted_server import refusing, routes, streaming
+from tests.scripted_server import Reply, Request, refusing, routes, streaming
 
 CALL = "01900000-0000-7000-8000-000000000000"
 
@@ -61,6 +63,34 @@ def test_rows_that_the_server_kept_are_told_on_stderr(rayfaas: Terminal, form: l
     ended = rayfaas("sql", "SELECT 1", *form)
     assert "Only the first 1 rows" in " ".join(ended.err.split())
     assert "Only the first" not in ended.out
+
+
+@pytest.mark.parametrize(("option", "media"), [("--arrow", ARROW), ("--parquet", PARQUET)])
+def test_an_answer_is_saved_in_the_type_that_is_asked_for(
+    rayfaas: Terminal, tmp_path: Path, option: str, media: str
+) -> None:
+    async def answer(request: Request, reply: Reply) -> None:
+        await reply.send(200, b"the file", {"Rayfaas-Truncated": "true"})
+
+    rayfaas.serve(answer)
+    ended = rayfaas("sql", "SELECT ?", "-p", "3", option, tmp_path / "answer")
+    assert ended.code == 0
+    assert "Only the first rows" in ended.err
+    assert (tmp_path / "answer").read_bytes() == b"the file"
+    assert rayfaas.requests[0].headers["accept"] == media
+    assert rayfaas.requests[0].json() == {"sql": "SELECT ?", "parameters": [3]}
+
+
+def test_a_refused_answer_leaves_no_file(rayfaas: Terminal, tmp_path: Path) -> None:
+    rayfaas.serve(refusing(QueryError("no table x")))
+    assert rayfaas("sql", "SELECT 1", "--parquet", tmp_path / "answer").code == 1
+    assert list(tmp_path.glob("answer*")) == []
+
+
+def test_a_file_that_can_not_be_written_is_told(rayfaas: Terminal, tmp_path: Path) -> None:
+    rayfaas.serve(routes(table([])))
+    ended = rayfaas("sql", "SELECT 1", "--arrow", tmp_path / "nowhere" / "answer")
+    assert "can't be written" in ended.err
 
 
 def test_a_wrong_query_is_told_as_the_registry_tells_it(rayfaas: Terminal) -> None:

@@ -100,6 +100,8 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         "--cpus": "1.5",
         "--max-body-mb": "2048.0",
         "--keep-results-s": "604800.0",
+        "--keep-calls-s": "7776000.0",
+        "--keep-logs-s": "2592000.0",
         "--environments-gb": "50.0",
         "--head-keep-alive": "never",
     }

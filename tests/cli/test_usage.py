@@ -44,7 +44,12 @@ def test_it_is_by_function_or_of_one_by_team_or_as_asked(rayfaas: Terminal) -> N
     }
 
 
+def test_cost_is_told_where_it_is_asked_for(rayfaas: Terminal) -> None:
+    rayfaas("usage", "embed", "--cost")
+    assert rayfaas.requests[0].query["cost"] == ["1"]
+
+
 def test_a_time_that_is_none_is_wrong_usage(rayfaas: Terminal) -> None:
     ended = rayfaas("usage", "--since", "yesterday")
     assert (ended.code, rayfaas.requests) == (2, [])
-    assert "write 90s, 15m, 12h or 30d" in " ".join(ended.err.split())
+    assert "write 90s, 15m, 12h, 30d or 1y" in " ".join(ended.err.split())

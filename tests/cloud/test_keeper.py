@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-import pytest
-
 from rayfaas.cloud.errors import Ambiguous, Capacity, Credentials, Unreachable
 from rayfaas.worker_group import Placement, WorkerGroup
 from tests.cloud.world import World
@@ -222,20 +218,3 @@ def test_it_knows_what_was_paid_for() -> None:
     assert 130 < node.up_s < 250
     assert node.up_since is None
     assert node.idle_s >= 60
-
-
-@pytest.mark.parametrize("groups", [25])
-def test_a_minute_of_500_nodes_costs_less_than_a_second(groups: int) -> None:
-    every = [group(name=f"g{number}", max=20, keep_alive="10m") for number in range(groups)]
-    world = World(*every)
-    for _ in range(500):
-        world.call(100_000.0)
-    world.run(90)
-    assert len(world.raylets) == 500
-    view = world.view()
-    began = time.process_time()
-    for _ in range(60):
-        world.now += 1
-        for order in world.keeper.plan({"local": view}):
-            world.keeper.carry_out(order)
-    assert time.process_time() - began < 1.0

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from rayfaas.cloud.simulation import Outcome, fixed, learned, read_trace, simulate
-from rayfaas.errors import BadRequest
+from rayfaas.cloud.simulation import Outcome, fixed, learned, simulate
 
 
 def test_a_kept_machine_costs_its_time_and_a_stopped_one_a_wake() -> None:
@@ -28,18 +23,7 @@ def test_what_is_learned_of_long_pauses_costs_less_than_an_hour() -> None:
     assert simulate(trace, learned, 60.0).up_hours < simulate(trace, fixed(3600.0), 60.0).up_hours / 5
 
 
-def test_a_trace_is_read_in_any_order(tmp_path: Path) -> None:
-    file = tmp_path / "trace.csv"
-    file.write_text("time,function,duration\n10,f,1.5\n2.5,f,\n2026-11-27T09:00:00+00:00,g,3\n")
-    assert read_trace(file) == {"f": [(2.5, 0.0), (10.0, 1.5)], "g": [(1795770000.0, 3.0)]}
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [("time,function\n", "no calls"), ("time,function\nsoon,f\n", "Line 2"), ("time,name\n1,f\n", "no function")],
-)
-def test_what_is_wrong_with_a_trace_is_told(tmp_path: Path, text: str, told: str) -> None:
-    file = tmp_path / "trace.csv"
-    file.write_text(text)
-    with pytest.raises(BadRequest, match=told):
-        read_trace(file)
+def test_how_far_it_is_is_told_function_by_function() -> None:
+    done: list[int] = []
+    simulate({"f": [(0.0, 1.0)], "g": [(0.0, 1.0), (9.0, 1.0)]}, learned, 60.0, done.append)
+    assert done == [1, 2]

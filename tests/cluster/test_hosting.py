@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from rayfaas.cluster.hosting import Host, HostConfig, environment_digest
 from rayfaas.cluster.supervisor import Site
-from rayfaas.errors import DeployError, ImportFailed, InvalidArguments, RayfaasError
+from rayfaas.errors import DeployError, ImportFailed, InvalidArguments, RayfaasError, Unavailable
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from tests.executor.gateway import CLUSTER, Gateway
@@ -22,7 +22,13 @@ from tests.executor.replica import SESSION_KEY, archive_of
 from tests.waiting import eventually
 
 SITE = Site(CLUSTER, "node-1", "replica-1", "x86_64/2cpu")
-SOURCE = "import os\ndef f(x: int):\n    if x < 0: os._exit(3)\n    return x + 1"
+SOURCE = """
+import os, time
+def f(x: int, seconds: float = 0.0):
+    if x < 0: os._exit(3)
+    time.sleep(seconds)
+    return x + 1
+"""
 ARCHIVE = archive_of({"app.py": SOURCE})
 BROKEN = archive_of({"app.py": "1 / 0"})
 
@@ -112,7 +118,7 @@ async def hosting(directory: Path) -> AsyncIterator[tuple[Host, Controller, Gate
     host = Host(HostConfig(controller.address, CLUSTER, SESSION_KEY, "warm", str(directory / "cache")), SITE)
     await host.start()
     await controller.heard("supervisor_up")
-    await controller.link.request("set_gateways", addresses=[gateway.address])
+    await controller.link.request("set_gateways", addresses=[gateway.address], away=[])
     try:
         yield host, controller, gateway
     finally:
@@ -214,6 +220,22 @@ async def test_a_host_that_stops_says_so_first_and_lets_calls_finish(directory: 
         await eventually(lambda: not controller.links)
         names = [name for name, _ in controller.told]
         assert names == ["supervisor_up", "leaving", "executor_ended"]
+
+
+async def test_a_host_that_stops_takes_no_more_orders_whoever_tells_it_to(directory: Path) -> None:
+    async with hosting(directory / "told-twice") as (host, controller, gateway):
+        answer = await controller.spawn(ARCHIVE, 1)
+        call = (await gateway.executor(answer["executor"])).call(1, 0.5)
+        stopping = [asyncio.ensure_future(host.stop(20.0)) for _ in range(2)]
+        await controller.heard("leaving")
+        with pytest.raises(Unavailable, match="about to end"):
+            await controller.spawn(ARCHIVE, 2)
+        await controller.stop()
+        await controller.start()
+        assert (await controller.heard("supervisor_up", 2))["hosted"] == []
+        await controller.heard("leaving", 2)
+        assert await call.value() == 2
+        await asyncio.gather(*stopping)
 
 
 def test_the_digest_of_an_environment_is_the_same_for_the_same_packages() -> None:

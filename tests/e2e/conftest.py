@@ -60,11 +60,15 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._seen: dict[int, psutil.Process] = {}
-        up = self.rayfaas("up", "--port", str(self.port), *options)
-        assert up.returncode == 0, up.stderr
+        self._options = ("--port", str(self.port), *options)
+        self.up()
         self.http = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=httpx.Timeout(120)
         )
+
+    def up(self) -> None:
+        up = self.rayfaas("up", *self._options)
+        assert up.returncode == 0, up.stderr
 
     def rayfaas(
         self, *arguments: str | Path, environ: dict[str, str] | None = None, input: str = ""

@@ -16,7 +16,10 @@ import psutil
 import pytest
 
 from tests.e2e.conftest import Server, eventually
+from tests.gateway.test_webhooks import answering
+from tests.scripted_server import ScriptedServer
 
+USD_PER_HOUR = 3.6
 MODEL = "def model(text):\n    return text.upper()\n"
 
 
@@ -25,7 +28,8 @@ def home() -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="rf-"))
     server = None
     try:
-        server = Server(directory, "--cpus", "2", "--gpus", "0")
+        (directory / "clouds.toml").write_text(f'[local]\nprices = {{ "local/*/" = {USD_PER_HOUR} }}\n')
+        server = Server(directory, "--cpus", "2", "--gpus", "0", "--webhook-network", "127.0.0.1/32")
         yield server
         assert server.stop() == []
     except BaseException:
@@ -93,6 +97,32 @@ def test_every_decision_has_its_reason(home: Server) -> None:
     assert "no call for" in told["want stopped"]
     (row,) = home.sql("SELECT state, up_hours > 0, idle_hours > 0 FROM nodes")
     assert row == ["STOPPED", True, True]
+
+
+def test_what_calls_cost_and_what_idled_is_what_the_machine_cost(home: Server) -> None:
+    answer = home.http.get("/v1/usage", params={"by": "function,team", "cost": "1"}).json()
+    names = [column["name"] for column in answer["columns"]]
+    model, idle = (dict(zip(names, row, strict=True)) for row in answer["rows"])
+    assert (model["function"], model["calls"], model["calls_without_price"]) == ("default/model", 2, 0)
+    assert idle["idle"] == "local/gpu"
+    ((usd,),) = home.sql("SELECT usd FROM nodes")
+    assert 0 < model["usd"] < idle["usd"]
+    assert model["usd"] + idle["usd"] == pytest.approx(usd, rel=1e-3)
+    told = home.rayfaas("usage", "model", "--cost")
+    assert "local/gpu" in told.stdout, told.stderr
+
+
+def test_an_alarm_reaches_who_listens(home: Server) -> None:
+    with ScriptedServer(answering(204)) as listener:
+        told = home.rayfaas("webhook", "alarms", listener.url)
+        assert told.stdout.strip() == f"Alarms are told to {listener.url}.", told.stderr
+        for folder in home.home.machines.iterdir():
+            shutil.rmtree(folder)  # as if somebody else had ended it
+        eventually(lambda: len(listener.requests) == 2, timeout_s=90)
+    trial, alarm = (request.json() for request in listener.requests)
+    assert (trial["type"], alarm["type"], alarm["data"]["event"]) == ("alarm.test", "alarm.raised", "vanished")
+    query = "SELECT webhook_state FROM node_events WHERE alarm"
+    eventually(lambda: home.sql(query) == [["DELIVERED"]])
 
 
 def test_a_deleted_group_leaves_nothing(home: Server) -> None:

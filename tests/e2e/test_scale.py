@@ -6,8 +6,10 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import Server, eventually
@@ -79,6 +81,30 @@ def test_sigterm_cuts_no_call(server: Server, write: Write, victim: str) -> None
     assert eventually(lambda: replicas(server, "told"), 90)
 
 
+@pytest.mark.parametrize(
+    ("name", "spec", "victim"), [("warned", {}, "rayfaas:Warm"), ("alerted", SMALL, "default--al")]
+)
+def test_sigterm_of_a_replica_cuts_no_call(
+    server: Server, write: Write, name: str, spec: dict[str, object], victim: str
+) -> None:
+    text = f"import time\ndef {name}(s: float | None = None) -> str:\n    time.sleep(s or 0.2)\n    return 'done'\n"
+    server.deploy(write(f"{name}.py", text), name, {"concurrency": 4, **spec})
+    assert eventually(lambda: server.find(f"ServeReplica:{victim}"), 90)
+    assert server.call(name, None) == "done"
+    with ThreadPoolExecutor() as pool, Load(server, name).running() as load:
+        long = pool.submit(server.call, name, 8.0)
+        eventually(lambda: len(load.answered) > 20)
+        told = server.find(f"ServeReplica:{victim}")
+        for process in told:
+            process.send_signal(signal.SIGTERM)
+        answered = len(load.answered)
+        eventually(lambda: len(load.answered) > answered + 40, 90)
+        assert long.result(60) == "done"
+    assert (load.failed, load.refused) == ([], 0)
+    _, alive = psutil.wait_procs(told, timeout=60)
+    assert not alive
+
+
 def test_a_function_is_deleted_under_load_with_reason_and_comes_back(server: Server, write: Write) -> None:
     deploy(server, write, "doomed")
     with Load(server, "doomed").running() as load:
@@ -98,12 +124,14 @@ def _applications(server: Server, name: str) -> list[str]:
     return [each for cluster in clusters for each in cluster["applications"] if each.startswith(f"default--{name}--")]
 
 
-def test_ray_inside_of_a_function_is_its_cluster(server: Server, tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(# fit\.py\n.*?)```", (DOCS / "scale.md").read_text(), re.DOTALL)
-    file = tmp_path / "fit.py"
+@pytest.mark.parametrize("name", ["fit", "train"])
+def test_ray_inside_of_a_function_is_its_cluster(server: Server, tmp_path: Path, name: str) -> None:
+    (code,) = re.findall(rf"```python\n(# {name}\.py\n.*?)```", (DOCS / "scale.md").read_text(), re.DOTALL)
+    file = tmp_path / f"{name}.py"
     file.write_text(code)
-    assert server.rayfaas("deploy", file).returncode == 0
-    said = server.rayfaas("call", "fit")
+    deployed = server.rayfaas("deploy", file)
+    assert deployed.returncode == 0, deployed.stderr
+    said = server.rayfaas("call", name)
     assert (said.returncode, said.stdout) == (0, "[1.0, -2.0, 0.5]\n"), said.stderr
 
 

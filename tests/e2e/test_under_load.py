@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import psutil
@@ -18,10 +19,19 @@ from tests.e2e.conftest import Server, eventually
 Write = Callable[[str, str], Path]
 
 
+class Place(Protocol):
+    """Where calls are answered, and with what token."""
+
+    url: str
+
+    @property
+    def token(self) -> str: ...
+
+
 class Load:
     """Closed-loop callers on threads; what each was answered, and what failed."""
 
-    def __init__(self, server: Server, target: str) -> None:
+    def __init__(self, server: Place, target: str) -> None:
         self._server, self._target = server, target
         self._ending = threading.Event()
         self._lock = threading.Lock()

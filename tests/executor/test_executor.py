@@ -230,6 +230,21 @@ async def test_gateways_come_and_go_while_it_runs(replica: Replica, second_gatew
     assert await second.call(3).value() == 3
 
 
+async def test_a_gateway_that_is_away_keeps_its_executors_and_is_not_waited_for_by_new_ones(
+    replica: Replica, second_gateway: Gateway
+) -> None:
+    replica.supervisor.set_gateways([replica.gateway.address, second_gateway.address])
+    old = await replica.deploy("def f(x): return x")
+    theirs = await second_gateway.executor(old.executor_id)
+    replica.supervisor.set_gateways([replica.gateway.address], away=[second_gateway.address])
+    new = await replica.deploy("def f(x): return x")
+    assert await theirs.call(1).value() == 1
+    assert new.executor_id not in [(each.peer or {})["executor"] for each in second_gateway.executors]
+    replica.supervisor.set_gateways([replica.gateway.address, second_gateway.address])
+    assert await (await second_gateway.executor(new.executor_id)).call(2).value() == 2
+    replica.supervisor.set_gateways([replica.gateway.address])
+
+
 async def test_a_version_is_ready_where_a_gateway_is_down(replica: Replica) -> None:
     replica.supervisor.set_gateways([replica.gateway.address, "unix:/nowhere/gateway.sock"])
     try:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rayfaas.errors import RayfaasError
+from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.handshake import ServerSide
 from rayfaas.link import Link, Method, Service
 from rayfaas.server.routing import RouteTable
@@ -17,14 +17,16 @@ from tests.waiting import eventually
 _PLAIN = (
     "status", "has_bundle", "put_bundle", "move_alias", "rollback", "alias_at", "aliases", "alias_history",
     "secrets", "set_secret", "delete_secret", "environments",
-    "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql",
+    "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql", "export",
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
+    "invite_gateway", "gateways", "remove_gateway",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "start_cluster", "stop_cluster",
     "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
     "version", "version_bundle", "plan",
     "lineage",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+    "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
 )  # fmt: skip
 
 
@@ -49,7 +51,12 @@ class FakeController(Service):
         self.table = RouteTable()
         self.links: list[Link] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.answers: dict[str, Any] = {"status": {"clusters": [], "replicas": []}, "functions": [], "environments": []}
+        self.answers: dict[str, Any] = {
+            "status": {"clusters": [], "replicas": []},
+            "functions": [],
+            "environments": [],
+            "export": NotFound("there is no such view"),
+        }
         self.events: list[Any] = []  # of a publish; an error among them is raised, an asyncio.Event is waited for
         self.outcomes: dict[str, dict[str, Any]] = {}
         self.demanded: list[str] = []

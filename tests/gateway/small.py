@@ -13,6 +13,7 @@ import msgspec
 from rayfaas.config import Limits
 from rayfaas.connection import dial
 from rayfaas.envelope import ReadyHeader
+from rayfaas.gateway.alarms import Alarms
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.call_access import CallAccess
@@ -28,6 +29,7 @@ from rayfaas.gateway.history import History
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.posts import Posts
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.shadows import Shadows
@@ -78,7 +80,8 @@ class SmallGateway:
         self.journal = Journal(directory / "journal", "gateway-0")
         self.recording = Recording(self.journal)
         rules = WebhookRules(["127.0.0.1/32"])
-        self.webhooks = Webhooks(rules, HOME_KEY, self.journal, self.link, pauses_s=(0.0, 0.0))
+        posts = Posts(rules, HOME_KEY)
+        self.webhooks = Webhooks(posts, self.journal, self.link, pauses_s=(0.0, 0.0))
         self.spawned = Spawned(self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks)
         history = History(self.routes, self.link)
         shadows = Shadows(self.dispatcher, self.recording, self.journal)
@@ -97,7 +100,8 @@ class SmallGateway:
         self.ending = asyncio.Event()
         following = Following(self.link, self.ending)
         self.calls = Calls(self.routes, self.link, self.spawned, self.invoke, following)
-        control = Control(self.routes, self.link, following, self.webhooks.secret)
+        self.alarms = Alarms(self.routes, self.link, posts)
+        control = Control(self.routes, self.link, following, posts.secret, self.alarms)
         openapi = OpenApi(self.routes, self.link)
         applications = Applications(self.invoke, self.dispatcher, self.recording)
         self.app = App(self.invoke, applications, self.calls, control, openapi, self.link)

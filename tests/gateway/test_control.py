@@ -75,6 +75,7 @@ ENDPOINTS = [
     Endpoint("PUT", "/v1/limits/{kind}", "/v1/limits/team?name=nlp", "admin", b'{"calls_per_s": 1}'),
     Endpoint("DELETE", "/v1/limits/{kind}", "/v1/limits/function?name=nlp/embed", "admin"),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
+    Endpoint("GET", "/v1/export/{view}", "/v1/export/functions", "viewer"),
     Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
     Endpoint("GET", "/v1/lineage", "/v1/lineage?of=embed", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
@@ -83,6 +84,9 @@ ENDPOINTS = [
     Endpoint("PUT", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer", b'{"values": {"A": "b"}}'),
     Endpoint("DELETE", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer"),
     Endpoint("GET", "/v1/webhook", "/v1/webhook", "admin"),
+    Endpoint("GET", "/v1/webhook/alarms", "/v1/webhook/alarms", "admin"),
+    Endpoint("PUT", "/v1/webhook/alarms", "/v1/webhook/alarms", "admin", b'{"url": "http://127.0.0.1:1/"}'),
+    Endpoint("DELETE", "/v1/webhook/alarms", "/v1/webhook/alarms", "admin"),
     Endpoint("GET", "/v1/tokens", "/v1/tokens", "admin"),
     Endpoint("POST", "/v1/tokens", "/v1/tokens", "admin", b"{}"),
     Endpoint("DELETE", "/v1/tokens/{token_id}", "/v1/tokens/t1", "admin"),
@@ -92,6 +96,9 @@ ENDPOINTS = [
     Endpoint("POST", "/v1/clusters/{cluster}/start", "/v1/clusters/local/start", "admin", b'{"for": "2h"}'),
     Endpoint("POST", "/v1/clusters/{cluster}/stop", "/v1/clusters/local/stop", "admin", b"{}"),
     Endpoint("GET", "/v1/waiting", "/v1/waiting?target=embed", "viewer"),
+    Endpoint("GET", "/v1/gateways", "/v1/gateways", "viewer"),
+    Endpoint("POST", "/v1/gateways", "/v1/gateways", "admin", b"{}"),
+    Endpoint("DELETE", "/v1/gateways/{gateway}", "/v1/gateways/edge", "admin"),
     Endpoint("GET", "/v1/nodes", "/v1/nodes", "viewer"),
     Endpoint("POST", "/v1/nodes/{node}/drain", "/v1/nodes/0123abcd/drain", "admin"),
     Endpoint("GET", "/v1/clusters/{cluster}/groups", "/v1/clusters/local/groups", "viewer"),
@@ -131,7 +138,8 @@ every_json_endpoint = pytest.mark.parametrize("endpoint", TAKE_JSON, ids=str)
 
 def test_the_table_of_this_file_is_the_table_of_contents(run_dir: Any) -> None:
     gateway = SmallGateway(run_dir)
-    routes = Control(gateway.routes, gateway.link, Following(gateway.link, gateway.ending), "").routes()
+    following = Following(gateway.link, gateway.ending)
+    routes = Control(gateway.routes, gateway.link, following, "", gateway.alarms).routes()
     methods = {(method, route.path) for route in routes for method in route.methods or ()}
     gateway.journal.close()
     implied = {("HEAD", path) for method, path in methods if method == "GET"}
@@ -239,12 +247,14 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
     error = Conflict("somebody was faster", by="bob")
     names = (
         "status", "has_bundle", "put_bundle", "functions", "function", "versions", "move_alias", "rollback", "aliases",
-        "alias_history", "begin_canary", "canary", "abort_canary", "sql", "logs", "usage", "tokens",
+        "alias_history", "begin_canary", "canary", "abort_canary", "sql", "export", "logs", "usage", "tokens",
+        "invite_gateway", "gateways", "remove_gateway",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
         "start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+        "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]
@@ -372,7 +382,8 @@ async def test_a_query_is_asked_for_the_team_of_who_asks(gateway: SmallGateway) 
     answer = await gateway.ask("POST", "/v1/sql", b'{"sql": "SELECT ?", "parameters": [1, null, "x"]}', "vera")
     assert answer.json()["rows"] == [[1]]
     actor = {"principal": "vera", "team": "nlp", "role": "viewer"}
-    assert gateway.controller.asked_for("sql") == {"sql": "SELECT ?", "parameters": [1, None, "x"], "actor": actor}
+    asked = {"sql": "SELECT ?", "parameters": [1, None, "x"], "actor": actor, "encoding": ""}
+    assert gateway.controller.asked_for("sql") == asked
 
 
 async def test_who_asks_is_who_the_token_says_whatever_the_body_says(gateway: SmallGateway) -> None:
@@ -406,7 +417,16 @@ async def test_usage_is_asked_for_as_people_write_it(gateway: SmallGateway) -> N
     assert (await gateway.ask("GET", url, who="vera")).json()["rows"] == [["ads", 3]]
     asked = gateway.controller.asked_for("usage")
     wanted = {"by": ["team", "day"], "since_s": 43_200.0, "until_s": 1800.0, "function": "embed", "team": "ads"}
-    assert (asked["usage"], asked["actor"]["team"]) == (wanted, "nlp")
+    assert (asked["usage"], asked["actor"]["team"]) == (wanted | {"cost": False}, "nlp")
+
+
+@pytest.mark.parametrize(("said", "status", "cost"), [("1", 200, True), ("0", 200, False), ("yes", 400, None)])
+async def test_what_calls_cost_is_told_to_who_asks(
+    gateway: SmallGateway, said: str, status: int, cost: bool | None
+) -> None:
+    gateway.controller.answers["usage"] = {"columns": [], "rows": [], "truncated": False}
+    assert (await gateway.ask("GET", f"/v1/usage?cost={said}", who="vera")).status == status
+    assert [asked["usage"]["cost"] for _, asked in gateway.controller.asked] == ([] if cost is None else [cost])
 
 
 @pytest.mark.parametrize("since", ["", "30", "-1d", "1w", "1e9d", "1 d", "\u0661d"])

@@ -209,3 +209,24 @@ async def test_what_is_being_replaced_is_parked_until_the_routes_change_but_for_
     assert not changed.done()
     made.apply(Changes(9, [], None, None))
     await changed
+
+
+# What changes
+
+
+def test_versions_that_are_as_they_were_need_not_be_told_again() -> None:
+    known = routes()
+    news = FunctionRoute("nlp", "embed", [version(3)], {"live": AliasRoute(3, 2)}, whole=False, removed=(1,))
+    known.apply(Changes(8, [news]))
+    assert [known.resolve(target, "nlp").key for target in ("embed", "embed:2")] == ["nlp/embed:3", "nlp/embed:2"]
+    with pytest.raises(NotFound):
+        known.resolve("embed:1", "nlp")
+    known.apply(Changes(9, [function()]))  # all of it: the controller is another
+    with pytest.raises(NotFound):
+        known.resolve("embed:3", "nlp")
+
+
+def test_a_function_that_nobody_knew_may_come_in_part() -> None:
+    known = routes()
+    known.apply(Changes(8, [FunctionRoute("nlp", "new", [version(1)], {"live": AliasRoute(1, 1)}, whole=False)]))
+    assert known.resolve("new", "nlp").key == "nlp/new:1"

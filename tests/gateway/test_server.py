@@ -23,6 +23,7 @@ from rayfaas.connection import dial
 from rayfaas.envelope import ReadyHeader
 from rayfaas.errors import Unauthenticated
 from rayfaas.gateway.executors import executor_key
+from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.server import GatewayConfig, listening_socket
 from rayfaas.records import CallEnded, CallStarted, Record
 from tests.gateway.controller import FakeController, version_route
@@ -31,7 +32,8 @@ from tests.gateway.small import HOME_KEY, PEOPLE, SESSIONS
 from tests.gateway.sockets import Client, post
 from tests.waiting import eventually
 
-CONFIG = GatewayConfig(0, "127.0.0.1", 8700, Path("/run/g.sock"), Path("/run/c.sock"), Path("/j"), b"key", Limits())
+KEYS = Keys.of_home(HOME_KEY)
+CONFIG = GatewayConfig("g", "127.0.0.1", 8700, Path("/run/g.sock"), "unix:/run/c.sock", Path("/j"), KEYS, Limits())
 CALL = post("/call/embed", b"1", "Authorization: Bearer ivan")
 
 _decode = msgspec.json.Decoder(Record).decode
@@ -145,9 +147,10 @@ def test_executors_reach_the_gateways_wherever_they_listen(host: str, url: str) 
     assert replace(CONFIG, host=host).url == url
 
 
-def test_each_gateway_of_a_home_has_its_name_and_its_door_for_executors() -> None:
-    config = replace(CONFIG, slot=3)
-    assert (config.name, config.executor_address) == ("gateway-3", "unix:/run/g.sock")
+def test_what_executors_dial_and_whose_machine_it_is_follow_from_addresses() -> None:
+    assert (CONFIG.executor_address, CONFIG.network_address, CONFIG.is_elsewhere) == ("unix:/run/g.sock", "", False)
+    elsewhere = replace(CONFIG, controller="tls:192.0.2.1:8701:ab", public_url="http://192.0.2.7:8700")
+    assert (elsewhere.url, elsewhere.is_elsewhere) == ("http://192.0.2.7:8700", True)
 
 
 async def test_sigterm_lets_calls_finish_and_takes_no_others(run_dir: Path) -> None:

@@ -20,8 +20,10 @@ ACCEPTED_US = 1_700_000_000_000_000
 
 def empty(database: Database) -> None:
     """As if it had just been made."""
-    filled = "SELECT table_name AS name FROM duckdb_tables() WHERE schema_name = 'store' AND estimated_size > 0"
-    tables = database.run(filled)
+    tables = database.run(
+        "SELECT table_name AS name FROM duckdb_tables() WHERE schema_name = 'store' AND estimated_size > 0"
+        " AND table_name NOT IN ('schema_versions', 'log_numbers')"
+    )
     with database.transaction():
         for table in tables:
             database.run(f"DELETE FROM store.{table['name']}")

@@ -9,7 +9,7 @@ import pytest
 
 from rayfaas.registry.statements import load
 
-FILES = ["access.sql", "catalog.sql", "deploys.sql", "journal.sql", "spawned.sql", "views.sql"]
+FILES = ["access.sql", "alarms.sql", "catalog.sql", "deploys.sql", "journal.sql", "spawned.sql", "views.sql"]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -21,7 +21,7 @@ def test_no_name_is_given_twice(file: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_under_each_name_is_one_statement(file: str) -> None:
     for name, statement in load(file).items():
-        whole = statement.format(team="'red'", hidden="''") if file == "views.sql" else statement
+        whole = statement.format(team="'red'", hidden="''", since=0, until=1) if file == "views.sql" else statement
         assert len(duckdb.extract_statements(whole)) == 1
         assert statement == statement.strip()
         assert not statement.endswith(";")

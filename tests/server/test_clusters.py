@@ -127,7 +127,7 @@ async def test_supervisors_are_told_the_gateways_by_the_road_that_they_came(serv
     )
     await (await server.dial({**who, "replica": "r2"}, key, near)).request("supervisor_up", replica="r2", **about)
     await eventually(lambda: far.heard_of("set_gateways") and near.heard_of("set_gateways"))
-    assert far.heard_of("set_gateways")[-1] == {"addresses": ["tls:h:1:ab"]}
+    assert far.heard_of("set_gateways")[-1] == {"addresses": ["tls:h:1:ab"], "away": []}
     assert "unix:/g" in near.heard_of("set_gateways")[-1]["addresses"]
     assert not [each for each in near.heard_of("set_gateways")[-1]["addresses"] if each.startswith("tls")]
 

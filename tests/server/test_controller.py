@@ -63,7 +63,8 @@ class Running:
 
     def __init__(self, home: Home, registry: Registry | None = None) -> None:
         self.home = home
-        self.controller = self.make(registry or Registry.open(home.database, home.journal))
+        self.registry = registry or Registry.open(home.database, home.journal)
+        self.controller = self.make(self.registry)
         self.links: list[Link] = []
         self._stop = asyncio.Event()
         self._serving = asyncio.ensure_future(self.controller.serve(self._stop))
@@ -221,17 +222,21 @@ CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "version", "version_bundle", "plan", "lineage", "scale", "delete",
-    "versions", "interfaces", "sql", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token", "reserve",
+    "versions", "interfaces", "sql", "export", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token",
+    "reserve",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
+    "invite_gateway", "gateways", "remove_gateway",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
-MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "start_cluster", "stop_cluster"}
+MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
+ALARMS = {"alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook"}
 MAY = {
-    "gateway": CONTROL_PLANE | MACHINES,
-    "home": {"join_token", "status", "create_token"},
+    "gateway": CONTROL_PLANE | MACHINES | ALARMS,
+    "home": {"join_token", "status", "create_token", "backup"},
     "head": {"join_token", "head_is"},
     "join": {"join"},
+    "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
     "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
 }
@@ -245,6 +250,9 @@ async def dial_as(server: Running, role: str) -> Link:
     if role == "join":
         token = await (await server.dial({"role": "home"})).request("join_token", cluster="lab")
         return await server.dial({"role": "join", "join": token["id"]}, token["secret"])
+    if role == "join_gateway":
+        token_id, secret = server.registry.gateways.create_token("edge", "root")
+        return await server.dial({"role": role, "join": token_id}, secret)
     return await server.dial({"role": role, "cluster": "lab"}, await server.join())
 
 
@@ -459,9 +467,9 @@ async def test_supervisors_are_told_where_the_gateways_are_now_and_whenever_one_
     for slot in (1, 0):
         await server.gateway(slot=slot)
     await server.supervisor(late, key)
-    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"]}
+    both = {"addresses": ["unix:/run/gateway-0", "unix:/run/gateway-1"], "away": []}
     await eventually(lambda: early.heard_of("set_gateways")[-1:] == [both])
-    assert early.heard_of("set_gateways")[0] == {"addresses": []}
+    assert early.heard_of("set_gateways")[0] == {"addresses": [], "away": []}
     assert late.heard_of("set_gateways") == [both]
 
 

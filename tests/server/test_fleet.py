@@ -28,6 +28,16 @@ async def test_a_member_takes_orders_until_it_leaves_or_its_link_breaks() -> Non
     assert fleet.member(own.link) is None
 
 
+async def test_what_a_member_that_leaves_has_run_is_to_be_had_elsewhere() -> None:
+    fleet, peer, running = Fleet(), supervisor(), version()
+    own = member(peer, hosted=[running])
+    await fleet.join(own)
+    fleet.leaving(own.link)
+    assert (fleet.members(), fleet.hosting(running.key), peer.drained) == ([], [], [running.key])
+    assert fleet.keys() == {running.key}  # its calls go on
+    fleet.leaving(Peer().link)
+
+
 async def test_who_waits_for_an_application_has_it_as_soon_as_a_member_joins() -> None:
     fleet = Fleet()
     waiting = asyncio.ensure_future(fleet.wait_for(APP, 20))

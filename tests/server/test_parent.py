@@ -84,6 +84,14 @@ def test_a_child_that_ended_is_started_again_when_its_pause_is_over(children: li
     assert child.process is not None
 
 
+def test_a_child_that_can_not_work_with_this_home_is_not_tried_again(children: list[Child], tmp_path: Path) -> None:
+    child = shell(children, tmp_path, f"echo begins; echo the registry is newer; exit {os.EX_CONFIG}")
+    child.keep()
+    wait_for_end(child)
+    with pytest.raises(click.ClickException, match=r"can't start: the registry is newer$"):
+        child.keep()
+
+
 def test_the_pauses_grow_up_to_a_limit(children: list[Child], tmp_path: Path) -> None:
     child = shell(children, tmp_path, "exit 3")
     for pause_s in (0.2, 1.0, 5.0, 5.0):

@@ -364,6 +364,22 @@ async def test_a_function_whose_calls_wait_long_for_warm_gets_a_deployment_once(
     assert site.asked_of_agent == [("ensure", version().application), ("wake", version().application)]
 
 
+async def test_warm_has_more_executors_of_what_outgrows_it_until_the_deployment_is_enough(site: Site) -> None:
+    await site.agent_up()
+    small = version(spec=Spec(shape=Shape(cpus=0.1)))
+    serve(site.catalog, small, scaling=Scaling(target_concurrency=4, max_replicas=10))
+    warm = supervisor()
+    await site.join(warm, small)
+    site.report(small, in_flight=4, waiting=6, longest_wait_s=0.5)
+    await site.placement.tick(1)
+    await settle()
+    assert warm.spawned == [small.key] * 2  # three for ten calls
+    for replicas in (1, 2, 3):
+        await site.join(supervisor(), small, application=small.application)
+        await site.placement.tick(1)
+        assert bool(warm.drained) == (replicas == 3)
+
+
 async def test_calls_that_wait_for_a_version_without_alias_give_it_no_deployment(site: Site) -> None:
     await site.agent_up()
     old, new = version(number=1), version(number=2)
@@ -562,7 +578,7 @@ async def test_of_many_versions_in_a_warm_replica_those_that_were_idle_longest_e
     serve(site.catalog, *each)
     warm, own = supervisor(), supervisor()
     await site.join(warm, *each)
-    await site.join(own, *each, application=each[0].application)
+    await site.join(own, *each, application="another")
     site.report(each[0], in_flight=1)
     for other in each[1:]:
         site.clock.now += 1

@@ -13,7 +13,13 @@ from tests.server.parts import Peer, settle
 
 
 def route(name: str, version: int = 1) -> dict[str, Any]:
-    return {"team": "red", "name": name, "versions": [version], "aliases": {}}
+    return {"team": "red", "name": name, "versions": [{"number": version}], "aliases": {}}
+
+
+def told(name: str, *came: int, removed: tuple[int, ...] = ()) -> dict[str, Any]:
+    """What a gateway hears that knew the function before: of versions, those that came and went."""
+    versions = [{"number": number} for number in came]
+    return {**route(name), "versions": versions, "removed": list(removed), "whole": False}
 
 
 def pending(awaitable: Any) -> asyncio.Task[Any]:
@@ -44,9 +50,22 @@ async def test_a_gateway_is_told_only_what_changed_since() -> None:
     await table.set_function(route("g", 1))
     await table.set_function(route("g", 2))
     answer = await table.poll(gateway.link, since)
-    assert (answer["functions"], answer["tokens"], answer["sessions"]) == ([route("g", 2)], None, None)
+    assert (answer["functions"], answer["tokens"], answer["sessions"]) == ([told("g", 2, removed=(1,))], None, None)
     since = await table.set_tokens([])
     assert (await table.poll(gateway.link, since - 1))["tokens"] == []
+
+
+async def test_of_a_functions_versions_a_gateway_is_told_those_that_came_and_went() -> None:
+    table, gateway = RouteTable(), Peer()
+    since = [table.revision]
+    for versions in ([1, 2], [1, 2, 3], [2, 3], [1, 2, 3], [1, 2, 3]):
+        of_them = [{"number": number} for number in versions]
+        since.append(await table.set_function({**route("f"), "versions": of_them}))
+    answers = [(await table.poll(gateway.link, each))["functions"] for each in since[1:-1]]
+    assert answers == [[told("f", 1, 3)], [told("f", 1)], [told("f", 1)], [told("f")]]
+    third = await table.set_function({**route("f"), "versions": [{"number": 3}]})
+    assert (await table.poll(gateway.link, third - 1))["functions"] == [told("f", removed=(1, 2))]
+    assert (await table.poll(gateway.link, 0))["functions"] == [{**route("f"), "versions": [{"number": 3}]}]
 
 
 async def test_a_poll_waits_for_the_next_change() -> None:
@@ -55,7 +74,7 @@ async def test_a_poll_waits_for_the_next_change() -> None:
     await settle()
     assert not any(poll.done() for poll in polls)
     await table.set_function(route("f"))
-    assert [(await poll)["functions"] for poll in polls] == [[route("f")]] * 3
+    assert [(await poll)["functions"] for poll in polls] == [[told("f", 1)]] * 3
 
 
 async def test_a_poll_without_news_is_answered_with_none(monkeypatch: pytest.MonkeyPatch) -> None:

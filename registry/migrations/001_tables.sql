@@ -117,6 +117,21 @@ CREATE TABLE IF NOT EXISTS store.sessions (
     joined_us BIGINT NOT NULL
 );
 
+-- Gateways on other machines, and the tokens with which they join.
+CREATE TABLE IF NOT EXISTS store.gateways (
+    gateway VARCHAR PRIMARY KEY,
+    key BLOB NOT NULL,
+    address VARCHAR NOT NULL,  -- where executors dial it; '' until it has come up
+    joined_us BIGINT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS store.gateway_tokens (
+    id VARCHAR PRIMARY KEY,
+    secret BLOB NOT NULL,
+    gateway VARCHAR NOT NULL,
+    expires_us BIGINT NOT NULL
+);
+
 CREATE TABLE IF NOT EXISTS store.audit (
     at_us BIGINT NOT NULL,
     actor VARCHAR NOT NULL,
@@ -406,9 +421,6 @@ ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS method VARCHAR;
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS priority INTEGER DEFAULT 0;
 ALTER TABLE store.spawned ADD COLUMN IF NOT EXISTS webhook VARCHAR;
 
-CREATE OR REPLACE VIEW store.locked_versions AS
-SELECT v.*, e.locked FROM store.versions v LEFT JOIN store.environments e ON e.digest = v.environment_digest;
-
 -- Functions that are not for everybody, but for their own team and for the teams that have a grant.
 CREATE TABLE IF NOT EXISTS store.closed (
     team VARCHAR NOT NULL,
@@ -439,36 +451,3 @@ CREATE TABLE IF NOT EXISTS store.limits (
     set_by VARCHAR NOT NULL,
     PRIMARY KEY (kind, name)
 );
-
-CREATE OR REPLACE VIEW store.all_spawned AS
-SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,
-       e.body AS result, e.problem, coalesce(e.state, 'WAITING') AS state
-FROM store.spawned s LEFT JOIN (
-    SELECT * FROM store.settled QUALIFY row_number() OVER (PARTITION BY call ORDER BY ended_us) = 1
-) e USING (call);
-
--- Spawned calls that have ended, and whose webhooks are not done with.
-CREATE OR REPLACE VIEW store.untold AS
-SELECT * FROM store.all_spawned
-WHERE webhook IS NOT NULL AND state <> 'WAITING' AND call NOT IN (SELECT call FROM store.told);
-
-CREATE OR REPLACE VIEW store.all_calls AS
-SELECT * FROM store.calls
-UNION ALL BY NAME
-SELECT *, 'RUNNING' AS state FROM store.open_calls;
-
--- When each function was deleted last.
-CREATE OR REPLACE VIEW store.ends AS
-SELECT team, name, max(deleted_us) AS ended_us, arg_max(deleted_by, deleted_us) AS ended_by,
-       arg_max(reason, deleted_us) AS reason
-FROM store.deletions WHERE version IS NULL GROUP BY team, name;
-
-CREATE OR REPLACE VIEW store.current_aliases AS
-SELECT m.* EXCLUDE (phases) FROM store.alias_moves m LEFT JOIN store.ends e USING (team, name)
-WHERE m.moved_us > coalesce(e.ended_us, 0)
-QUALIFY row_number() OVER (PARTITION BY team, name, alias ORDER BY revision DESC) = 1;
-
--- Functions that are deleted, and were not deployed since.
-CREATE OR REPLACE VIEW store.gone AS
-SELECT * FROM store.ends e
-WHERE NOT EXISTS (SELECT 1 FROM store.current_aliases a WHERE a.team = e.team AND a.name = e.name);

@@ -1,0 +1,61 @@
+"""What becomes of old calls and logs: they move to the archive, and are deleted when their time is over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from rayfaas.config import Retention
+from rayfaas.server.outgoing import remove_forgotten
+from rayfaas.server.store import Store
+
+_log = logging.getLogger("rayfaas.controller")
+
+LOOK_S = 600.0
+
+
+class Retaining:
+    """`clock` gives Unix time in seconds. Writing a file delays no other write of the registry."""
+
+    def __init__(self, store: Store, retention: Retention, outgoing: Path, clock: Callable[[], float]) -> None:
+        self._store, self._archive, self._clock = store, store.registry.archive, clock
+        self._outgoing = outgoing
+        self._keep_s = {
+            "calls": retention.keep_calls_s,
+            "touches": retention.keep_calls_s,
+            "logs": retention.keep_logs_s,
+        }
+        self._delete_s = {
+            "calls": retention.delete_calls_s,
+            "touches": retention.delete_calls_s,
+            "logs": retention.delete_logs_s,
+        }
+
+    async def keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                await self.look()
+            except Exception:  # noqa: BLE001 a border: the disk may be full, and all is tried again
+                _log.exception("old calls and logs could not be moved; they stay where they are")
+
+    async def look(self) -> None:
+        """Have everything where it belongs by its age."""
+        await asyncio.to_thread(remove_forgotten, self._outgoing, self._clock())
+        await self._store.write(self._archive.sweep)
+        for kind, delete_s in self._delete_s.items():
+            if delete_s is not None:
+                await self._store.write(self._archive.delete, kind, self._before_us(delete_s))
+        for kind, keep_s in self._keep_s.items():
+            await self._move(kind, self._before_us(keep_s))
+
+    async def _move(self, kind: str, before_us: int) -> None:
+        while (day := await self._store.query(self._archive.day_to_move, kind, before_us)) is not None:
+            partition = await self._store.query(self._archive.write, kind, day)
+            await self._store.write(self._archive.settle, partition)
+            _log.info("%d rows of %s are in %s", partition.rows, kind, partition.file)
+
+    def _before_us(self, age_s: float) -> int:
+        return int((self._clock() - age_s) * 1e6)

@@ -1,0 +1,59 @@
+-- Made anew at each start, and whenever the archive changes: see stored_views.py.
+
+CREATE OR REPLACE VIEW store.locked_versions AS
+SELECT v.*, e.locked FROM store.versions v LEFT JOIN store.environments e ON e.digest = v.environment_digest;
+
+CREATE OR REPLACE VIEW store.all_spawned AS
+SELECT s.*, split_part(s.function, '/', 1) AS owner, e.ended_us, e.attempts, e.code, e.content_type AS result_type,
+       e.body AS result, e.problem, coalesce(e.state, 'WAITING') AS state
+FROM store.spawned s LEFT JOIN (
+    SELECT * FROM store.settled QUALIFY row_number() OVER (PARTITION BY call ORDER BY ended_us) = 1
+) e USING (call);
+
+-- Spawned calls that have ended, and whose webhooks are not done with.
+CREATE OR REPLACE VIEW store.untold AS
+SELECT * FROM store.all_spawned
+WHERE webhook IS NOT NULL AND state <> 'WAITING' AND call NOT IN (SELECT call FROM store.told);
+
+-- Rows that were moved to files: {archived_…} is where those are.
+CREATE OR REPLACE VIEW store.archived_calls AS {archived_calls};
+CREATE OR REPLACE VIEW store.archived_logs AS {archived_logs};
+CREATE OR REPLACE VIEW store.archived_touches AS {archived_touches};
+
+CREATE OR REPLACE VIEW store.recent_calls AS
+SELECT * FROM store.calls
+UNION ALL BY NAME
+SELECT *, 'RUNNING' AS state FROM store.open_calls;
+
+CREATE OR REPLACE VIEW store.all_calls AS
+SELECT * FROM store.recent_calls
+UNION ALL BY NAME
+SELECT * EXCLUDE (archived_file, archived_row) FROM store.archived_calls;
+
+-- `id` tells one row from another while a statement runs.
+CREATE OR REPLACE VIEW store.all_touches AS
+SELECT *, rowid AS id FROM store.touches
+UNION ALL BY NAME
+SELECT * EXCLUDE (archived_file, archived_row), -1 - (archived_file * 4294967296 + archived_row)::BIGINT AS id
+FROM store.archived_touches;
+
+CREATE OR REPLACE VIEW store.all_logs AS
+SELECT * FROM store.logs
+UNION ALL BY NAME
+SELECT * EXCLUDE (archived_file, archived_row) FROM store.archived_logs;
+
+-- When each function was deleted last.
+CREATE OR REPLACE VIEW store.ends AS
+SELECT team, name, max(deleted_us) AS ended_us, arg_max(deleted_by, deleted_us) AS ended_by,
+       arg_max(reason, deleted_us) AS reason
+FROM store.deletions WHERE version IS NULL GROUP BY team, name;
+
+CREATE OR REPLACE VIEW store.current_aliases AS
+SELECT m.* EXCLUDE (phases) FROM store.alias_moves m LEFT JOIN store.ends e USING (team, name)
+WHERE m.moved_us > coalesce(e.ended_us, 0)
+QUALIFY row_number() OVER (PARTITION BY team, name, alias ORDER BY revision DESC) = 1;
+
+-- Functions that are deleted, and were not deployed since.
+CREATE OR REPLACE VIEW store.gone AS
+SELECT * FROM store.ends e
+WHERE NOT EXISTS (SELECT 1 FROM store.current_aliases a WHERE a.team = e.team AND a.name = e.name);
