@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -70,7 +71,7 @@ async def test_a_machine_that_is_not_with_ray_is_waited_for(told: Told) -> None:
     await told.placed.fleet.agent_up("local", Peer().link)
     await told.machines.set_group(LINK, GROUP.model_dump(mode="json"), "ann")
     node: Any = told.machines._keeper._new(GROUP, told.site.clock())
-    told.machines._book._nodes[node.id] = node
+    await asyncio.to_thread(told.machines._book.save, node)
     told.stage("red/g:1", "replica")
     told.stage("red/f:1", "replica")  # which needs no GPU, and no such machine
     assert told.heard == [("node_starting", "gpu-1: "), ("node_running", "it waits")]

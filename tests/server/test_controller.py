@@ -229,7 +229,7 @@ CONTROL_PLANE = {
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
-MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
+MACHINES = {"start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
 ALARMS = {"alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook"}
 MAY = {
     "gateway": CONTROL_PLANE | MACHINES | ALARMS,
