@@ -131,10 +131,9 @@ def test_a_machine_that_came_back_under_another_id_of_ray_is_the_same(registry: 
 
 def test_a_machine_that_is_up_costs_until_now(registry: Registry, calls: Calls) -> None:
     machine(registry, until_s=None)
-    before_us = now_us()
+    hours = (now_us() - BEGAN_US) / HOUR_US
     (idle,) = calls.usd().values()
-    least, most = ((when - BEGAN_US) / 3.6e9 * PRICE for when in (before_us, now_us()))
-    assert least * 0.999 <= idle <= most * 1.001
+    assert idle.expected == pytest.approx(hours * PRICE, abs=1.0), "a cent for each second that this test took"
 
 
 def table(registry: Registry, *by: str, team: str | None = None, **asked: Any) -> list[dict[str, Any]]:
