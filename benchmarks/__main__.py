@@ -9,7 +9,17 @@ from pathlib import Path
 
 import click
 
-from benchmarks import calling, cold_start, edit_to_live, payloads, registry_load, scale, sustained, throughput_report
+from benchmarks import (
+    calling,
+    cold_start,
+    edit_to_live,
+    machines,
+    payloads,
+    registry_load,
+    scale,
+    sustained,
+    throughput_report,
+)
 from benchmarks.plan import Plan, Say
 from benchmarks.report import Section, save
 from benchmarks.systems.all import SYSTEMS
@@ -21,6 +31,7 @@ PARTS: dict[str, Callable[[Plan, Path, Say], Section]] = {
     "throughput": throughput_report.run,
     "edit": edit_to_live.run,
     "cold": cold_start.run,
+    "machines": machines.run,
     "calling": calling.run,
     "payloads": payloads.run,
     "registry": registry_load.run,

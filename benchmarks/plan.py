@@ -23,6 +23,7 @@ class Plan:
     edits: int = 20
     redeploys: int = 3
     cold_starts: int = 5
+    wakes: int = 3
     calls: int = 5_000
     payload_calls: int = 5
     journal_calls: int = 1_000_000
@@ -44,6 +45,7 @@ class Plan:
             edits=5,
             redeploys=1,
             cold_starts=2,
+            wakes=1,
             calls=500,
             payload_calls=1,
             journal_calls=100_000,

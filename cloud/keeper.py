@@ -51,12 +51,13 @@ class _May:
 
 class Keeper:
     """`groups`, by cluster and name, may be changed at any time, and `floors`, too: how many of a group are to be up
-    until a moment."""
+    until a moment. A cluster that is `resting` gets no machines."""
 
     def __init__(self, book: NodeBook, errands: Errands, pauses: Pauses) -> None:
         self._book, self._errands, self._pauses = book, errands, pauses
         self.groups: dict[Key, WorkerGroup] = {}
         self.floors: dict[Key, tuple[int, float]] = {}
+        self.resting: frozenset[str] = frozenset()
         self._found_at: dict[str, float] = {}
         self._present_at: dict[str, float] = {}
 
@@ -104,7 +105,8 @@ class Keeper:
                 if key[0] in views:
                     self._let_go(group, views[key[0]])
             for cluster, view in views.items():
-                self._bring(cluster, view)
+                if cluster not in self.resting:
+                    self._bring(cluster, view)
             return [*self._orders_to_find(views), *self._orders(views)]
 
     def carry_out(self, order: Order) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from rayfaas.gateway.call_options import check_debugger
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.outcome import Outcome
+from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.rights import actor_of, allow
 from rayfaas.gateway.routes import Principal, Routes
@@ -137,8 +137,7 @@ class Calls:
 
 def _wait_s(request: Request) -> float:
     """Seconds of `Prefer: wait=…`."""
-    found = re.search(r"\bwait=(\d+)", request.headers.get("prefer", ""))
-    return min(float(found[1]), _MOST_WAIT_S) if found else 0.0
+    return min(wait_s(request.headers.get("prefer", "")) or 0.0, _MOST_WAIT_S)
 
 
 def _answer(outcome: Outcome | None, call: dict[str, Any]) -> Response:

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.machines import now_of, until
 from rayfaas.gateway.requests import as_json, json_body
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
@@ -25,6 +26,8 @@ class Clusters:
             Route("/v1/clusters", self.clusters, methods=["GET"]),
             Route("/v1/clusters", self.invite, methods=["POST"]),
             Route("/v1/clusters/{cluster}", self.remove, methods=["DELETE"]),
+            Route("/v1/clusters/{cluster}/start", self.start, methods=["POST"]),
+            Route("/v1/clusters/{cluster}/stop", self.stop, methods=["POST"]),
             Route("/v1/nodes", self.nodes, methods=["GET"]),
             Route("/v1/nodes/{node}/drain", self.drain, methods=["POST"]),
         ]
@@ -50,6 +53,20 @@ class Clusters:
             raise BadRequest(f"now is true or false, not {now!r}.")
         await self._controller.request("remove_cluster", cluster=cluster, now=now == "true", actor=principal.name)
         return Response(status_code=204)
+
+    async def start(self, request: Request) -> Response:
+        """Head and all, until a moment."""
+        principal = allow(self._routes, request, "admin")
+        asked = {"cluster": check_cluster(request.path_params["cluster"]), "until": until(await json_body(request))}
+        await self._controller.request("start_cluster", **asked, actor=principal.name)
+        return as_json(asked, 202)
+
+    async def stop(self, request: Request) -> Response:
+        """Machines and head, when nothing is on them; with `now` its calls have ten minutes."""
+        principal = allow(self._routes, request, "admin")
+        cluster, now = check_cluster(request.path_params["cluster"]), now_of(await json_body(request))
+        await self._controller.request("stop_cluster", cluster=cluster, now=now, actor=principal.name)
+        return Response(status_code=202)
 
     async def nodes(self, request: Request) -> Response:
         allow(self._routes, request, "viewer")

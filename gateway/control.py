@@ -32,6 +32,7 @@ from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.streams import format_for
 from rayfaas.gateway.tables import ENCODINGS, media_for, table_response
+from rayfaas.gateway.waiting import Waiting
 from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
 
@@ -81,6 +82,7 @@ class Control:
             *Clusters(self._routes, self._controller).routes(),
             *Gateways(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
+            *Waiting(self._routes, self._controller).routes(),
         ]
 
     async def whoami(self, request: Request) -> Response:

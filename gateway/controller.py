@@ -15,6 +15,7 @@ import msgspec
 from rayfaas.errors import RayfaasError, Unavailable, from_problem
 from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.progress import Progress
 from rayfaas.gateway.routes import Changes, Routes
 from rayfaas.link import Link, Service
 
@@ -27,7 +28,15 @@ class ControllerLink(Service):
     """Hand it to `keep_link`; it does its work whenever a link is up."""
 
     def __init__(self, routes: Routes, deaths: Deaths) -> None:
-        super().__init__({"refuse": self._refuse, "executor_ended": self._executor_ended, "waiting": self._waiting})
+        super().__init__(
+            {
+                "refuse": self._refuse,
+                "executor_ended": self._executor_ended,
+                "waiting": self._waiting,
+                "progress": self._progress,
+            }
+        )
+        self.progress = Progress()
         self._routes, self._deaths = routes, deaths
         self._link: Link | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -61,6 +70,7 @@ class ControllerLink(Service):
 
     def on_close(self, link: Link) -> None:
         self._link = None
+        self.progress.clear()
         for task in self._tasks:
             task.cancel()
 
@@ -103,6 +113,10 @@ class ControllerLink(Service):
     async def _waiting(self, link: Link, keys: list[str]) -> int:
         """How many calls wait for an executor of these versions."""
         return sum(self._dispatcher.pool(key).waiting_count for key in keys) if self._dispatcher is not None else 0
+
+    async def _progress(self, link: Link, key: str, event: str, awaits: str) -> None:
+        """What calls of this version wait for."""
+        self.progress.tell(key, event, awaits)
 
     async def _executor_ended(self, link: Link, executor: str, death: dict[str, Any]) -> None:
         self._deaths.tell(executor, msgspec.convert(death, Death))

@@ -24,6 +24,7 @@ from rayfaas.errors import (
     MethodNotAllowed,
     NoCapacity,
     RayfaasError,
+    to_problem,
 )
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.cache.cache import Cache
@@ -38,7 +39,9 @@ from rayfaas.gateway.http import ON_GONE, HeaderList
 from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.outcome import MAX_BODY
 from rayfaas.gateway.pending import First, PendingCall
+from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.problems import Send, send_error, send_problem
+from rayfaas.gateway.progress import Progress, entry, is_wanted
 from rayfaas.gateway.raw import RawFormat
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Parked, Past, Principal, Route, Routes
@@ -70,10 +73,11 @@ class Invoke:
         history: History,
         shadows: Shadows,
         cache: Cache,
+        progress: Progress,
     ) -> None:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
         self._spawned, self._webhook_rules = spawned, webhook_rules
-        self._history, self._shadows, self._cache = history, shadows, cache
+        self._history, self._shadows, self._cache, self._progress = history, shadows, cache, progress
         self._dry_runs = DryRuns(dispatcher)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -86,7 +90,7 @@ class Invoke:
             principal, route, was_parked = await self.admit_soon(target, headers)
             format = format_for(headers)
             key = _text(headers, b"idempotency-key")
-            is_kept = key is not None or b"respond-async" in headers.get(b"prefer", b"")
+            is_kept = key is not None or _is_spawned(headers)
             if DEBUG in headers:
                 check_debugging(principal, route, format, is_kept or has_many_inputs(headers))
             priority, webhook = priority_of(headers), self._webhook(headers, is_kept)
@@ -116,12 +120,13 @@ class Invoke:
             return
         scope[ON_GONE] = lambda: self.client_gone(call)
         try:
+            tells = is_wanted(format, headers)
             if isinstance(call, UploadCall):
-                await self._answer_upload(call, body, format, receive, send)
+                await self._answer_upload(call, body, format, receive, send, tells)
             elif isinstance(call, CachedCall):
                 await self._answer_cached(call, format, receive, send)
             else:
-                await self._answer(call, format, receive, send)
+                await self._answer(call, format, receive, send, tells)
         finally:
             self.let_go(call)
 
@@ -270,7 +275,7 @@ class Invoke:
         return call
 
     def _inputs(self, route: Route, principal: Principal, target: str, headers: Headers, priority: int) -> Inputs:
-        if b"idempotency-key" in headers or b"respond-async" in headers.get(b"prefer", b""):
+        if b"idempotency-key" in headers or _is_spawned(headers):
             raise BadRequest("Many inputs in one request are waited for, and have no key: spawn calls one by one.")
 
         def make_call(body: bytes) -> PendingCall:
@@ -287,11 +292,11 @@ class Invoke:
         return await begin_body(receive, headers, min(most, MAX_BODY) if is_held else most, is_held)
 
     async def _answer_upload(
-        self, call: UploadCall, body: Body, format: NdjsonFormat, receive: Receive, send: Send
+        self, call: UploadCall, body: Body, format: NdjsonFormat, receive: Receive, send: Send, tells: bool
     ) -> None:
         upload = Upload(call, body.start, receive, self._limits.max_body, partial(self._cancel, call))
         try:
-            await self._answer(call, format, upload.receive, send)
+            await self._answer(call, format, upload.receive, send, tells)
         finally:
             upload.stop()
 
@@ -308,30 +313,59 @@ class Invoke:
         finally:
             self._cache.let_go(call)
 
-    async def _answer(self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, call: PendingCall, format: NdjsonFormat, receive: Receive, send: Send, tells: bool = False
+    ) -> None:
+        """`tells`: what it waits for is told to the caller."""
+        is_begun = False
         try:
             self._dispatcher.watch_deadline(call)
             self._dispatcher.dispatch(call)
+            if tells and call.cold:
+                is_begun = await self._tell_progress(call, format, send)
             message = await call.answer()
         except RayfaasError as error:
             self._recording.end(call, error.code, error.retryable)
+            if is_begun:
+                return await send({"type": "http.response.body", "body": format.error(to_problem(error))})
             await send_error(send, error, call_headers(call))
             return
         if call.route.shadow is not None:
             self.copy(call, message)
-        if message.kind == Kind.ERROR:
+        if is_begun:
+            await self.send_stream(call, format, message, receive, send, is_begun)
+        elif message.kind == Kind.ERROR:
             await self._send_failure(call, send)
         elif message.kind == Kind.RESULT and not format.is_stream and _is_single(call):
             await self._send_result(call, message, send)
         else:
             await self.send_stream(call, format, message, receive, send)
 
+    async def _tell_progress(self, call: PendingCall, format: NdjsonFormat, send: Send) -> bool:
+        """Until its wait is over; whether the answer has begun with it."""
+        is_begun = False
+        assert isinstance(call.first, asyncio.Future)
+        async for stage in self._progress.follow(call, call.first):
+            if not is_begun:
+                head = [*format.headers(), *call_headers(call)]
+                await send({"type": "http.response.start", "status": 200, "headers": head})
+                is_begun = True
+            text = format.idle() if stage is None else format.progress(entry(call, stage))
+            await send({"type": "http.response.body", "body": text, "more_body": True})
+        return is_begun
+
     async def send_stream(
-        self, call: PendingCall, format: NdjsonFormat, first: Message, receive: Receive, send: Send
+        self,
+        call: PendingCall,
+        format: NdjsonFormat,
+        first: Message,
+        receive: Receive,
+        send: Send,
+        is_begun: bool = False,
     ) -> None:
         if first.kind == Kind.OUTPUT and not format.is_stream:
             format = RawFormat.of(first)
-        stream = Stream(call, format, call_headers(call), partial(self._recording.end, call))
+        stream = Stream(call, format, call_headers(call), partial(self._recording.end, call), is_begun)
         await stream.send(first, receive, send)
 
     async def _send_result(self, call: PendingCall, message: Message, send: Send) -> None:
@@ -405,6 +439,12 @@ def _context(headers: Headers) -> str | None:
         return value.decode()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequest(f"Rayfaas-Context is a JSON object: {error}.") from None
+
+
+def _is_spawned(headers: Headers) -> bool:
+    """Whether its caller does not wait for its end, or not for all of the time. Raises `BadRequest`."""
+    prefer = headers.get(b"prefer")
+    return prefer is not None and (b"respond-async" in prefer or wait_s(prefer.decode("latin-1")) is not None)
 
 
 def _text(headers: Headers, name: bytes) -> str | None:

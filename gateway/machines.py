@@ -66,23 +66,20 @@ class Machines:
         number = body.get("number", 1)
         if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= 1000:
             raise BadRequest("number is how many are to be up, 0 to 1000.")
-        until = _until(body)
-        asked: dict[str, Any] = {"cluster": cluster, "name": name, "number": number, "until": until}
+        asked: dict[str, Any] = {"cluster": cluster, "name": name, "number": number, "until": until(body)}
         await self._controller.request("warm", **asked, actor=principal.name)
         return as_json(asked)
 
     async def hold(self, request: Request) -> Response:
         principal = allow(self._routes, request, "deployer")
-        asked = self._machine(request) | {"until": _until(await json_body(request))}
+        asked = self._machine(request) | {"until": until(await json_body(request))}
         await self._controller.request("hold_node", **asked, actor=principal.name)
         return as_json(asked)
 
     async def stop(self, request: Request) -> Response:
         """When nothing is on it; with `now` whatever is, after ten minutes at most."""
         principal = allow(self._routes, request, "admin")
-        now = (await json_body(request)).get("now", False)
-        if not isinstance(now, bool):
-            raise BadRequest("now is true or false.")
+        now = now_of(await json_body(request))
         await self._controller.request("end_node", **self._machine(request), now=now, actor=principal.name)
         return Response(status_code=202)
 
@@ -90,7 +87,14 @@ class Machines:
         return {"cluster": request.path_params["cluster"], "node": request.path_params["machine"]}
 
 
-def _until(body: Mapping[str, Any]) -> float:
+def now_of(body: Mapping[str, Any]) -> bool:
+    now = body.get("now", False)
+    if not isinstance(now, bool):
+        raise BadRequest("now is true or false.")
+    return now
+
+
+def until(body: Mapping[str, Any]) -> float:
     """Unix time, of how long from now."""
     length = body.get("for")
     if not isinstance(length, str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -32,9 +33,11 @@ class Outcome(msgspec.Struct):
         return cls("", b"", to_problem(error))
 
 
-async def send_outcome(send: Send, outcome: Outcome | None, call_id: str) -> None:
-    """Answer as the call itself would have; with 503 where its outcome is not known yet."""
-    headers = [(b"rayfaas-call-id", call_id.encode())]
+async def send_outcome(
+    send: Send, outcome: Outcome | None, call_id: str, more: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer as the call itself would have, with `more` headers; with 503 where its outcome is not known yet."""
+    headers = [(b"rayfaas-call-id", call_id.encode()), *more]
     if outcome is None:
         still = Unavailable("The call has not ended yet. Ask again, or for longer: `Prefer: wait=30`.", call=call_id)
         await send_error(send, still, headers)

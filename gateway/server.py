@@ -123,7 +123,16 @@ class Gateway:
         history = History(self._routes, self._controller)
         shadows = Shadows(self._dispatcher, recording, self._journal)
         invoke = Invoke(
-            self._routes, self._dispatcher, recording, spawned, config.limits, rules, history, shadows, self._cache
+            self._routes,
+            self._dispatcher,
+            recording,
+            spawned,
+            config.limits,
+            rules,
+            history,
+            shadows,
+            self._cache,
+            self._controller.progress,
         )
         self._direct = Direct(invoke, self._dispatcher, recording)
         self._ending = asyncio.Event()

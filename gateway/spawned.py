@@ -22,6 +22,7 @@ from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.outcome import Outcome, outcome_of, send_outcome
 from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
 from rayfaas.gateway.routes import Parked, Past, Route, Routes
@@ -101,7 +102,7 @@ class Spawned:
         webhook: str | None,
         send: Send,
     ) -> None:
-        """Accept a call, and answer with 202, or with its result where the caller waits for it.
+        """Accept a call, and answer with 202, or with its result where the caller waits for it, and as long as it does.
 
         `webhook` is told of its end.
         """
@@ -112,10 +113,14 @@ class Spawned:
         if call_id == call.call_id:
             await self._keep(record)
             self._begin(Job(record, call.route))
-        if b"respond-async" in headers.get(b"prefer", b""):
-            await _send_accepted(send, call_id)
-        else:
+        prefer = headers.get(b"prefer", b"").decode("latin-1")
+        seconds = wait_s(prefer)
+        if "respond-async" not in prefer and seconds is None:
             await send_outcome(send, await self.wait(call_id, call.deadline - time.time()), call_id)
+        elif seconds and (outcome := await self.wait(call_id, seconds)) is not None:
+            await send_outcome(send, outcome, call_id, [(b"preference-applied", b"wait=%d" % seconds)])
+        else:
+            await _send_accepted(send, call_id, seconds)
 
     async def wait(self, call_id: str, seconds: float) -> Outcome | None:
         """What it came to, here or elsewhere; None where that is not known within `seconds`."""
@@ -351,14 +356,15 @@ def _retries(headers: dict[bytes, bytes], route: Route) -> int:
     return int(value)
 
 
-async def _send_accepted(send: Send, call_id: str) -> None:
+async def _send_accepted(send: Send, call_id: str, waited_s: float | None) -> None:
+    applied = b"respond-async" if waited_s is None else b"respond-async, wait=%d" % waited_s
     location = f"/calls/{call_id}"
     body = encode({"call": call_id, "location": location})
     headers = [
         (b"content-type", JSON.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"location", location.encode()),
-        (b"preference-applied", b"respond-async"),
+        (b"preference-applied", applied),
         (b"rayfaas-call-id", call_id.encode()),
     ]
     await send({"type": "http.response.start", "status": 202, "headers": headers})

@@ -31,7 +31,8 @@ _decode_log = msgspec.msgpack.Decoder(LogHeader).decode
 class NdjsonFormat:
     """One JSON object a line: `{"item": …}`, `{"log": …}`, at last `{"done": …}` or `{"error": …}`.
 
-    `done` says `single` where the function returned one result. `{"debug": …}` is what a debugger says.
+    `done` says `single` where the function returned one result. `{"debug": …}` is what a debugger says, `{"progress":
+    …}` what the call waits for.
     """
 
     content_type: ClassVar[str] = NDJSON
@@ -63,6 +64,9 @@ class NdjsonFormat:
     def debug(self, entry: dict[str, Any]) -> bytes:
         return b'{"debug":%b}\n' % encode(entry)
 
+    def progress(self, entry: dict[str, Any]) -> bytes:
+        return b'{"progress":%b}\n' % encode(entry)
+
     def done(self, summary: dict[str, Any]) -> bytes:
         return b'{"done":%b}\n' % encode(summary)
 
@@ -71,7 +75,8 @@ class NdjsonFormat:
 
 
 class SseFormat(NdjsonFormat):
-    """Server-sent events: items without a name, and the events `log`, `done` and `error`."""
+    """Server-sent events: items without a name, and the events `log`, `done` and `error`; before them those of a wait
+    (`rayfaas.gateway.progress`)."""
 
     content_type = SSE
     around = (b"data: ", b"\n\n")
@@ -87,6 +92,9 @@ class SseFormat(NdjsonFormat):
 
     def debug(self, entry: dict[str, Any]) -> bytes:
         return b"event: debug\ndata: %b\n\n" % encode(entry)
+
+    def progress(self, entry: dict[str, Any]) -> bytes:
+        return b"event: %b\ndata: %b\n\n" % (entry["event"].encode(), encode(entry))
 
     def done(self, summary: dict[str, Any]) -> bytes:
         return b"event: done\ndata: %b\n\n" % encode(summary)
@@ -147,7 +155,8 @@ def format_for(headers: dict[bytes, bytes]) -> NdjsonFormat:
 
 
 class Stream:
-    """Sends one call's answer in pieces. `end(code, retryable)` records the call's end."""
+    """Sends one call's answer in pieces. `end(code, retryable)` records the call's end. Of one that `is_begun` the head
+    is sent."""
 
     def __init__(
         self,
@@ -155,7 +164,9 @@ class Stream:
         format: NdjsonFormat,
         headers: list[tuple[bytes, bytes]],
         end: Callable[[str | None, bool | None], None],
+        is_begun: bool = False,
     ) -> None:
+        self._is_begun = is_begun
         self._call, self._format, self._headers, self._end = call, format, headers, end
         self._sent = self._since_grant = 0
         self._held: list[bytes] | None = None  # what waits until the last piece of an item is here
@@ -164,7 +175,8 @@ class Stream:
         """Returns when the last byte is sent, or when the client is gone (the call has no recorded end then)."""
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            await self._start(send)
+            if not self._is_begun:
+                await self._start(send)
             await self._write(send, self._format.start())
             message: Message | None = first
             while message is not None and not gone.done():

@@ -43,6 +43,7 @@ from rayfaas.sharing import Sharing
 from rayfaas.spawned import SpawnedCall
 from rayfaas.stream import Stream
 from rayfaas.validation import Validation
+from rayfaas.waiting import shown
 from rayfaas.wire import JSON
 from rayfaas.worker_group import WorkerGroup
 
@@ -122,11 +123,18 @@ class Client(Releases, Functions, Sharing, Limiting):
         options: CallOptions = NO_OPTIONS,
         on_log: LogListener | None = None,
     ) -> Coroutine[Any, Any, Any]:
-        """Call a function and wait for its result; of a generator, the list of its items.
+        """Call a function and wait for its result; of a generator, the list of its items. What a call waits for is
+        shown on stderr, where that is a terminal.
 
         `on_log` is called on the client's own thread, and can't make calls with this client.
         """
-        return Call(target, args, kwargs, options).answer(self._transport, on_log)
+        return self._answer(Call(target, args, kwargs, options), on_log)
+
+    async def _answer(self, call: Call, on_log: LogListener | None) -> Any:
+        if on_log is not None:
+            return await call.answer(self._transport, on_log)
+        async with shown(self._transport, call.target):
+            return await call.answer(self._transport)
 
     @operation
     def spawn(
@@ -529,6 +537,17 @@ class Client(Releases, Functions, Sharing, Limiting):
     async def drain_node(self, node: str) -> Json:
         """Have everything leave a node, in order. `node` is its id, or its beginning."""
         return object_of(await self._transport.post(f"/v1/nodes/{quote(node, safe='')}/drain", {}))
+
+    @operation
+    async def start_cluster(self, cluster: str, length: str) -> None:
+        """Have a cluster up for `length` (`2h`), head and all, whether anybody calls or not."""
+        await self._transport.post(f"/v1/clusters/{check_cluster(cluster)}/start", {"for": length})
+
+    @operation
+    async def stop_cluster(self, cluster: str, now: bool = False) -> None:
+        """Stop a cluster's machines and its head; who calls starts them again. Raises `Conflict` where it is in use,
+        unless `now`: then its calls have ten minutes."""
+        await self._transport.post(f"/v1/clusters/{check_cluster(cluster)}/stop", {"now": now})
 
     # Machines
 

@@ -10,6 +10,18 @@ DURATION = r"\d{1,9}(\.\d{1,9})?[smhdy]"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 
 
+def check_keep_alive(text: str) -> str:
+    """How long something without a call is kept: a duration, `learned` from the pauses between calls, or `never` is it
+    stopped. Raises `BadRequest`.
+
+    >>> check_keep_alive("10m")
+    '10m'
+    """
+    if text not in ("learned", "never"):
+        seconds_of(text)
+    return text
+
+
 def seconds_of(text: str) -> float:
     """Seconds of a duration. Raises `BadRequest`.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
-from rayfaas.durations import seconds_of
+from rayfaas.durations import check_keep_alive, seconds_of
 from rayfaas.environment import digest_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import CLUSTER
@@ -66,12 +67,12 @@ class WorkerGroup(Frozen):
     @field_validator("keep_alive")
     @classmethod
     def _check_keep_alive(cls, text: str) -> str:
-        return text if text in ("learned", "never") else _duration(text)
+        return _duration(text, check_keep_alive)
 
     @field_validator("lifetime")
     @classmethod
     def _check_lifetime(cls, text: str | None) -> str | None:
-        return None if text is None else _duration(text)
+        return None if text is None else _duration(text, seconds_of)
 
     @field_validator("up")
     @classmethod
@@ -123,9 +124,9 @@ class WorkerGroup(Frozen):
         return min(max(1, self.min), self.max) if any(_holds(each, now) for each in self.up) else 0
 
 
-def _duration(text: str) -> str:
+def _duration(text: str, check: Callable[[str], object]) -> str:
     try:
-        seconds_of(text)
+        check(text)
     except BadRequest as error:
         raise ValueError(error.detail) from None
     return text

@@ -32,9 +32,10 @@ def start(turn: Turn) -> Endpoint:
     return server.endpoint("noop")
 
 
-def start_server(turn: Turn) -> Server:
+def start_server(turn: Turn, *more: str) -> Server:
+    """`more` options of `rayfaas up`."""
     home = turn.directory / "home"
-    options = ["--port", str(free_port()), "--cpus", "2"]
+    options = ["--port", str(free_port()), "--cpus", "2", *more]
     turn.run(sys.executable, "-m", "rayfaas", "up", *options, env={"RAYFAAS_HOME": str(home)}, timeout_s=_UP_S)
     return Server(home, json.loads((home / "server.json").read_text())["url"], (home / "token").read_text())
 

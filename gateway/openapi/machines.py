@@ -26,8 +26,8 @@ _SPEC = {
     },
 }
 _GROUPS = record(groups=array({"type": "object"}))
-_LENGTH = {**TEXT, "pattern": f"^{DURATION}$"}
-_WARM = record("number", **{"for": _LENGTH, "number": {**WHOLE, "minimum": 0, "maximum": 1000}})
+LENGTH = {**TEXT, "pattern": f"^{DURATION}$"}
+_WARM = record("number", **{"for": LENGTH, "number": {**WHOLE, "minimum": 0, "maximum": 1000}})
 _WARMED = record(cluster=TEXT, name=TEXT, number=WHOLE, until=NUMBER)
 _HELD = record(cluster=TEXT, node=TEXT, until=NUMBER)
 
@@ -66,7 +66,7 @@ def machine_paths() -> dict[str, Schema]:
                 _HELD,
                 "cluster",
                 "machine",
-                body={"type": "object", "properties": {"for": _LENGTH}, "required": ["for"]},
+                body={"type": "object", "properties": {"for": LENGTH}, "required": ["for"]},
                 more=bad,
             )
         },

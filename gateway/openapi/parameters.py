@@ -30,6 +30,7 @@ PARAMETERS: dict[str, Schema] = {
         "`embed`, `embed:7`, `nlp/embed@prod`, of a class `Model.predict`, as of a moment "
         "`embed@prod@2026-11-01T12:00Z`. Slashes are sent as they are.",
     ),
+    "called": _parameter("query", "target", {**TEXT, "minLength": 1}, "What was called.") | {"required": True},
     "call": _parameter("path", "call", {**TEXT, "format": "uuid"}, "A call's id."),
     "team": _parameter("path", "team", _text(names.TEAM), "A team."),
     "name": _parameter("path", "name", _text(names.NAME), "A function of it."),
@@ -70,14 +71,16 @@ PARAMETERS: dict[str, Schema] = {
     "Prefer": _parameter(
         "header",
         "Prefer",
-        {"enum": ["respond-async"]},
-        "`respond-async`: answer with 202 when the call is on disk, and run it whatever happens.",
+        {**TEXT, "pattern": "^(respond-async|wait=[0-9]{1,3})$"},
+        "`respond-async`: answer with 202 when the call is on disk, and run it whatever happens. `wait=30`: the same "
+        "if it has not ended within so many seconds.",
     ),
     "AnyPrefer": _parameter(
         "header",
         "Prefer",
-        {"enum": ["respond-async", "validate-only"]},
-        "`respond-async`: 202 when the call is on disk. `validate-only`: run nothing, answer with a DryRun.",
+        {**TEXT, "pattern": "^(respond-async|validate-only|wait=[0-9]{1,3})$"},
+        "`respond-async`: 202 when the call is on disk. `wait=30`: the same after so many seconds. `validate-only`: "
+        "run nothing, answer with a DryRun.",
     ),
     "Timeout": _parameter(
         "header", "Rayfaas-Timeout", {**NUMBER, "exclusiveMinimum": 0}, "Seconds that it may take, waiting included."

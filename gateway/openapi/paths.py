@@ -18,7 +18,19 @@ from rayfaas.gateway.openapi.operations import (
 )
 from rayfaas.gateway.openapi.releases import release_paths
 from rayfaas.gateway.openapi.scaling import deletion, scaling_paths
-from rayfaas.gateway.openapi.schemas import ANYTHING, BINARY, GRAPH, QUERY, RAW, SECRET, TEXT, TOKEN, array, record
+from rayfaas.gateway.openapi.schemas import (
+    ANYTHING,
+    BINARY,
+    GRAPH,
+    QUERY,
+    RAW,
+    SECRET,
+    TEXT,
+    TOKEN,
+    array,
+    nullable,
+    record,
+)
 from rayfaas.gateway.openapi.webhooks import webhook_paths
 from rayfaas.wire import ARGUMENTS_JSON, ARROW, CSV, JSON, MSGPACK, MULTIPART, NDJSON, PARQUET
 
@@ -168,6 +180,15 @@ def api_paths() -> dict[str, Schema]:
         },
         "/v1/lineage": {
             "get": operation("lineage", "registry", "Where it came from, or what came of it", GRAPH, *_LINEAGE)
+        },
+        "/v1/waiting": {
+            "get": operation(
+                "waiting",
+                "calls",
+                "What its calls wait for right now",
+                record(target=TEXT, event=nullable(TEXT), awaits=nullable(TEXT)),
+                "called",
+            )
         },
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
         **webhook_paths(),

@@ -113,6 +113,7 @@ SCHEMAS: dict[str, Schema] = {
         controller={"type": "object"},
         gateways=array({"type": "object"}),
         clusters=array({"type": "object"}),
+        head={"type": "object"},
         scalings={"type": "object", "additionalProperties": TEXT},
         replicas=array({"type": "object"}),
     ),

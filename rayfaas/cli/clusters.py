@@ -8,7 +8,7 @@ from rayfaas.cli.output import json_option, show_json, show_rows
 from rayfaas.cli.worker_groups import add, create, delete, show, start, stop
 from rayfaas.client import Client
 
-_HEADINGS = {"cluster": "CLUSTER", "state": "STATE", "replicas": "REPLICAS"}
+_HEADINGS = {"cluster": "CLUSTER", "state": "STATE", "replicas": "REPLICAS", "reason": "WHY"}
 
 
 @click.group()

@@ -20,7 +20,7 @@ import click
 
 from rayfaas.address import split_host_port
 from rayfaas.cli.output import STDERR
-from rayfaas.cli.values import parse_duration
+from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
 from rayfaas.config import CACHE_MB, DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
@@ -81,6 +81,13 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
 @click.option(
     "--cache-mb", default=float(CACHE_MB), show_default=True, help="Disk for results of functions with cache=, in MB."
 )
+@click.option(
+    "--head-keep-alive",
+    default="never",
+    show_default=True,
+    callback=lambda _context, _option, text: parse_keep_alive(text),
+    help="How long the cluster is kept when nobody calls: 10m, 2h, learned, or never is it stopped.",
+)
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
 def up(foreground: bool, **options: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""
@@ -100,6 +107,8 @@ def up(foreground: bool, **options: Any) -> None:
     click.echo(f"rayfaas is up at {server_url(home)}")
     click.echo(f"The admin token is {home.token_file.read_text().strip()}")
     click.echo(f"Command line and SDK of this user find it in {home.token_file}.")
+    if _is_at_rest(_status(home)):
+        click.echo("The cluster is stopped, as it was before, and starts with the first call.")
 
 
 @click.command()
@@ -170,14 +179,24 @@ def _steps(home: Home, process: subprocess.Popen[bytes], log: Path) -> Iterator[
 
 
 def _missing(home: Home) -> str | None:
-    server = _server(home)
-    if not server or not home.token_file.exists():
+    if not _server(home) or not home.token_file.exists():
         return "controller"
     try:
-        with Client(server["url"], home.token_file.read_text().strip()) as client:
-            return None if client.status()["replicas"] else "Ray cluster"
+        status = _status(home)
     except (Unavailable, AccessError, NotFound):
         return "gateway"
+    return None if status["replicas"] or _is_at_rest(status) else "Ray cluster"
+
+
+def _status(home: Home) -> dict[str, Any]:
+    with Client(_server(home)["url"], home.token_file.read_text().strip()) as client:
+        return client.status()
+
+
+def _is_at_rest(status: dict[str, Any]) -> bool:
+    """Whether there is to be no cluster before somebody calls."""
+    head: dict[str, Any] = status.get("head", {})
+    return bool(head.get("want") == "STOPPED")
 
 
 def _server(home: Home) -> dict[str, Any]:
@@ -210,6 +229,8 @@ def _check_entrance(options: dict[str, Any]) -> None:
 
 
 def _check_head(options: dict[str, Any]) -> None:
+    if options["ray_address"] and options["head_keep_alive"] != "never":
+        raise click.UsageError("--head-keep-alive is for a cluster that the server starts itself: leave --ray-address.")
     if not options["head_address"]:
         return
     if options["ray_address"]:

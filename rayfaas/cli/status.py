@@ -20,6 +20,8 @@ def status(as_json: bool) -> None:
             show_json(found)
             return
         click.echo(f"Server at {client.config.url}, {len(found['gateways'])} gateway(s)\n")
+    if (head := found.get("head", {})).get("state", "RUNNING") != "RUNNING":
+        click.echo(f"Cluster {head['cluster']} is {head['state']}: {head['reason']}\n")
     show_table(["CLUSTER", "NODE", "STATE", "RESOURCES"], _nodes(found))
     click.echo()
     show_table(["APPLICATION", "REPLICA", "NODE", "HOSTS"], _replicas(found))

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rayfaas.durations import seconds_of
+from rayfaas.durations import check_keep_alive, seconds_of
 from rayfaas.errors import BadRequest
 
 
@@ -59,5 +59,13 @@ def parse_duration(text: str) -> float:
     """
     try:
         return seconds_of(text)
+    except BadRequest as error:
+        raise click.BadParameter(error.detail) from None
+
+
+def parse_keep_alive(text: str) -> str:
+    """A duration, `learned` or `never`."""
+    try:
+        return check_keep_alive(text)
     except BadRequest as error:
         raise click.BadParameter(error.detail) from None

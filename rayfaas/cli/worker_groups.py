@@ -66,9 +66,12 @@ def show(cluster: str, as_json: bool) -> None:
     """Show the worker groups of CLUSTER, their machines, and why each is as it is."""
     with Client() as client:
         found = client.groups(cluster)
-    if as_json:
-        show_json(found)
-        return
+        if as_json:
+            show_json(found)
+            return
+        for each in client.clusters():
+            if each["cluster"] == cluster:
+                click.echo(": ".join(filter(None, (f"{cluster} is {each['state']}", each.get("reason")))) + "\n")
     show_table(_HEADINGS, [row for group in found for row in _rows(group)])
 
 
@@ -78,8 +81,12 @@ def show(cluster: str, as_json: bool) -> None:
 @click.option("--number", default=1, show_default=True, help="How many.")
 @click.option("--for", "length", default="1h", show_default=True, help="How long they stay, whether anybody calls.")
 def start(group: str, cluster: str, number: int, length: str) -> None:
-    """Start machines of GROUP before anybody calls."""
+    """Start machines of GROUP before anybody calls, or all of a cluster, as `local`: its head."""
     with Client() as client:
+        if group == cluster:
+            client.start_cluster(cluster, length)
+            click.echo(f"{cluster} is up for {length}; `rayfaas cluster show {cluster}` tells how far it is.")
+            return
         client.warm(cluster, group, number, length)
     click.echo(f"{number} of {group} are up for {length}; `rayfaas cluster show {cluster}` tells how far they are.")
 
@@ -89,9 +96,12 @@ def start(group: str, cluster: str, number: int, length: str) -> None:
 @_CLUSTER
 @click.option("--now", is_flag=True, help="Its calls have ten minutes to end, and it takes no others.")
 def stop(machine: str, cluster: str, now: bool) -> None:
-    """Stop MACHINE when nothing is on it. A call starts it again."""
+    """Stop MACHINE when nothing is on it, or all of a cluster, as `local`: its head, too. A call starts it again."""
     with Client() as client:
-        client.stop(cluster, machine, now)
+        if machine == cluster:
+            client.stop_cluster(cluster, now)
+        else:
+            client.stop(cluster, machine, now)
     click.echo(f"{machine} is to stop; `rayfaas cluster show {cluster}` tells when it has.")
 
 

@@ -68,11 +68,8 @@ class Agent(Service):
         with so many replicas."""
         config = msgspec.structs.replace(self._config, application=application)
         options = actor_options(shape, await asyncio.to_thread(ray_nodes))
-        target = supervisors(
-            SUPERVISOR, config, ray_actor_options=options, autoscaling_config=autoscaling(scaling, replicas)
-        )
         async with self._serve_api:
-            await asyncio.to_thread(_run, target, application)
+            await asyncio.to_thread(_run, application, config, options, autoscaling(scaling, replicas))
 
     async def _wake(self, link: Link, application: str) -> None:
         """Keep a request waiting on the application's handle until it has a replica."""
@@ -153,7 +150,9 @@ def our_applications() -> dict[str, Any]:
     }
 
 
-def _run(target: Any, name: str) -> None:
+def _run(name: str, config: HostConfig, options: dict[str, Any], scaling: Any) -> None:
+    # Not beside another one: both tell Ray, for a moment, to pickle modules of Serve by value.
+    target = supervisors(SUPERVISOR, config, ray_actor_options=options, autoscaling_config=scaling)
     serve.run_many(
         [serve.RunTarget(target, name=name, route_prefix=None)],
         wait_for_ingress_deployment_creation=False,

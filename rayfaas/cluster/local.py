@@ -2,7 +2,8 @@
 
     python -m rayfaas.cluster.local --home DIR [--ray-address HOST:PORT] [--gpus N]
 
-It holds the head for as long as it lives, joins it to the controller, and starts both again when the head dies.
+The controller says whether there is to be a head. While there is, it is held, joined to the controller, and started
+again when it dies.
 """
 
 from __future__ import annotations
@@ -24,16 +25,18 @@ from pathlib import Path
 import click
 
 from rayfaas.address import join_host_port, split_host_port
+from rayfaas.cluster.wish import Wish
 from rayfaas.config import Home
 from rayfaas.entrance import entrance_of
 from rayfaas.errors import RayfaasError, Unavailable
-from rayfaas.link import Service, dial_link
+from rayfaas.link import keep_link
 
 _log = logging.getLogger("rayfaas.cluster")
 
 NAME = "local"
 HEAD_UP_S = 90.0
 JOIN_S = 120.0
+LOOK_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
 
@@ -57,18 +60,25 @@ class RayHead:
 
     def __init__(self, directory: Path, options: HeadOptions, token: str) -> None:
         self._directory, self._options, self._token = directory, options, token
+        self._log = directory / "head.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._deadline = 0.0
         self.dashboard_port = 0
         self.address = ""
 
-    def start(self) -> None:
-        """Returns when the head answers. Raises `Unavailable` with the place of its log."""
+    async def start(self) -> None:
+        """Returns when the head answers. Raises `Unavailable` with what it said."""
+        self._launch()
+        while not self._is_up():  # noqa: ASYNC110 nothing tells of what another process writes
+            await asyncio.sleep(LOOK_S)
+
+    def _launch(self) -> None:
+        self._deadline = time.monotonic() + HEAD_UP_S
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
         free, self.dashboard_port, client_port, agent_port = free_ports(4)
         port = self._options.port or free
-        log = self._directory / "head.log"
-        with log.open("wb") as output:
+        with self._log.open("wb") as output:
             self._process = subprocess.Popen(
                 self._command(port, client_port, agent_port),
                 stdin=subprocess.DEVNULL,
@@ -79,7 +89,6 @@ class RayHead:
                 preexec_fn=terminate_with_parent,  # this process has one thread when it starts a head
             )
         self.address = join_host_port(self._options.host, port)
-        self._wait(log)
 
     def poll(self) -> int | None:
         return self._process.poll() if self._process else 0
@@ -113,18 +122,18 @@ class RayHead:
             command += ["--num-gpus", f"{self._options.gpus:g}"]
         return command
 
-    def _wait(self, log: Path) -> None:
-        deadline = time.monotonic() + HEAD_UP_S
-        while b"Ray runtime started" not in log.read_bytes():
-            if self.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace")[-2000:]
-                self.stop()
-                raise Unavailable(f"The Ray head did not start:\n{tail}")
-            time.sleep(0.1)
+    def _is_up(self) -> bool:
+        if b"Ray runtime started" in self._log.read_bytes():
+            return True
+        if self.poll() is not None or time.monotonic() > self._deadline:
+            tail = self._log.read_text(errors="replace")[-2000:]
+            self.stop()
+            raise Unavailable(f"The Ray head did not start:\n{tail}")
+        return False
 
 
 class LocalCluster:
-    """Keeps the cluster up and joined until `stop`."""
+    """Has the cluster up and joined, or stopped, as the controller wishes."""
 
     def __init__(
         self,
@@ -137,64 +146,82 @@ class LocalCluster:
     ) -> None:
         self._home, self._head, self._address, self._ray_token = home, head, address, ray_token
         self._controller, self._options = controller, options
-        self._stopping = False
+        self._wish = Wish(can_stop=head is not None)
 
-    def run(self) -> None:
-        """Start, join, watch; again when the head dies. A cluster that exists already is joined and left alone."""
+    async def run(self) -> None:
+        """For ever. A cluster that exists already is joined and left alone."""
+        key, identity = self._home.key_file.read_bytes(), {"role": "head", "cluster": NAME}
+        keeping = asyncio.ensure_future(keep_link(self._home.controller_address, identity, key, self._wish, 0.05, 0.5))
         pause_s = 1.0
-        while not self._stopping:
-            try:
-                self._bring_up()
-                pause_s = 1.0
-                self._watch()
-            except (Unavailable, subprocess.SubprocessError) as error:
-                _log.error("the cluster did not come up, next try in %.0f s: %s", pause_s, error)
-                time.sleep(pause_s)
-                pause_s = min(pause_s * 2, 60.0)
+        try:
+            while True:
+                await self._wish.wanted()
+                try:
+                    await self._bring_up()
+                    pause_s = 1.0
+                    await self._watch()
+                except (Unavailable, OSError, subprocess.SubprocessError) as error:
+                    self._end()
+                    self._wish.tell("BOOTING", f"it did not come up, next try in {pause_s:.0f} s: {error}")
+                    _log.error("the cluster did not come up, next try in %.0f s: %s", pause_s, error)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, 60.0)
+        finally:
+            keeping.cancel()
+            self._end()
 
-    def stop(self) -> None:
-        self._stopping = True
+    def _end(self) -> None:
         if self._head is not None:
             self._head.stop()
 
-    def _bring_up(self) -> None:
+    async def _bring_up(self) -> None:
         if self._head is not None:
-            self._head.start()
+            self._wish.tell("BOOTING", "Ray starts")
+            await self._head.start()
             self._address = self._head.address
         self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
-        token = asyncio.run(self._join_token())
+        self._wish.tell("BOOTING", "Ray is up, the application starts")
+        await self._join(await self._join_token())
+        self._wish.tell("RUNNING", "the application runs")
+
+    async def _join(self, token: str) -> None:
+        joining, deadline = self._application(token), time.monotonic() + JOIN_S
+        try:
+            while joining.poll() is None:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the application did not start within {JOIN_S:.0f} s")
+                await asyncio.sleep(LOOK_S)
+        finally:
+            joining.kill()
+            joining.wait()
+        if joining.returncode != 0:
+            raise Unavailable(f"the application could not be started (exit code {joining.returncode})")
+
+    def _application(self, token: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "rayfaas.cluster.application", "--address", self._address]
         command += ["--controller", self._controller, "--cache", str(self._home.cache), *self._options]
-        started = subprocess.run(
-            command,
-            env={**ray_environment(self._ray_token), "RAYFAAS_JOIN": token},
-            timeout=JOIN_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-        if started.returncode != 0:
-            raise Unavailable(f"the application could not be started (exit code {started.returncode})")
+        environ = {**ray_environment(self._ray_token), "RAYFAAS_JOIN": token}
+        return subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, preexec_fn=terminate_with_parent)
 
     async def _join_token(self) -> str:
-        """The right to join, asked of the controller with the home's key; waits until the controller is up."""
-        identity = {"role": "home"}
+        """The right to join, asked of the controller; waits until it is up."""
         while True:
             try:
-                link = await dial_link(
-                    self._home.controller_address, identity, self._home.key_file.read_bytes(), Service({})
-                )
-                break
-            except (OSError, RayfaasError):
-                await asyncio.sleep(0.1)
-        granted = await link.request("join_token", cluster=NAME)
-        link.close()
-        return f"{granted['id']}:{granted['secret'].hex()}"
+                granted = await self._wish.request("join_token", cluster=NAME)
+                return f"{granted['id']}:{granted['secret'].hex()}"
+            except RayfaasError:
+                await asyncio.sleep(LOOK_S)
 
-    def _watch(self) -> None:
-        while not self._stopping and (self._head is None or self._head.poll() is None):
-            time.sleep(0.2)
-        if not self._stopping:
-            _log.error("the Ray head ended; starting it again")
+    async def _watch(self) -> None:
+        """Returns when the head is no more: it ended, or was to."""
+        while self._head is None or self._head.poll() is None:
+            if self._wish.stops:
+                self._end()
+                return self._wish.stopped()
+            await asyncio.sleep(LOOK_S)
+        self._end()  # what is left of its session
+        self._wish.tell("BOOTING", "the Ray head ended; it is started again")
+        _log.error("the Ray head ended; starting it again")
 
 
 def free_ports(count: int) -> list[int]:
@@ -253,15 +280,15 @@ def main(
     entrance = entrance_of(place, cluster_address, cluster_listen)
     options += ["--away-controller", entrance.address] if entrance else []
     controller = entrance.address if entrance and ray_address else place.controller_address
-    cluster = LocalCluster(place, head, ray_address, token, controller, tuple(options))
+    asyncio.run(_until_signal(LocalCluster(place, head, ray_address, token, controller, tuple(options))))
 
-    def stop(*_: object) -> None:
-        cluster.stop()
-        sys.exit(0)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    cluster.run()
+async def _until_signal(cluster: LocalCluster) -> None:
+    running = asyncio.ensure_future(cluster.run())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
 
 
 if __name__ == "__main__":

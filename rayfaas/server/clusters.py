@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayfaas.errors import BadRequest, Conflict, NotFound, RayfaasError
@@ -23,13 +23,24 @@ LOCAL = "local"
 ASK_S = 10.0
 # How long the calls of a cluster that is removed may go on.
 LEAVE_S = 600.0
+# Of a cluster that is not here, as people say it.
+_STATES = {"BOOTING": "starting", "RUNNING": "stopping", "STOPPING": "stopping", "STOPPED": "stopped"}
 
 
 class Clusters:
-    """`methods` are for gateways, but for `join_token` and `join`. `address` is where clusters dial; "": nowhere."""
+    """`methods` are for gateways, but for `join_token` and `join`. `address` is where clusters dial; "": nowhere.
+    `head` tells of the head that is this server's own."""
 
-    def __init__(self, store: Store, fleet: Fleet, routing: RouteTable, address: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        fleet: Fleet,
+        routing: RouteTable,
+        address: str,
+        head: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
         self._store, self._fleet, self._routing, self._address = store, fleet, routing, address
+        self._head = head
         self._sessions: dict[str, bytes] = {}
         self.methods: dict[str, Method] = {
             "join_token": self.join_token,
@@ -78,11 +89,16 @@ class Clusters:
     # What they are
 
     async def clusters(self, link: Link) -> list[dict[str, Any]]:
-        agents = self._fleet.agents()
+        agents, head = self._fleet.agents(), self._head()
         return [
             {
                 "cluster": name,
-                "state": "up" if name in agents else "away",
+                "state": "up"
+                if name in agents
+                else _STATES.get(head.get("state", ""), "away")
+                if name == LOCAL
+                else "away",
+                "reason": head.get("reason") if name == LOCAL else None,
                 "network": agents[name].is_remote if name in agents else None,
                 "replicas": len([m for m in self._fleet.members() if m.cluster == name]),
             }

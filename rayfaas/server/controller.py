@@ -25,7 +25,7 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import Conflict, RayfaasError, to_problem
+from rayfaas.errors import Conflict, RayfaasError, Unavailable, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
@@ -33,6 +33,7 @@ from rayfaas.registry.rows import MoveRow
 from rayfaas.server.access import Access
 from rayfaas.server.alarms import Alarms
 from rayfaas.server.answers import Answers, plain
+from rayfaas.server.awaited import Awaited
 from rayfaas.server.backups import Backups
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.canaries import Canaries
@@ -43,6 +44,7 @@ from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.functions import Functions
 from rayfaas.server.gateways import Gateways
 from rayfaas.server.guard import Guard
+from rayfaas.server.head import Head
 from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
@@ -59,6 +61,7 @@ from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.tokens import Tokens
+from rayfaas.server.use import Use
 from rayfaas.server.vault import Vault
 from rayfaas.spec import Planned, Publish, parse
 from rayfaas.strangers import Strangers
@@ -79,6 +82,7 @@ class Controller(Service):
         entrance: Entrance | None = None,
         keep_results_s: float = KEEP_RESULTS_S,
         retention: Retention | None = None,
+        head_keep_alive: str = "never",
     ) -> None:
         super().__init__(
             {
@@ -119,7 +123,9 @@ class Controller(Service):
         self._loads = Loads(time.monotonic)
         self._strangers = Strangers()
         self._gateways: dict[Link, Identity] = {}
-        self._clusters = Clusters(self._store, self._fleet, self._routing, entrance.address if entrance else "")
+        self._clusters = Clusters(
+            self._store, self._fleet, self._routing, entrance.address if entrance else "", lambda: self._head.shown()
+        )
         self._vault = Vault(home.secrets_key_file.read_bytes(), self._store, self._catalog)
         self._placement = Placement(
             self._fleet, self._catalog, self._loads, self._refuse, lambda v: v.order(self._vault.open(v))
@@ -151,6 +157,11 @@ class Controller(Service):
             self._vault,
             self._access,
         )
+        use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, lambda: self._gateways)
+        self._head = Head(self._store, self._fleet, self._machines, use.calls, use.minimum, head_keep_alive)
+        self._awaited = Awaited(
+            self._catalog, self._fleet, self._placement, self._head, self._machines, lambda: self._gateways
+        )
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
         self._functions = Functions(
@@ -166,6 +177,7 @@ class Controller(Service):
             self._answers,
             self._tokens,
             self._machines,
+            self._head,
             self._alarms,
             self._seats,
             self._functions,
@@ -190,6 +202,8 @@ class Controller(Service):
             self._canaries.keep_looking(),
             self._limits.keep_looking(),
             self._machines.keep_looking(),
+            self._head.keep_looking(),
+            self._awaited.keep_looking(),
             self._alarms.keep_looking(),
             self._retaining.keep_looking(),
             self._tick(),
@@ -206,6 +220,7 @@ class Controller(Service):
                 task.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
             await self._machines.close()
+            await self._head.close()
             await self._journals.load()
             self._store.close()
 
@@ -227,7 +242,7 @@ class Controller(Service):
     def _key_of(self, identity: Identity) -> bytes | None:
         """The key that proves an identity: the home's, a cluster's, or a join token."""
         role = identity.get("role")
-        if role in ("gateway", "home"):
+        if role in ("gateway", "home", "head"):
             return self._key
         if role in ("agent", "supervisor"):
             return self._clusters.session_key(str(identity.get("cluster")))
@@ -258,6 +273,7 @@ class Controller(Service):
         await self._clusters.read_registry()
         await self._elsewhere.read_registry()
         await self._machines.read_registry()
+        await self._head.read_registry()
         await self._alarms.read()
 
     async def _tick(self) -> None:
@@ -418,18 +434,20 @@ class Controller(Service):
         """What runs: gateways, clusters with their nodes, replicas with what they host."""
         clusters = []
         for name, agent in self._fleet.agents().items():
-            clusters.append(
-                {
-                    "cluster": name,
-                    "nodes": await agent.request("nodes", timeout_s=10.0),
-                    "applications": await agent.request("applications", timeout_s=10.0),
-                }
-            )
+            with contextlib.suppress(Unavailable):  # it went while it was asked
+                clusters.append(
+                    {
+                        "cluster": name,
+                        "nodes": await agent.request("nodes", timeout_s=10.0),
+                        "applications": await agent.request("applications", timeout_s=10.0),
+                    }
+                )
         deployed = {name for cluster in clusters for name in cluster["applications"]}
         return {
             "controller": {"pid": os.getpid()},
             "gateways": [{"name": p.get("name"), "pid": p.get("pid")} for p in self._gateways.values()],
             "clusters": clusters,
+            "head": self._head.shown(),
             "scalings": {
                 version.application: f"{function.scaling.min_replicas} to {function.scaling.max_replicas}"
                 for function in self._catalog
@@ -485,6 +503,7 @@ class Controller(Service):
 # What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.
 _ALLOWED = {
     "home": {"join_token", "status", "create_token", "backup"},
+    "head": {"join_token", "head_is"},
     "join": {"join"},
     "join_gateway": {"join_gateway"},
     "newcomer": {"enter"},
@@ -534,13 +553,18 @@ def _move(row: MoveRow) -> dict[str, Any]:
 @click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
 @click.option("--delete-calls-s", type=float)
 @click.option("--delete-logs-s", type=float)
-def main(home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, **retention: Any) -> None:
+@click.option("--head-keep-alive", default="never", help="How long the cluster of this machine is kept without a call.")
+def main(
+    home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str, **retention: Any
+) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     entrance = entrance_of(Home(home), cluster_address, cluster_listen)
-    asyncio.run(_main(Home(home), entrance, keep_results_s, Retention(**retention)))
+    asyncio.run(_main(Home(home), entrance, keep_results_s, Retention(**retention), head_keep_alive))
 
 
-async def _main(home: Home, entrance: Entrance | None, keep_results_s: float, retention: Retention) -> None:
+async def _main(
+    home: Home, entrance: Entrance | None, keep_results_s: float, retention: Retention, head_keep_alive: str
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
@@ -550,7 +574,7 @@ async def _main(home: Home, entrance: Entrance | None, keep_results_s: float, re
     except Conflict as error:
         _log.critical("%s", error.detail)
         sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one
-    await Controller(home, registry, entrance, keep_results_s, retention).serve(stop)
+    await Controller(home, registry, entrance, keep_results_s, retention, head_keep_alive).serve(stop)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
@@ -17,7 +18,7 @@ from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Function, Version
 from rayfaas.server.deploy import Deploy, outcome_of, reason_of, whole
-from rayfaas.server.fleet import Fleet, Progress
+from rayfaas.server.fleet import WARM, Fleet, Progress
 from rayfaas.server.guard import Guard
 from rayfaas.server.locks import Locks
 from rayfaas.server.placement import Placement
@@ -104,6 +105,11 @@ class Deploys:
                     else:
                         yield event
             deploy.clock.lap("lock_ms")
+        if not self._fleet.environment():
+            async with aclosing(_told(partial(self._wait_for_cluster, deploy), deploy.left_s())) as events:
+                async for event in events:
+                    yield event
+            deploy.clock.lap("cluster_ms")
         try:
             row = await whole(self._publish(deploy, locked))
             yield {"event": "published", "version": row.version, "created": deploy.created}
@@ -118,6 +124,16 @@ class Deploys:
             elif deploy.version is not None:
                 await whole(self._fail(deploy, function, error))
             raise
+
+    def under_way(self) -> str:
+        """A function that is being deployed, if one is."""
+        return next((name for name, lock in self.locks.items() if lock.locked()), "")
+
+    async def _wait_for_cluster(self, deploy: Deploy, progress: Progress) -> None:
+        """It is known then in which environment the code is to run. The cluster may have to start for it."""
+        progress("cluster", "waiting for a cluster")
+        with contextlib.suppress(asyncio.TimeoutError):  # its start says what is missing
+            await self._fleet.wait_for(WARM, deploy.left_s())
 
     def _lock(self, deploy: Deploy, function: Function, wanted: Wanted) -> Events:
         """What the resolver says, and as the result of `done` a lock."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,6 +11,8 @@ from typing import Any, TypeVar
 from rayfaas.link import Link
 
 WARM = "warm"
+# No cluster's name.
+NOBODY = ""
 T = TypeVar("T")
 
 Progress = Callable[[str, str], None]
@@ -96,6 +99,8 @@ class Fleet:
         self._members: dict[Link, Member] = {}
         self._agents: dict[str, Link] = {}
         self._let_go: set[str] = set()
+        self._resting: set[str] = set()
+        self._awaited: Counter[str | None] = Counter()
         self.joined: set[str] = set()  # the clusters that may come, connected or not
         self._changed = asyncio.Condition()
 
@@ -131,6 +136,7 @@ class Fleet:
             m
             for m in self._members.values()
             if not m.leaving
+            and m.cluster not in self._resting
             and (application is None or m.application == application)
             and (cluster is None or m.cluster == cluster)
         ]
@@ -151,15 +157,16 @@ class Fleet:
         return next((m.environment for m in self.members(WARM)), "")
 
     async def wait_for(
-        self, application: str, timeout_s: float, cluster: str | None = None, least: int = 1
+        self, application: str, timeout_s: float, cluster: str | None = None, least: int = 1, at: str | None = None
     ) -> list[Member]:
-        """The members of an application, as soon as there are so many. Raises TimeoutError."""
+        """The members of an application, as soon as there are so many; they are expected on the cluster `at`. Raises
+        TimeoutError."""
 
         def found() -> list[Member]:
             members = self.members(application, cluster)
             return members if len(members) >= least else []
 
-        return await self._wait(found, timeout_s)
+        return await self._wait(found, timeout_s, cluster or at)
 
     # Agents
 
@@ -168,7 +175,11 @@ class Fleet:
         await self._tell()
 
     def agents(self) -> dict[str, Link]:
-        """By cluster, in the order of their names; without those of clusters that are on their way out."""
+        """By cluster, in the order of their names; without those of clusters that are on their way out, or to rest."""
+        return {name: agent for name, agent in self.present().items() if name not in self._resting}
+
+    def present(self) -> dict[str, Link]:
+        """Those of clusters that go to rest, too."""
         return {name: self._agents[name] for name in sorted(self._agents) if name not in self._let_go}
 
     async def wait_for_agents(self, cluster: str | None, timeout_s: float) -> dict[str, Link]:
@@ -178,13 +189,37 @@ class Fleet:
             agents = self.agents()
             return agents if cluster is None else {name: agents[name] for name in agents if name == cluster}
 
-        return await self._wait(found, timeout_s)
+        return await self._wait(found, timeout_s, cluster)
+
+    # Clusters that rest
+
+    def is_awaited(self, cluster: str) -> bool:
+        """Whether somebody waits for what this cluster may have, and no other has now."""
+        return self._awaited[cluster] + self._awaited[None] > 0
+
+    def is_resting(self, cluster: str) -> bool:
+        return cluster in self._resting
+
+    def rest(self, cluster: str) -> None:
+        """Give it no orders, and have its executors finish their calls and end; until it is resumed, or joins anew."""
+        self._resting.add(cluster)
+        self._drain(cluster)
+
+    async def resume(self, cluster: str) -> None:
+        """Go on with it: it was not stopped."""
+        self._resting.discard(cluster)
+        await self._tell()
+
+    def is_empty(self, cluster: str) -> bool:
+        """Whether none of its executors is left."""
+        return not any(m.hosted or m.draining for m in self._members.values() if m.cluster == cluster)
 
     # Clusters that go
 
     def welcome(self, cluster: str) -> None:
         """It has joined, perhaps again."""
         self._let_go.discard(cluster)
+        self._resting.discard(cluster)
 
     def let_go(self, cluster: str) -> None:
         """Give it no more orders, and have its executors finish their calls and end."""
@@ -194,20 +229,27 @@ class Fleet:
 
     async def wait_idle(self, cluster: str, timeout_s: float) -> None:
         """Returns when none of its executors is left. Raises TimeoutError."""
-
-        def is_idle() -> bool:
-            return not any(m.hosted or m.draining for m in self._members.values() if m.cluster == cluster)
-
-        await self._wait(is_idle, timeout_s)
+        await self._wait(lambda: self.is_empty(cluster), timeout_s)
 
     def links(self, cluster: str) -> list[Link]:
         """Those of its supervisors and its agent."""
         members = [m.link for m in self._members.values() if m.cluster == cluster]
         return [*members, *(link for name, link in self._agents.items() if name == cluster)]
 
-    async def _wait(self, question: Callable[[], T], timeout_s: float) -> T:
-        async with self._changed:
-            return await asyncio.wait_for(self._changed.wait_for(question), timeout_s)
+    def _drain(self, cluster: str) -> None:
+        for member in [m for m in self._members.values() if m.cluster == cluster]:
+            for key in list(member.hosted):
+                member.drain(key)
+
+    async def _wait(self, question: Callable[[], T], timeout_s: float, cluster: str | None = NOBODY) -> T:
+        if answer := question():
+            return answer
+        self._awaited[cluster] += 1
+        try:
+            async with self._changed:
+                return await asyncio.wait_for(self._changed.wait_for(question), timeout_s)
+        finally:
+            self._awaited[cluster] -= 1
 
     async def _tell(self) -> None:
         async with self._changed:

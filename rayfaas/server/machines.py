@@ -13,7 +13,7 @@ import msgspec
 
 from rayfaas.cloud import Adapter, open_adapter
 from rayfaas.cloud.clouds_file import settings_of
-from rayfaas.cloud.demand import RayNode, View
+from rayfaas.cloud.demand import RayNode, Resources, View, times
 from rayfaas.cloud.errands import Errands, Order
 from rayfaas.cloud.keeper import BOOT_S, Keeper
 from rayfaas.cloud.node import Node
@@ -39,6 +39,8 @@ DRAIN_S = 60.0
 ERRANDS = 16
 # How long the machines of this machine may take to end with the server.
 CLOSE_S = 25.0
+# The row that the head of this machine's cluster has among the keeper's.
+HEAD_ID = "head"
 
 
 class Machines:
@@ -71,7 +73,7 @@ class Machines:
         rows, registry = NodeRows(self._store), self._store.registry.machines
         nodes, pauses = await self._store.write(lambda: (rows.read(), registry.pauses()))
         self._owner = self._home.owner_file.read_text().strip()
-        self._book = NodeBook(rows, self._clock, nodes)
+        self._book = NodeBook(rows, self._clock, [node for node in nodes if node.id != HEAD_ID])
         scripts = BootScripts(self._home, self._address)
         errands = Errands(self._owner, self._book, self._adapter, self._drain, scripts.of)
         self._keeper = Keeper(self._book, errands, Pauses(rows, pauses))
@@ -126,6 +128,8 @@ class Machines:
 
     async def set_group(self, link: Link, group: dict[str, Any], actor: str) -> None:
         new = WorkerGroup.model_validate(group)
+        if new.name == new.cluster:
+            raise BadRequest(f"A worker group is not called as its cluster is: {new.name!r}.")
         if new.max < new.min:
             raise BadRequest(f"min ({new.min}) is over max ({new.max}).")
         if new.cluster not in self._fleet.joined:
@@ -189,12 +193,48 @@ class Machines:
         """How long ago the keeper looked last."""
         return time.monotonic() - self._looked_at
 
+    # What the head is asked for
+
+    def needs(self, cluster: str) -> str:
+        """What of a cluster's machines there is to be whether anybody calls or not; "" for nothing."""
+        for (name, _), group in self._keeper.groups.items():
+            if name == cluster and (kept := self._keeper.kept(group)):
+                return f"{kept} of {group.name} are to be up"
+        held = [node.name for node in self._book.all() if node.cluster == cluster and node.until > self._clock()]
+        return f"{held[0]} is held" if held else ""
+
+    def up(self, cluster: str) -> list[str]:
+        """The machines of a cluster that are up, or are to be."""
+        return [
+            node.name for node in self._book.all() if node.cluster == cluster and (node.is_up or node.want == "RUNNING")
+        ]
+
+    def coming(self, cluster: str, asked: Resources) -> Node | None:
+        """A machine on its way, or the newest that came, that has what is asked for."""
+        fit = [
+            node
+            for (name, group), spec in self._keeper.groups.items()
+            if name == cluster and times(asked, spec.offers)
+            for node in self._book.of((cluster, group))
+            if node.want == "RUNNING"
+        ]
+        return min(fit, key=lambda node: (node.ray is not None, -node.boot_at), default=None)
+
+    async def rest(self, cluster: str, reason: str) -> None:
+        """Have all machines of a cluster stop, and none come."""
+        self._keeper.resting |= {cluster}
+        for node in [each for each in self._book.all() if each.cluster == cluster and each.want == "RUNNING"]:
+            await asyncio.to_thread(self._keeper.end, node, reason, stop=True)
+
+    def resume(self, cluster: str) -> None:
+        self._keeper.resting -= {cluster}
+
     # Inside
 
     async def _views(self) -> dict[str, View]:
         """Of the clusters that have groups or machines, and answer."""
         named = {cluster for cluster, _ in self._keeper.groups} | {node.cluster for node in self._book.all()}
-        agents = {name: agent for name, agent in self._fleet.agents().items() if name in named}
+        agents = {name: agent for name, agent in self._fleet.present().items() if name in named}
         asked = [agent.request("view", timeout_s=ASK_S) for agent in agents.values()]
         answers = await asyncio.gather(*asked, return_exceptions=True)
         return {name: _view(answer) for name, answer in zip(agents, answers, strict=True) if isinstance(answer, dict)}
@@ -207,7 +247,7 @@ class Machines:
 
     def _drain(self, cluster: str, attempt: str, force: bool, reason: str) -> bool:
         assert self._loop is not None
-        agent = self._fleet.agents().get(cluster)
+        agent = self._fleet.present().get(cluster)
         if agent is None:
             raise Unavailable(f"the agent of {cluster} is not connected")
         asking = agent.request("end_node", attempt=attempt, force=force, reason=reason, timeout_s=DRAIN_S)

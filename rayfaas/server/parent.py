@@ -64,6 +64,7 @@ class ServerOptions:
     pass_env: tuple[str, ...] = ()
     environments_gb: float = 50.0
     cache_mb: float = CACHE_MB
+    head_keep_alive: str = "never"
 
     @property
     def url(self) -> str:
@@ -131,7 +132,7 @@ class Parent:
         self._home, self._options = home, options
         self._stopping = False
         entrance = _entrance_options(options)
-        kept = _retention_options(options)
+        kept = (*_retention_options(options), "--head-keep-alive", options.head_keep_alive)
         self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
         self._gateways = [
             self._child(
@@ -319,6 +320,7 @@ def _terminate_with_parent() -> None:
 @click.option("--pass-env", multiple=True)
 @click.option("--environments-gb", type=float, default=50.0)
 @click.option("--cache-mb", type=float, default=CACHE_MB)
+@click.option("--head-keep-alive", default="never")
 def main(home: Path, **options: object) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ UNSERVED_IDLE_S = 30.0
 DEPLOYMENT_IDLE_S = 3600.0
 # A warm replica keeps so many versions that nobody calls; beyond, those that were idle longest end before their time.
 WARM_MOST = 100
+# How long a version is waited for, at least: longer as long as calls wait for it.
 DEMAND_S = 300.0
 # How long an agent may take to say what its cluster runs.
 AGENT_S = 30.0
@@ -61,6 +62,7 @@ class Placement:
         self._deployments: dict[str, Version] = {}  # applications that were asked for, and a version that they are for
         self._clusters: dict[str, str] = {}  # where each of them is
         self._waking: set[str] = set()
+        self.stages: dict[str, tuple[str, str]] = {}  # how far each start is: its phase, and what is done in it
         self._held: dict[str, set[str]] = {}  # functions that are being replaced, and versions demanded meanwhile
         self._background: set[asyncio.Task[None]] = set()
 
@@ -70,17 +72,10 @@ class Placement:
         Returns what the first of them reported. Raises `ImportFailed`, `EnvironmentFailed`, `DeployTimeout` or
         `Unavailable`.
         """
-        deadline = time.monotonic() + deadline_s
-        while True:
-            members = await self._members(version, deadline, progress)
-            try:
-                await self._prepare(members, version, deadline - time.monotonic(), progress)
-                return await self._spawn(members, version, deadline - time.monotonic())
-            except Unavailable:
-                # The replica went while it was asked; Ray Serve replaces it.
-                if time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(0.1)
+        try:
+            return await self._start(version, time.monotonic() + deadline_s, self._noting(version, progress))
+        finally:
+            self.stages.pop(version.key, None)
 
     async def replace(
         self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
@@ -106,6 +101,14 @@ class Placement:
         for version in missing:
             self._loads.touch(version.key)
         await asyncio.gather(*(self.replace(before, each, deadline_s, lambda *_: None) for each in missing))
+
+    def starting(self) -> set[str]:
+        """The versions that are being started for calls."""
+        return set(self._starting)
+
+    def cluster_of(self, version: Version) -> str | None:
+        """Where its deployment is, if it has one; else where it has to be, if that is said."""
+        return self._clusters.get(version.application, version.spec.shape.cluster)
 
     def restart(self, version: Version) -> None:
         """Its executors finish their calls and end, and others come for those that wait."""
@@ -214,10 +217,10 @@ class Placement:
     async def agent_up(self, cluster: str, agent: Link) -> None:
         """A cluster is here, perhaps after it was away, or a new one in its place: it is to have what it should."""
         try:
-            present = await agent.request("applications", timeout_s=AGENT_S)
+            present, says = await agent.request("applications", timeout_s=AGENT_S), True
         except (RayfaasError, asyncio.TimeoutError) as error:
             _log.warning("the cluster %s does not say what it runs: %s", cluster, error)
-            present = {}
+            present, says = {}, False
         served = {version.application: version for function in self._catalog for version in function.served()}
         for application in present.keys() - served.keys() - self._deployments.keys():
             self._run(self._delete_on(cluster, application))
@@ -225,7 +228,9 @@ class Placement:
             self._deployments[application], self._clusters[application] = served[application], cluster
         for application, version in (served | self._deployments).items():
             is_here = self._clusters.get(application, cluster) == cluster
-            if application in self._waking or (is_here and self._is_wanted(application, version)):
+            # One that is made begins with a replica, and perhaps a machine for it: what nobody calls has time.
+            is_due = not says or application in present or self._is_due(version)
+            if application in self._waking or (is_here and is_due and self._is_wanted(application, version)):
                 self._run(self._deploy(version, wake=application in self._waking))
 
     async def tick(self, count: int) -> None:
@@ -241,6 +246,26 @@ class Placement:
             self._move_lost()
 
     # Where
+
+    async def _start(self, version: Version, deadline: float, progress: Progress) -> dict[str, Any]:
+        while True:
+            members = await self._members(version, deadline, progress)
+            try:
+                await self._prepare(members, version, deadline - time.monotonic(), progress)
+                self.stages[version.key] = "executor", f"the process of {version.key}"
+                return await self._spawn(members, version, deadline - time.monotonic())
+            except Unavailable:
+                # The replica went while it was asked; Ray Serve replaces it.
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+
+    def _noting(self, version: Version, progress: Progress) -> Progress:
+        def note(phase: str, detail: str) -> None:
+            self.stages[version.key] = phase, detail
+            progress(phase, detail)
+
+        return note
 
     async def _stand_beside(
         self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
@@ -264,6 +289,10 @@ class Placement:
     def _is_wanted(self, application: str, version: Version) -> bool:
         return application in self._deployments or self._needs_deployment(version)
 
+    def _is_due(self, version: Version) -> bool:
+        function = self._catalog.function(version.function)
+        return function.scaling.min_replicas > 0 or any(self._loads.of(v.key).calls for v in function.versions.values())
+
     async def _members(self, version: Version, deadline: float, progress: Progress) -> list[Member]:
         """The replicas that should run it; waits for the first where there is none yet."""
         own = self._fleet.members(version.application)
@@ -272,11 +301,14 @@ class Placement:
         left_s = max(0.1, deadline - time.monotonic())
         try:
             if version.spec.shape.fits_warm:
+                if not self._fleet.members(WARM, version.spec.shape.cluster):
+                    progress("replica", "waiting for a warm replica")
                 warm = await self._fleet.wait_for(WARM, left_s, version.spec.shape.cluster)
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             progress("replica", f"waiting for a replica with {_ask(version)}")
             await self._deploy(version, wake=True)
-            return await self._fleet.wait_for(version.application, max(0.1, deadline - time.monotonic()))
+            left_s, at = max(0.1, deadline - time.monotonic()), self._clusters.get(version.application)
+            return await self._fleet.wait_for(version.application, left_s, at=at)
         except asyncio.TimeoutError:
             raise DeployTimeout(
                 f"No replica with {_ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
@@ -290,6 +322,7 @@ class Placement:
         """Have its environment where it is to run."""
         if version.environment is None:
             return
+        self.stages[version.key] = "environment", "its packages"
         environment = msgspec.to_builtins(version.environment)
         preparing = asyncio.gather(*(member.prepare(environment, progress) for member in members))
         try:
@@ -320,13 +353,24 @@ class Placement:
         if self._fleet.hosting(version.key) and await self._dials_again(version.key):
             return
         try:
-            await self.start(version, DEMAND_S, lambda *_: None)
+            await self._start_while_called(version)
             self._failed.pop(version.key, None)
         except RayfaasError as error:
             _log.warning("%s could not be started: %s", version.key, error.detail)
             reason = error if not isinstance(error, DeployTimeout) else NoCapacity(error.detail)
             self._failed[version.key] = (time.monotonic(), reason)
             self._refuse(version.key, reason)
+
+    async def _start_while_called(self, version: Version) -> None:
+        """A machine may take long to come: each call waits for it until its own deadline."""
+        while True:
+            try:
+                await self.start(version, DEMAND_S, lambda *_: None)
+            except DeployTimeout:
+                if not self._loads.of(version.key).waiting:
+                    raise
+            else:
+                return
 
     async def _dials_again(self, key: str) -> bool:
         """There is an executor, so it is on its way to the gateway, or we shall hear of its end."""
@@ -393,7 +437,10 @@ class Placement:
         """That of the cluster which is to have the deployment: the one that has it, unless another would do better."""
         application = version.application
         present = self._clusters.get(application)
-        chosen = await self._capacity.cluster_for(version.spec.shape, present, DEMAND_S)
+        if present is not None and self._fleet.is_resting(present):
+            chosen = present  # it is to wake for it
+        else:
+            chosen = await self._capacity.cluster_for(version.spec.shape, present, DEMAND_S)
         self._clusters[application] = chosen
         if present not in (None, chosen):
             self._run(self._delete_on(str(present), application))

@@ -47,7 +47,7 @@ def test_the_command_to_join_with_is_alone_on_stdout(served: Terminal) -> None:
 
 
 def test_clusters_are_listed_and_removed(served: Terminal) -> None:
-    assert served("cluster", "list").lines == [["CLUSTER", "STATE", "REPLICAS"], ["lab", "up", "3"]]
+    assert served("cluster", "list").lines == [["CLUSTER", "STATE", "REPLICAS", "WHY"], ["lab", "up", "3"]]
     assert served("cluster", "list", "--json").json == [CLUSTER]
     assert served("cluster", "remove", "lab") == (0, "lab is removed.\n", "")
     assert served("cluster", "remove", "--now", "LAB").code != 0

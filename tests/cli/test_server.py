@@ -104,6 +104,7 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         "--keep-calls-s": "7776000.0",
         "--keep-logs-s": "2592000.0",
         "--environments-gb": "50.0",
+        "--head-keep-alive": "never",
     }
     assert os.getsid(pid) == pid  # Ctrl-C in the shell that it was started from does not reach it
     assert ended(start("down")) == (0, "rayfaas is down.\n", "")

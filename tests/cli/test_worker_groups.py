@@ -19,6 +19,7 @@ GROUP = {
     "keep_alive_s": 600.0,
     "nodes": [{"name": "gpu-1", "state": "STOPPED", "reason": "no call for 601 s, and it is kept for 600 s"}],
 }
+LOCAL = {"cluster": "local", "state": "stopped", "reason": "no call for 901 s, and it is kept for 900 s"}
 FILE = """
 cluster = "lab"
 
@@ -40,6 +41,9 @@ def served(rayfaas: Terminal) -> Terminal:
         "PUT /v1/clusters/lab/groups/large": {},
         "GET /v1/clusters/local/groups": {"groups": [GROUP]},
         "DELETE /v1/clusters/local/groups/gpu": {},
+        "GET /v1/clusters": {"clusters": [LOCAL]},
+        "POST /v1/clusters/local/start": {},
+        "POST /v1/clusters/local/stop": {},
         "POST /v1/clusters/local/groups/gpu/warm": {},
         "POST /v1/clusters/local/machines/gpu-1/hold": {},
         "POST /v1/clusters/local/machines/gpu-1/stop": {},
@@ -84,8 +88,9 @@ def test_a_file_that_is_wrong_is_named_and_nothing_is_sent(served: Terminal, tmp
 
 def test_machines_are_shown_with_the_reason(served: Terminal) -> None:
     shown = served("cluster", "show")
-    assert shown.lines[1][:4] == ["gpu", "1", "GPU,", "1"]
-    assert shown.lines[2][:5] == ["gpu-1", "STOPPED", "no", "call", "for"]
+    assert shown.out.splitlines()[0] == "local is stopped: no call for 901 s, and it is kept for 900 s"
+    assert shown.lines[3][:4] == ["gpu", "1", "GPU,", "1"]
+    assert shown.lines[4][:5] == ["gpu-1", "STOPPED", "no", "call", "for"]
     assert served("cluster", "show", "--json").json == [GROUP]
 
 
@@ -104,3 +109,13 @@ def test_machines_are_warmed_held_and_stopped(served: Terminal) -> None:
         {"now": True},
     ]
     assert served("cluster", "delete", "gpu").code == 0
+
+
+def test_a_whole_cluster_is_started_and_stopped_by_its_name(served: Terminal) -> None:
+    for asked in (("start", "local", "--for", "2h"), ("stop", "local"), ("stop", "local", "--now")):
+        assert served("cluster", *asked).code == 0
+    assert [(request.path, request.json()) for request in served.requests] == [
+        ("/v1/clusters/local/start", {"for": "2h"}),
+        ("/v1/clusters/local/stop", {"now": False}),
+        ("/v1/clusters/local/stop", {"now": True}),
+    ]

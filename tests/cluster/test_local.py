@@ -32,13 +32,14 @@ FAILS = "#!/bin/sh\necho 'the port is taken'\nexit 1\n"
 LASTS = '#!/bin/sh\necho "Ray runtime started."\nexec sleep 3600\n'
 
 HOLDER = """
+import asyncio
 import sys
 from pathlib import Path
 from rayfaas.cluster.local import HeadOptions, RayHead
 
 sys.executable = sys.argv[1]
 head = RayHead(Path(sys.argv[2]), HeadOptions(), "token")
-head.start()
+asyncio.run(head.start())
 print("up", flush=True)
 sys.stdin.read()
 """
@@ -67,11 +68,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     shutil.rmtree(directory)
 
 
-def test_a_head_is_up_when_start_returns_and_stop_ends_all_of_it(bench: Bench) -> None:
+async def test_a_head_is_up_when_start_returns_and_stop_ends_all_of_it(bench: Bench) -> None:
     bench.install(STARTS)
     head = RayHead(bench.head, HeadOptions(), "token")
     before = set(psutil.Process().children())
-    head.start()
+    await head.start()
     assert head.poll() is None
     (process,) = set(psutil.Process().children()) - before
     family = [process, *process.children(recursive=True)]
@@ -83,11 +84,13 @@ def test_a_head_is_up_when_start_returns_and_stop_ends_all_of_it(bench: Bench) -
     assert not bench.head.exists()
 
 
-def test_a_head_keeps_to_this_machine_and_asks_for_its_token(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_head_keeps_to_this_machine_and_asks_for_its_token(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "another:6379")
     bench.install(STARTS)
     head = RayHead(bench.head, HeadOptions(cpus=2.5, gpus=1), "secret")
-    head.start()
+    await head.start()
     head.stop()
     command, environment = bench.told.read_text().splitlines()
     options = command.split()
@@ -100,37 +103,37 @@ def test_a_head_keeps_to_this_machine_and_asks_for_its_token(bench: Bench, monke
     assert environment == "token secret "
 
 
-def test_ray_counts_what_nobody_said(bench: Bench) -> None:
+async def test_ray_counts_what_nobody_said(bench: Bench) -> None:
     bench.install(STARTS)
     head = RayHead(bench.head, HeadOptions(), "secret")
-    head.start()
+    await head.start()
     head.stop()
     assert "--num-" not in bench.told.read_text()
 
 
-def test_a_head_that_does_not_start_says_why_and_leaves_nothing(bench: Bench) -> None:
+async def test_a_head_that_does_not_start_says_why_and_leaves_nothing(bench: Bench) -> None:
     bench.install(FAILS)
     head = RayHead(bench.head, HeadOptions(), "token")
     with pytest.raises(Unavailable, match="the port is taken"):
-        head.start()
+        await head.start()
     assert head.poll() == 1
     assert not bench.head.exists()
 
 
-def test_what_a_head_left_behind_is_cleared_before_the_next(bench: Bench) -> None:
+async def test_what_a_head_left_behind_is_cleared_before_the_next(bench: Bench) -> None:
     bench.install(STARTS)
     (bench.head / "session_old").mkdir(parents=True)
     head = RayHead(bench.head, HeadOptions(), "token")
-    head.start()
+    await head.start()
     assert not (bench.head / "session_old").exists()
     head.stop()
 
 
-def test_stopping_what_was_never_started_or_is_stopped_does_nothing(bench: Bench) -> None:
+async def test_stopping_what_was_never_started_or_is_stopped_does_nothing(bench: Bench) -> None:
     bench.install(LASTS)
     head = RayHead(bench.head, HeadOptions(), "token")
     head.stop()
-    head.start()
+    await head.start()
     head.stop()
     head.stop()
 
@@ -167,11 +170,11 @@ def test_rays_environment_leads_to_no_other_cluster(monkeypatch: pytest.MonkeyPa
     assert "RAY_AUTH_MODE" not in ray_environment("")
 
 
-def test_a_head_for_other_machines_is_at_the_address_that_they_are_told(bench: Bench) -> None:
+async def test_a_head_for_other_machines_is_at_the_address_that_they_are_told(bench: Bench) -> None:
     bench.install(STARTS)
     (port,) = free_ports(1)
     head = RayHead(bench.head, HeadOptions(host="192.0.2.10", port=port), "token")
-    head.start()
+    await head.start()
     assert head.address == f"192.0.2.10:{port}"
     assert f"--node-ip-address 192.0.2.10 --port {port}" in bench.told.read_text()
     head.stop()

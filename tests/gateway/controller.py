@@ -21,6 +21,7 @@ _PLAIN = (
     "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
     "invite_gateway", "gateways", "remove_gateway",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
+    "start_cluster", "stop_cluster",
     "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
     "version", "version_bundle", "plan",
     "lineage", "why_miss",

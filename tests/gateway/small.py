@@ -90,7 +90,16 @@ class SmallGateway:
         history = History(self.routes, self.link)
         shadows = Shadows(self.dispatcher, self.recording, self.journal)
         self.invoke = Invoke(
-            self.routes, self.dispatcher, self.recording, self.spawned, limits, rules, history, shadows, self.cache
+            self.routes,
+            self.dispatcher,
+            self.recording,
+            self.spawned,
+            limits,
+            rules,
+            history,
+            shadows,
+            self.cache,
+            self.link.progress,
         )
         self.direct = Direct(self.invoke, self.dispatcher, self.recording)
         self.ending = asyncio.Event()

@@ -100,9 +100,15 @@ async def test_a_call_that_has_not_ended_is_answered_with_where_it_stands(gatewa
     assert (answer.status, answer.headers["retry-after"], answer.json()) == (202, "1", known("RUNNING"))
 
 
-@pytest.mark.parametrize("prefer", ["wait=0", "wait=", "wait=-5", "wait=x", "await=9", "respond-async", "wait = 9"])
+@pytest.mark.parametrize("prefer", ["wait=0", "await=9", "respond-async"])
 async def test_who_does_not_say_how_long_to_wait_does_not_wait(gateway: SmallGateway, prefer: str) -> None:
     assert (await outcome_asked(gateway, None, prefer)).status == 202
+
+
+@pytest.mark.parametrize("prefer", ["wait=", "wait=-5", "wait=x", "wait=1, wait=2"])
+async def test_who_says_badly_how_long_to_wait_is_told(gateway: SmallGateway, prefer: str) -> None:
+    answer = await outcome_asked(gateway, None, prefer)
+    assert (answer.status, "write wait=30" in answer.json()["detail"]) == (400, True)
 
 
 async def test_who_waits_is_answered_as_soon_as_the_call_has_ended(gateway: SmallGateway) -> None:

@@ -93,6 +93,9 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/clusters", "/v1/clusters", "viewer"),
     Endpoint("POST", "/v1/clusters", "/v1/clusters", "admin", b"{}"),
     Endpoint("DELETE", "/v1/clusters/{cluster}", "/v1/clusters/lab", "admin"),
+    Endpoint("POST", "/v1/clusters/{cluster}/start", "/v1/clusters/local/start", "admin", b'{"for": "2h"}'),
+    Endpoint("POST", "/v1/clusters/{cluster}/stop", "/v1/clusters/local/stop", "admin", b"{}"),
+    Endpoint("GET", "/v1/waiting", "/v1/waiting?target=embed", "viewer"),
     Endpoint("GET", "/v1/gateways", "/v1/gateways", "viewer"),
     Endpoint("POST", "/v1/gateways", "/v1/gateways", "admin", b"{}"),
     Endpoint("DELETE", "/v1/gateways/{gateway}", "/v1/gateways/edge", "admin"),
@@ -127,7 +130,7 @@ TAKE_JSON = [endpoint for endpoint in ENDPOINTS if endpoint.body]
 OF_A_TEAM = [endpoint for endpoint in ENDPOINTS if "{team}" in endpoint.template]
 
 # What the controller is not asked about.
-ANSWERED_HERE = ("/v1/whoami", "/v1/webhook")
+ANSWERED_HERE = ("/v1/whoami", "/v1/webhook", "/v1/waiting")
 
 every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=str)
 every_json_endpoint = pytest.mark.parametrize("endpoint", TAKE_JSON, ids=str)
@@ -247,7 +250,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "alias_history", "begin_canary", "canary", "abort_canary", "sql", "export", "logs", "usage", "tokens",
         "invite_gateway", "gateways", "remove_gateway",
         "create_token", "revoke_token", "invite", "clusters", "remove_cluster", "nodes", "drain_node",
-        "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
+        "start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node",
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",

@@ -72,6 +72,34 @@ async def test_a_spawned_call_is_accepted_at_once_and_says_where_to_ask_for_it(g
     assert answer.headers["preference-applied"] == "respond-async"
 
 
+async def test_who_prefers_to_wait_has_the_result_where_it_comes_in_time(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    exchange = gateway.call(Prefer="wait=100")
+    call = await executor.call()
+    call.returns("at last")
+    answer = await exchange.answer()
+    assert (answer.status, answer.json(), answer.headers["preference-applied"]) == (200, "at last", "wait=100")
+    assert [each.call for each in gateway.kept()] == [answer.headers["rayfaas-call-id"]]
+
+
+@pytest.mark.parametrize("prefer", ["wait=0", "respond-async, wait=0", "respond-async;x=1, wait=0; y"])
+async def test_who_has_waited_is_told_where_to_ask_and_the_call_goes_on(gateway: SmallGateway, prefer: str) -> None:
+    executor = await gateway.executor()
+    answer = await gateway.call(Prefer=prefer).answer()
+    assert (answer.status, answer.headers["preference-applied"]) == (202, "respond-async, wait=0")
+    (await executor.call()).returns("later")
+    (end,) = await settled(gateway, answer.json()["call"])
+    assert end.state == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("prefer", ["wait", "wait=", "wait=-1", "wait=1.5", "wait=soon", "wait=1, wait=2"])
+async def test_a_wait_that_is_none_is_refused_and_nothing_is_kept(gateway: SmallGateway, prefer: str) -> None:
+    answer = await gateway.call(Prefer=prefer).answer()
+    assert (answer.status, answer.json()["code"]) == (400, "bad_request")
+    assert "write wait=30" in answer.json()["detail"]
+    assert gateway.records() == []
+
+
 async def test_a_spawned_call_keeps_its_encodings(gateway: SmallGateway) -> None:
     await retrying(gateway, 1)
     encodings = {"Content_Type": "application/msgpack", "Accept": "application/msgpack"}

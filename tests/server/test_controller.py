@@ -234,11 +234,12 @@ CONTROL_PLANE = {
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip
-MACHINES = {"groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
+MACHINES = {"start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
 ALARMS = {"alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook"}
 MAY = {
     "gateway": CONTROL_PLANE | MACHINES | ALARMS,
     "home": {"join_token", "status", "create_token", "backup"},
+    "head": {"join_token", "head_is"},
     "join": {"join"},
     "join_gateway": {"join_gateway"},
     "agent": {"agent_up"},
@@ -251,8 +252,8 @@ MAY = {
 async def dial_as(server: Running, role: str) -> Link:
     if role == "gateway":
         return await server.gateway()
-    if role == "home":
-        return await server.dial({"role": "home"})
+    if role in ("home", "head"):
+        return await server.dial({"role": role})
     if role == "join":
         token = await (await server.dial({"role": "home"})).request("join_token", cluster="lab")
         return await server.dial({"role": "join", "join": token["id"]}, token["secret"])

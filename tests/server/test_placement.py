@@ -250,6 +250,31 @@ async def test_calls_of_a_version_for_which_there_is_no_replica_are_refused_for_
     assert (key, type(error)) == ("red/f:1", NoCapacity)
 
 
+async def test_calls_that_wait_longer_for_a_machine_are_not_refused(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_placement, "DEMAND_S", 0.01)
+    waits: list[str] = []
+    wait_for = site.fleet.wait_for
+
+    async def counted(application: str, *given: Any, **named: Any) -> list[Member]:
+        waits.append(application)
+        return await wait_for(application, *given, **named)
+
+    monkeypatch.setattr(site.fleet, "wait_for", counted)
+    serve(site.catalog, version())
+    site.report(version(), waiting=1)
+    site.placement.demand("red/f:1")
+    await eventually(lambda: len(waits) > 2)
+    assert site.refused == []
+    assert site.placement.starting() == {"red/f:1"}
+    assert site.placement.stages["red/f:1"][0] == "replica"
+    await site.join(peer := supervisor())
+    await eventually(lambda: site.fleet.hosting("red/f:1"))
+    assert (peer.spawned, site.refused) == (["red/f:1"], [])
+    assert (site.placement.starting(), site.placement.stages) == (set(), {})
+
+
 # Aliases move
 
 
@@ -488,6 +513,10 @@ async def test_a_fresh_cluster_gets_the_deployments_that_there_should_be(site: S
     minimum = version("red/m")
     serve(site.catalog, gpu, plain)
     serve(site.catalog, minimum, scaling=Scaling(min_replicas=2))
+    await site.placement.agent_up("lab", site.agent.link)
+    await settle()
+    assert site.asked_of_agent == [("ensure", minimum.application)]  # the others when they are called
+    site.report(gpu, waiting=1)
     await site.placement.agent_up("lab", site.agent.link)
     await settle()
     assert set(site.asked_of_agent) == {("ensure", gpu.application), ("ensure", minimum.application)}

@@ -1,0 +1,139 @@
+"""The whole cluster at zero, its head, too: stopped when nobody calls, started by who does, whatever is killed.
+
+The tests are one story, in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.e2e.conftest import Server, eventually
+
+HELLO = "def hello(name: str) -> str:\n    return f'hello, {name}'\n"
+MODEL = "def model(text):\n    return text.upper()\n"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Server]:
+    directory = Path(tempfile.mkdtemp(prefix="rf-"))
+    server = None
+    try:
+        server = Server(directory, "--cpus", "2", "--gpus", "0", "--head-keep-alive", "3s")
+        yield server
+        assert server.stop() == []
+    except BaseException:
+        if server is not None:
+            for name in ("controller", "cluster"):
+                sys.stderr.write((server.home.logs / f"{name}.log").read_text()[-6000:])
+            if server.home.server_file.exists():
+                server.kill()
+        raise
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def head(home: Server) -> str:
+    answer = home.http.get("/v1/status")
+    return str(answer.json()["head"]["state"]) if answer.status_code == 200 else "unknown"
+
+
+def ray(home: Server) -> list[psutil.Process]:
+    return home.find("gcs_server")
+
+
+def stopped(home: Server) -> None:
+    eventually(lambda: head(home) == "STOPPED", timeout_s=120)
+    assert ray(home) == []
+
+
+def killed(processes: list[psutil.Process]) -> bool:
+    for process in processes:
+        process.kill()
+    return bool(processes)
+
+
+async def called(home: Server, value: str, meanwhile: Callable[[], object]) -> Any:
+    """What a call that wakes the cluster is answered, with what is done while it waits."""
+    headers = {"Authorization": f"Bearer {home.token}"}
+    async with httpx.AsyncClient(base_url=home.url, headers=headers, timeout=180) as client:
+        calling = asyncio.ensure_future(client.post("/call/hello", json=value))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(meanwhile)
+        answer = await calling
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_without_calls_the_head_ends_and_the_gateway_stays(home: Server, write: Callable[[str, str], Path]) -> None:
+    assert home.deploy(write("hello.py", HELLO), "hello")[-1]["event"] == "live"
+    assert home.call("hello", "Ann") == "hello, Ann"
+    stopped(home)
+    assert home.http.get("/readyz").status_code == 200
+    assert "local is stopped: no call for" in home.rayfaas("cluster", "show").stdout
+
+
+def test_a_call_starts_it_hears_what_it_waits_for_and_is_answered(home: Server) -> None:
+    with home.http.stream("POST", "/call/hello", json="Bob", headers={"Accept": "text/event-stream"}) as answer:
+        text = answer.read().decode()
+    names = re.findall(r"^event: (\w+)$", text, re.MULTILINE)
+    assert (names[0], names[-1]) == ("node_starting", "done")
+    assert 'data: "hello, Bob"' in text
+    assert head(home) == "RUNNING"
+    stopped(home)
+
+
+def test_a_call_for_a_gpu_starts_head_and_machine(home: Server, write: Callable[[str, str], Path]) -> None:
+    assert home.rayfaas("cluster", "add", "gpu", "--gpus", "1", "--keep-alive", "1s").returncode == 0
+    spec = {"shape": {"gpus": 1}, "scaling": {"scale_down_after_s": 1}}
+    assert home.deploy(write("model.py", MODEL), "model", spec)[-1]["event"] == "live"
+    stopped(home)
+    assert home.call("hello", "Cleo") == "hello, Cleo"  # its machine is not started for who needs none
+    assert home.sql("SELECT state FROM nodes WHERE worker_group = 'gpu'") == [["STOPPED"]]
+    assert home.call("model", "up") == "UP"
+    stopped(home)
+
+
+def test_a_spawned_call_starts_it(home: Server) -> None:
+    spawned = home.http.post("/call/hello", json="Dan", headers={"Prefer": "respond-async"})
+    assert spawned.status_code == 202
+    result = home.http.get(f"{spawned.headers['location']}/result", headers={"Prefer": "wait=100"})
+    assert result.json() == "hello, Dan"
+    stopped(home)
+
+
+@pytest.mark.parametrize("what", ["gcs_server", "rayfaas.server.controller", "rayfaas.cluster.local"])
+def test_whatever_is_killed_while_it_starts_the_call_is_answered(home: Server, what: str) -> None:
+    def kill() -> None:
+        eventually(lambda: ray(home))
+        assert killed(home.find(what))
+
+    assert asyncio.run(called(home, what, kill)) == f"hello, {what}"
+    stopped(home)
+
+
+@pytest.mark.parametrize("what", ["gcs_server", "rayfaas.server.controller"])
+def test_whatever_is_killed_while_it_stops_it_ends(home: Server, what: str) -> None:
+    assert home.call("hello", what) == f"hello, {what}"
+    assert home.rayfaas("cluster", "stop", "local", "--now").returncode == 0
+    killed(home.find(what))
+    stopped(home)
+
+
+def test_every_decision_has_its_reason(home: Server) -> None:
+    query = "SELECT event, any_value(reason) FROM node_events WHERE node = 'head' GROUP BY event"
+    told = dict(home.sql(query))
+    assert {"want running", "booting", "running", "want stopped", "stopping", "stopped"} <= set(told)
+    (row,) = home.sql("SELECT state, up_hours > 0, idle_hours > 0 FROM nodes WHERE node = 'head'")
+    assert row == ["STOPPED", True, True]
+    assert home.sql("SELECT count(*) FROM calls WHERE state <> 'SUCCEEDED'") == [[0]]

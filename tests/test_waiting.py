@@ -1,0 +1,64 @@
+"""A person at a terminal sees what a call waits for; programs see nothing, and nothing is asked for them."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+
+import pytest
+
+from rayfaas import waiting
+from rayfaas.config import ClientConfig
+from rayfaas.transport import Transport
+from rayfaas.waiting import shown
+from tests.scripted_server import ScriptedServer, answering
+from tests.waiting import eventually
+
+STAGE = {"target": "embed", "event": "node_starting", "awaits": "gpu-1: 1 GPU waits for room"}
+
+
+class Screen(io.StringIO):
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
+
+
+def screen(monkeypatch: pytest.MonkeyPatch, is_terminal: bool) -> Screen:
+    made = Screen(is_terminal)
+    monkeypatch.setattr(sys, "stderr", made)
+    monkeypatch.setattr(waiting, "QUIET_S", 0.0)
+    return made
+
+
+async def test_a_terminal_shows_a_line_and_clears_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = screen(monkeypatch, True)
+    with ScriptedServer(answering(STAGE)) as server:
+        transport = Transport(ClientConfig(server.url, "t"))
+        async with shown(transport, "embed"):
+            await eventually(lambda: "node starting, gpu-1" in written.getvalue())
+        await transport.aclose()
+        assert server.requests[0].target == "/v1/waiting?target=embed"
+    assert written.getvalue().startswith("\rembed: node starting, gpu-1: 1 GPU waits for room (0 s)")
+    assert written.getvalue().endswith(" \r")
+
+
+async def test_a_program_sees_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = screen(monkeypatch, False)
+    with ScriptedServer(answering(STAGE)) as server:
+        async with shown(Transport(ClientConfig(server.url, "t")), "embed"):
+            await asyncio.sleep(0)
+        assert server.requests == []
+    assert written.getvalue() == ""
+
+
+async def test_a_server_that_can_not_say_is_asked_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = screen(monkeypatch, True)
+    with ScriptedServer(answering({"title": "not found"}, 404)) as server:
+        async with shown(transport := Transport(ClientConfig(server.url, "t")), "embed"):
+            await eventually(lambda: server.requests)
+        await transport.aclose()
+    assert written.getvalue() == ""
