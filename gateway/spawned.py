@@ -22,7 +22,7 @@ from rayfaas.gateway.outcome import Outcome, outcome_of, send_outcome
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Parked, Past, Route, Routes
+from rayfaas.gateway.routes import Parked, Past, Reader, Route, Routes
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
@@ -161,7 +161,7 @@ class Spawned:
                 owner = record.function.partition("/")[0]  # it was accepted: for whom the function is now is no matter
                 try:
                     route = self._routes.resolve(
-                        f"{record.function}{method}:{record.version}", record.team, reader=owner
+                        f"{record.function}{method}:{record.version}", record.team, reader=Reader(owner)
                     )
                 except RayfaasError as error:
                     self._write_outcome(record, 0, Outcome.of_error(error))
@@ -212,7 +212,7 @@ class Spawned:
         while job.route.alias is not None:
             try:
                 job.route = self._routes.resolve(
-                    job.record.target, job.record.team, job.record.principal, reader=job.route.owner
+                    job.record.target, job.record.team, job.record.principal, reader=Reader(job.route.owner)
                 )
             except Parked:
                 await self._routes.changed()
@@ -239,7 +239,7 @@ class Spawned:
             accept=record.accept,
             context=record.context,
         )
-        call.priority = record.priority
+        call.priority, call.is_spawned = record.priority, True
         job.attempt = call
         try:
             self._recording.start(call, record.target, idempotency_key=record.idempotency_key)
