@@ -97,7 +97,7 @@ def test_a_name_is_one_tokens_and_revoking_it_revokes_what_was_rotated_too(regis
 
 def test_tokens_of_an_older_file_make_members_once(tmp_path: Path) -> None:
     connection = duckdb.connect(str(tmp_path / "registry.duckdb"))
-    schema.migrate(connection, 3)
+    schema.migrate(connection, 4)
     old = "INSERT INTO store.tokens SELECT $id, $id, 'ann', $team, $role, 5, 'root', NULL, $revoked"
     for n, (team, role, revoked) in enumerate(
         [("red", "viewer", None), ("red", "admin", None), ("blue", "viewer", None), ("green", "admin", 6)]
