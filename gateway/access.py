@@ -10,8 +10,8 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body, message_of
-from rayfaas.gateway.rights import allow
+from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.rights import allow_function
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.names import check_team
@@ -63,5 +63,5 @@ class Access:
         return await self._controller.request(method, **of, grantee=grantee, actor=actor, reason=reason[:4096])
 
     def _may(self, request: Request) -> tuple[dict[str, str], str]:
-        of = function_of(request)
-        return of, allow(self._routes, request, "deployer", of["team"]).name
+        principal, of = allow_function(self._routes, request, "deployer")
+        return of, principal.name

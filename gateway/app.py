@@ -46,7 +46,7 @@ class App:
                 *control.routes(),
                 *openapi.routes(),
             ],
-            exception_handlers={RayfaasError: _problem, HTTPException: _http_problem, Exception: _unexpected},
+            exception_handlers={RayfaasError: self._refused, HTTPException: _http_problem, Exception: _unexpected},
         )
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -56,6 +56,10 @@ class App:
             await self._applications(scope, receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    async def _refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, RayfaasError)
+        return await _problem(request, self._invoke.judged(error, request.scope.get("client")))
 
 
 async def healthz(request: Request) -> Response:

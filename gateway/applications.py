@@ -14,7 +14,15 @@ from typing import Any, NamedTuple
 
 from rayfaas.asgi_events import OUTPUT_CREDIT, Event, decode_event, encode_scope
 from rayfaas.envelope import ErrorHeader
-from rayfaas.errors import CallCancelled, FunctionError, NotFound, RayfaasError, UnsupportedMediaType, to_problem
+from rayfaas.errors import (
+    BadAnswer,
+    CallCancelled,
+    FunctionError,
+    NotFound,
+    RayfaasError,
+    UnsupportedMediaType,
+    to_problem,
+)
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.app_calls import AppCall
 from rayfaas.gateway.clients import HttpClient, WebSocketClient
@@ -64,12 +72,14 @@ class Applications:
                 call.was_parked(began_ns)
             self._recording.start(call, scope["path"][len(PREFIX) :][:_LONGEST_TARGET])
         except RayfaasError as error:
-            return await client.fail(to_problem(error), [])
+            return await client.fail(to_problem(self._invoke.judged(error, scope.get("client"))), [])
         exchange = Exchange(call, client, self._dispatcher, self._recording)
         scope[ON_GONE] = exchange.client_gone
+        unread = self._invoke.unread(scope, call)
         try:
             await exchange.run(receive)
         finally:
+            unread.stop()
             self._invoke.let_go(call)
 
     async def _find(self, path: str, headers: Headers) -> Place:
@@ -112,7 +122,7 @@ class Exchange:
             pass  # a WebSocket whose client is gone
         except Exception:  # noqa: BLE001 a border: an application may send what is no ASGI, or no HTTP
             _log.warning("the answer of %s can't be sent", self._call.route.key, exc_info=True)
-            await self._fail(to_problem(FunctionError("The application's answer can't be sent as HTTP.")))
+            await self._fail(to_problem(BadAnswer("The application's answer can't be sent as HTTP.")))
         finally:
             feeding.cancel()
             if self._giving_up is not None:
@@ -176,6 +186,7 @@ class Exchange:
     async def _answer(self, message: Message) -> None:
         while message.kind == Kind.ITEM:
             event = decode_event(message.header, message.body)
+            self._client.check(event)
             self._call.bytes_out += len(message.body)
             if self._client.ends_with(event):
                 return await self._complete(event)
@@ -196,6 +207,7 @@ class Exchange:
         ended = self._call.ended
         if message.kind == Kind.ERROR and isinstance(ended, ErrorHeader):
             return await self._fail(_explained(ended.problem, self._call))
+        self._client.check_end()
         self._record_end()
         await self._client.finish()
 

@@ -15,6 +15,7 @@ import msgspec
 
 from rayfaas.envelope import AccessBody
 from rayfaas.errors import Unauthenticated
+from rayfaas.gateway.wrong_tokens import WrongToken
 
 PREFIX = b"rc_"
 _MAC_BYTES = 16
@@ -59,7 +60,7 @@ class CallAccess:
             signed = b""
         claims, mac = signed[:-_MAC_BYTES], signed[-_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(claims)):
-            raise Unauthenticated("This call's token was not issued here.")
+            raise WrongToken("This call's token was not issued here.")
         found = _decode(claims)
         if found.deadline < time.time():
             raise Unauthenticated("The call that this token was issued for is over.")

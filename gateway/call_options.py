@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from rayfaas.errors import BadRequest, Forbidden
 from rayfaas.gateway.heads import Headers
-from rayfaas.gateway.rights import ROLES
 from rayfaas.gateway.routes import Principal, Route
 from rayfaas.gateway.streams import NdjsonFormat
 from rayfaas.names import check_team
 from rayfaas.priority import parse_priority
+from rayfaas.roles import rank
 
 TEAM, PRIORITY, WEBHOOK, DEBUG = b"rayfaas-team", b"rayfaas-priority", b"rayfaas-webhook", b"rayfaas-debug"
 CALL_OPTIONS = (TEAM, PRIORITY, WEBHOOK, DEBUG)
@@ -24,10 +22,7 @@ def acting_for(principal: Principal, headers: Headers) -> Principal:
     given = headers.get(TEAM)
     if given is None:
         return principal
-    team = check_team(given.decode("latin-1"))
-    if team != principal.team and principal.role != "admin":
-        raise Forbidden(f"The token is of team {principal.team!r}; only an admin may call for team {team!r}.")
-    return msgspec.structs.replace(principal, team=team)
+    return principal.acting_for(check_team(given.decode("latin-1")))
 
 
 def priority_of(headers: Headers) -> int:
@@ -47,7 +42,7 @@ def check_debugging(principal: Principal, route: Route, format: NdjsonFormat, is
 
 def check_debugger(principal: Principal, owner: str) -> None:
     """Raises `Forbidden` for who may not deploy the functions of team `owner`."""
-    if ROLES.index(principal.role) < ROLES.index("deployer"):
+    if rank(principal.role) < rank("deployer"):
         raise Forbidden(f"To debug needs the role deployer; the token's is {principal.role}.")
     if principal.team != owner and principal.role != "admin":
         raise Forbidden(f"The token is of team {principal.team!r}; functions of team {owner!r} are not its to debug.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -15,7 +16,7 @@ from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.outcome import Outcome
 from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.rights import actor_of, allow
+from rayfaas.gateway.rights import actor_of, allow_narrow
 from rayfaas.gateway.routes import Principal, Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.spawned import Spawned
@@ -74,7 +75,9 @@ class Calls:
         format = format_for(dict(request.scope["headers"]))
         if format.is_stream:
             after = last_seen(request.headers.get("last-event-id"))
-            return await self._following.response(format, None, found["call"], after, 0, actor_of(principal))
+            check = partial(allow_narrow, self._routes, request, "viewer")
+            actor = actor_of(principal)
+            return await self._following.response(format, None, found["call"], after, 0, actor, check)
         rows = await self._controller.request(
             "logs", function=None, call=found["call"], limit=100_000, actor=actor_of(principal)
         )
@@ -127,7 +130,7 @@ class Calls:
         self._running.type(call_id, line)
 
     async def _found(self, request: Request, role: str = "viewer") -> tuple[Principal, dict[str, Any]]:
-        principal = allow(self._routes, request, role)
+        principal = allow_narrow(self._routes, request, role)
         call_id = check_call(request.path_params["call"])
         found = await self._controller.request("call", call_id=call_id, actor=actor_of(principal))
         if found is None or not Sight(self._routes, principal).sees(*str(found["function"]).split("/", 1)):

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from rayfaas.errors import BadRequest, Forbidden
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.requests import as_json, function_of, json_body
-from rayfaas.gateway.rights import allow, allow_in_person
+from rayfaas.gateway.rights import allow_function, identify, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
 
@@ -37,18 +37,19 @@ class Code:
 
     async def bundle(self, request: Request) -> Response:
         """The archive as it was deployed; not for code that a call of the team runs."""
-        function = function_of(request)
-        principal = allow_in_person(self._routes, request)
-        if principal.team != function["team"] and principal.role != "admin":
+        principal, function = identify(self._routes, request), function_of(request)
+        if principal.parent is not None:
+            raise Forbidden("The token of a running call is for calling functions, not for reading their code.")
+        if function["team"] not in principal.rights and not principal.is_admin:
             raise Forbidden(f"The code of team {function['team']!r} is for that team, and for admins.")
+        principal, function = allow_function(self._routes, request, "viewer")
         archive = await self._controller.request("version_bundle", **function, version=_version(request))
         return Response(archive, media_type=ZIP, headers={"X-Content-Type-Options": "nosniff"})
 
     async def plan(self, request: Request) -> Response:
-        function = function_of(request)
-        allow(self._routes, request, "deployer", function["team"])
+        principal, function = allow_function(self._routes, request, "deployer")
         body = await json_body(request)
-        return as_json(await self._controller.request("plan", **function, planned=body))
+        return as_json(await self._controller.request("plan", **function, planned=body, **mover_of(principal)))
 
 
 def _version(request: Request) -> int:

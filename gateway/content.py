@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rayfaas.errors import Forbidden
 from rayfaas.gateway.heads import Headers
-from rayfaas.gateway.routes import Principal
+from rayfaas.gateway.routes import Principal, Route
 from rayfaas.wire import ARGUMENTS_JSON, ARGUMENTS_MSGPACK, JSON, NDJSON, is_pickle, media_type
 
 # What most calls have: one input, and no code in it.
@@ -18,11 +18,19 @@ def has_many_inputs(headers: Headers) -> bool:
     return content_type not in _PLAIN and media_type(_text(content_type)) == NDJSON
 
 
-def check_content(headers: Headers, principal: Principal) -> None:
-    """Raises `Forbidden` for a pickle of somebody who may not deploy: to read one is to run code of the sender's."""
+def check_content(headers: Headers, principal: Principal, route: Route) -> None:
+    """Raises `Forbidden` for a pickle of somebody who may not deploy the function: to read one is to run code of the
+    sender's where the function's secrets are."""
     content_type = headers.get(b"content-type")
-    if content_type in _PLAIN or principal.role in _MAY_SEND_CODE or not is_pickle(_text(content_type)):
+    if content_type in _PLAIN or not is_pickle(_text(content_type)):
         return
+    if principal.role in _MAY_SEND_CODE:
+        if principal.team == route.owner or principal.role == "admin":
+            return
+        raise Forbidden(
+            f"The arguments are a pickle, which runs code where it is read: that is for team {route.owner!r}, and the "
+            f"token is of team {principal.team!r}. Send what needs no pickle."
+        )
     raise Forbidden(
         f"The arguments are a pickle, which runs code where it is read: that needs the role deployer, and the token's "
         f"is {principal.role}. Send numbers, text, bytes, lists, dicts, dataclasses, arrays or data frames, which need "

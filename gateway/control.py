@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -24,16 +25,18 @@ from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.machines import Machines
 from rayfaas.gateway.problems import encode
+from rayfaas.gateway.protections import Protections
 from rayfaas.gateway.releases import Releases
-from rayfaas.gateway.requests import as_json, body_of, function_of, json_body
-from rayfaas.gateway.rights import ROLES, actor_of, allow, allow_in_person
+from rayfaas.gateway.requests import as_json, body_of, json_body
+from rayfaas.gateway.rights import actor_of, allow, allow_function, allow_in_person, allow_narrow, identify, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.streams import format_for
 from rayfaas.gateway.tables import ENCODINGS, media_for, table_response
+from rayfaas.gateway.teams import Teams
+from rayfaas.gateway.tokens import Tokens
 from rayfaas.gateway.waiting import Waiting
-from rayfaas.names import check_team
 from rayfaas.wire import NDJSON
 
 MAX_BUNDLE = 256 << 20
@@ -65,6 +68,7 @@ class Control:
             Route(function + "/versions", self.publish, methods=["POST"]),
             *self._code.routes(),
             *self._releases.routes(),
+            *Protections(self._routes, self._controller).routes(),
             *self._access.routes(),
             *Limits(self._routes, self._controller).routes(),
             *Functions(self._routes, self._controller).routes(),
@@ -76,9 +80,8 @@ class Control:
             Route("/v1/webhook", self.webhook),
             *self._alarms.routes(),
             *Secrets(self._routes, self._controller).routes(),
-            Route("/v1/tokens", self.tokens, methods=["GET"]),
-            Route("/v1/tokens", self.create_token, methods=["POST"]),
-            Route("/v1/tokens/{token_id}", self.revoke_token, methods=["DELETE"]),
+            *Tokens(self._routes, self._controller).routes(),
+            *Teams(self._routes, self._controller).routes(),
             *Clusters(self._routes, self._controller).routes(),
             *Gateways(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
@@ -86,8 +89,10 @@ class Control:
         ]
 
     async def whoami(self, request: Request) -> Response:
-        principal = allow(self._routes, request, "viewer")
-        return as_json({"principal": principal.name, "team": principal.team, "role": principal.role})
+        principal = identify(self._routes, request)
+        shown = {"principal": principal.name, "team": principal.team, "role": principal.role}
+        functions = sorted(principal.functions) if principal.functions is not None else None
+        return as_json({**shown, "teams": dict(principal.rights), "functions": functions})
 
     async def status(self, request: Request) -> Response:
         sight = Sight.of(self._routes, request)
@@ -101,12 +106,12 @@ class Control:
     # Bundles
 
     async def has_bundle(self, request: Request) -> Response:
-        allow(self._routes, request, "deployer")
-        known = await self._controller.request("has_bundle", digest=_digest(request))
+        principal = allow_narrow(self._routes, request, "deployer")
+        known = await self._controller.request("has_bundle", digest=_digest(request), **mover_of(principal))
         return Response(status_code=200 if known else 404)
 
     async def put_bundle(self, request: Request) -> Response:
-        principal = allow(self._routes, request, "deployer")
+        principal = allow_narrow(self._routes, request, "deployer")
         digest = _digest(request)
         archive = await body_of(request, MAX_BUNDLE)
         await self._controller.request("put_bundle", digest=digest, archive=archive, actor=principal.name)
@@ -128,10 +133,9 @@ class Control:
 
     async def publish(self, request: Request) -> Response:
         """Deploy events as NDJSON; a request that is refused at once is a problem document."""
-        path = function_of(request)
-        principal = allow(self._routes, request, "deployer", path["team"])
+        principal, path = allow_function(self._routes, request, "deployer")
         body = await json_body(request)
-        events = self._controller.stream("publish", **path, publish=body, actor=principal.name)
+        events = self._controller.stream("publish", **path, publish=body, **mover_of(principal))
         first = await anext(events)
         return StreamingResponse(_event_lines(first, events), media_type=NDJSON)
 
@@ -178,52 +182,28 @@ class Control:
         if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
             raise BadRequest(f"limit is a number of lines, not {limit!r}.")
         function, call, actor = query.get("function"), query.get("call"), actor_of(principal)
-        if function is not None:
-            team, _, name = function.partition("/")
-            Sight(self._routes, principal).check(team, name)
+        self._check_logs(request, function)
         format = format_for(dict(request.scope["headers"]))
         if format.is_stream:
             after = last_seen(request.headers.get("last-event-id"))
-            return await self._following.response(format, function, call, after, int(limit), actor)
+            check = partial(self._check_logs, request, function)
+            return await self._following.response(format, function, call, after, int(limit), actor, check)
         rows = await self._controller.request(
             "logs", function=function, call=call, limit=min(int(limit), 100_000), actor=actor
         )
         return as_json({"logs": rows})
 
+    def _check_logs(self, request: Request, function: str | None) -> None:
+        """Raises what there is against it now."""
+        principal = allow_in_person(self._routes, request)
+        if function is not None:
+            team, _, name = function.partition("/")
+            Sight(self._routes, principal).check(team, name)
+
     async def webhook(self, request: Request) -> Response:
         """With what receivers of webhooks check their signatures."""
         allow(self._routes, request, "admin")
         return as_json({"secret": self._webhook_secret})
-
-    # Tokens
-
-    async def tokens(self, request: Request) -> Response:
-        allow(self._routes, request, "admin")
-        return as_json({"tokens": await self._controller.request("tokens")})
-
-    async def create_token(self, request: Request) -> Response:
-        principal = allow(self._routes, request, "admin")
-        body = await json_body(request)
-        role, expires_in_s = body.get("role", "invoker"), body.get("expires_in_s")
-        if role not in ROLES:
-            raise BadRequest(f"role is one of {', '.join(ROLES)}, not {role!r}.")
-        if expires_in_s is not None and not _is_duration(expires_in_s):
-            raise BadRequest("expires_in_s is a number of seconds above 0.")
-        made = await self._controller.request(
-            "create_token",
-            principal=_text(body, "principal") or principal.name,
-            team=check_team(_text(body, "team") or principal.team),
-            role=role,
-            expires_in_s=expires_in_s,
-            actor=principal.name,
-        )
-        return as_json(made, 201)
-
-    async def revoke_token(self, request: Request) -> Response:
-        principal = allow(self._routes, request, "admin")
-        token_id = request.path_params["token_id"]
-        await self._controller.request("revoke_token", token_id=token_id, actor=principal.name)
-        return Response(status_code=204)
 
 
 def _digest(request: Request) -> str:
@@ -238,17 +218,6 @@ def _flag(query: Mapping[str, str], name: str) -> bool:
     if value not in ("0", "1"):
         raise BadRequest(f"{name} is 0 or 1, not {value!r}.")
     return value == "1"
-
-
-def _is_duration(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e10
-
-
-def _text(body: Mapping[str, Any], name: str) -> str | None:
-    value = body.get(name)
-    if value is not None and not isinstance(value, str):
-        raise BadRequest(f"{name} is text, not {value!r}.")
-    return value
 
 
 async def _event_lines(first: Any, events: AsyncIterator[Any]) -> AsyncIterator[bytes]:

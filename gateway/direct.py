@@ -86,7 +86,7 @@ class Direct:
             accept = _PLAIN_ANSWER[exchange.headers.get(b"accept")]
             call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct, accept=accept)
         except RayfaasError as error:
-            return _refuse(exchange, error)
+            return _refuse(exchange, self._invoke.judged(error, exchange.client))
         except (Parked, Past):
             return exchange.begin_again(self._invoke)
         direct.call = call
@@ -167,9 +167,11 @@ class Direct:
         self, call: PendingCall, first: Message, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
         scope[ON_GONE] = partial(self._invoke.client_gone, call)
+        unread = self._invoke.unread(scope, call)
         try:
             await self._invoke.send_stream(call, format_for(dict(scope["headers"])), first, receive, send)
         finally:
+            unread.stop()
             self._invoke.let_go(call)
 
     def _refuse_all(self, starting: list[Start], error: RayfaasError) -> None:

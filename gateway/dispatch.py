@@ -9,9 +9,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from itertools import chain
 
-from rayfaas.errors import CallTimeout, ExecutorDied, NoCapacity, NodeLost, OutOfMemory, QueueFull, RayfaasError
+from rayfaas.errors import (
+    CallError,
+    CallTimeout,
+    Deadlock,
+    ExecutorDied,
+    NoCapacity,
+    NodeLost,
+    OutOfMemory,
+    QueueFull,
+    RayfaasError,
+)
+from rayfaas.gateway.chains import is_stuck
 from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
@@ -78,6 +90,10 @@ class Pool:
     def _share(self, team: str, count: int) -> float:
         return count / self._weights.get(team, 1.0)
 
+    def waiting(self) -> Iterator[PendingCall]:
+        """Those that wait, in no order."""
+        return chain.from_iterable(self._waiting.values())
+
     def oldest_ns(self) -> int | None:
         """When the call that has waited longest was accepted."""
         return min((turns.oldest().accepted_ns for turns in self._waiting.values()), default=None)
@@ -121,11 +137,13 @@ class Dispatcher:
         return pool
 
     def dispatch(self, call: PendingCall) -> None:
-        """Send it to an executor or queue it. Raises `QueueFull`.
+        """Send it to an executor or queue it. Raises `QueueFull` or `Deadlock`.
 
         A full queue has room for a team that has less than its share of it: a call of another gives way.
         """
         pool = self.pool(call.route.key)
+        if call.parent_id is not None:
+            self._check_chain(pool, call)
         executor = pool.least_loaded()
         if executor is not None:
             executor.submit(call)
@@ -148,7 +166,7 @@ class Dispatcher:
             self.watch_deadline(call)
             try:
                 self.dispatch(call)
-            except QueueFull as error:
+            except CallError as error:
                 call.fail(error)
 
     def watch_deadline(self, call: PendingCall) -> None:
@@ -236,6 +254,20 @@ class Dispatcher:
         error = _describe(key, await self._deaths.of(executor))
         for call in calls:
             call.fail(error)
+
+    def _check_chain(self, pool: Pool, call: PendingCall) -> None:
+        """Of a call that another one made, and maybe waits for."""
+        most = call.route.most_executors
+        if not most or len(pool.executors) < most or call.is_spawned:
+            return
+        everywhere = (each for other in self._pools.values() for each in other.executors)
+        known = {each.call_id: each for executor in everywhere for each in executor.calls.values()}
+        if is_stuck(call, pool.executors, pool.waiting(), known):
+            raise Deadlock(
+                f"{pool.key} calls itself, and its {len(pool.executors)} executors, as many as it may have, all wait "
+                "for such calls: none could ever be answered. Raise `concurrency` or `max_replicas`, spawn the inner "
+                "call, or call the Python function itself."
+            )
 
     def _make_room(self, pool: Pool, call: PendingCall) -> None:
         error = QueueFull(f"{pool.waiting_count} calls of {pool.key} are waiting already. Try again a little later.")

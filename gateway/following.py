@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -40,8 +40,11 @@ class Following:
         after: int | None,
         lines: int,
         actor: dict[str, str],
+        check: Callable[[], object],
     ) -> StreamingResponse:
-        """`after` is the number of the last line that the client has; without it, it gets the last `lines`, or all
+        """`check` raises when the asker may not any more: a token can be revoked while it follows.
+
+        `after` is the number of the last line that the client has; without it, it gets the last `lines`, or all
         those of `call`. Ends with the call. Raises what there is against the question."""
         call = check_call(call) if call is not None else None
         question = {"function": function, "call": call, "actor": actor}
@@ -49,7 +52,7 @@ class Following:
             after = -1
         first = await self._ask(question, after, min(lines, BATCH) if after is None else BATCH)
         return StreamingResponse(
-            self._events(format, question, first),
+            self._events(format, question, first, check),
             media_type=format.content_type,
             headers={"Cache-Control": "no-store"},
         )
@@ -59,7 +62,7 @@ class Following:
         return found
 
     async def _events(
-        self, format: NdjsonFormat, question: dict[str, Any], first: dict[str, Any]
+        self, format: NdjsonFormat, question: dict[str, Any], first: dict[str, Any], check: Callable[[], object]
     ) -> AsyncIterator[bytes]:
         batch, said_at = first, time.monotonic()
         while True:
@@ -76,6 +79,7 @@ class Following:
                 yield format.idle()
                 said_at = time.monotonic()
             try:
+                check()
                 batch = await self._ask(question, batch["after"], BATCH)
             except Unavailable:
                 batch = {**batch, "lines": [], "more": False}  # the controller is back in a moment

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body
-from rayfaas.gateway.rights import allow
+from rayfaas.gateway.requests import as_json, json_body
+from rayfaas.gateway.rights import allow_function, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.scaling import Rescale
 from rayfaas.spec import parse
@@ -31,19 +31,18 @@ class Functions:
 
     async def scale(self, request: Request) -> Response:
         """What is not said stays as it is."""
-        of = function_of(request)
-        actor = allow(self._routes, request, "deployer", of["team"]).name
+        principal, of = allow_function(self._routes, request, "deployer")
         body: Rescale = parse(Rescale, await json_body(request), "The scaling")
         scaling = body.model_dump(mode="json", exclude_unset=True)
-        return as_json(await self._controller.request("scale", **of, scaling=scaling, actor=actor))
+        return as_json(await self._controller.request("scale", **of, scaling=scaling, actor=principal.name))
 
     async def delete(self, request: Request) -> Response:
         """Of the whole function, or of one version; calls under way finish."""
-        of = function_of(request)
-        actor = allow(self._routes, request, "deployer", of["team"]).name
+        principal, of = allow_function(self._routes, request, "deployer")
         version = _number(request.path_params.get("version"))
         message = request.query_params.get("message", "")[:4096]
-        return as_json(await self._controller.request("delete", **of, version=version, message=message, actor=actor))
+        given = {"version": version, "message": message, **mover_of(principal)}
+        return as_json(await self._controller.request("delete", **of, **given))
 
 
 def _number(text: str | None) -> int | None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, cast
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from rayfaas.gateway.heads import Head, Headers, Heads
+from rayfaas.gateway.unread import TRANSPORT
 
 ON_GONE = "rayfaas.on_gone"
 """Where a request's scope holds what is to be called when its connection breaks before it is answered."""
@@ -59,6 +60,11 @@ class Exchange:
         self.keep_alive = True
         self.disconnected = False
         self.response_complete = False
+
+    @property
+    def client(self) -> object:
+        """Its address and port."""
+        return self._protocol.client
 
     def answer(self, status: int, headers: HeaderList, body: bytes) -> None:
         """Send the whole answer; nothing happens when the client is gone."""
@@ -151,6 +157,7 @@ class CallProtocol(HttpToolsProtocol):
         else:
             url, header_list = self.url, self.headers
             super().on_message_begin()
+            cast(dict[str, Any], self.scope)[TRANSPORT] = self.transport
             self.url = url
             for name, value in header_list:
                 super().on_header(name, value)
@@ -214,6 +221,7 @@ class CallProtocol(HttpToolsProtocol):
             "http_version": "1.1",
             "path": f"{_PREFIX.decode()}{exchange.target}",
             "headers": list(exchange.headers.items()),
+            TRANSPORT: self.transport,
         }
         cycle = RequestResponseCycle(
             scope=cast(Any, scope),

@@ -20,6 +20,7 @@ from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import (
     BadRequest,
     CallCancelled,
+    CallTimeout,
     Forbidden,
     MethodNotAllowed,
     NoCapacity,
@@ -48,8 +49,10 @@ from rayfaas.gateway.routes import Parked, Past, Principal, Route, Routes
 from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for
+from rayfaas.gateway.unread import Unread
 from rayfaas.gateway.uploads import Body, Upload, UploadCall, begin_body
 from rayfaas.gateway.webhook_rules import WebhookRules
+from rayfaas.gateway.wrong_tokens import WrongTokens
 from rayfaas.names import new_id
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -78,7 +81,7 @@ class Invoke:
         self._routes, self._dispatcher, self._recording, self._limits = routes, dispatcher, recording, limits
         self._spawned, self._webhook_rules = spawned, webhook_rules
         self._history, self._shadows, self._cache, self._progress = history, shadows, cache, progress
-        self._dry_runs = DryRuns(dispatcher)
+        self._dry_runs, self._wrong_tokens = DryRuns(dispatcher), WrongTokens()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
@@ -116,9 +119,10 @@ class Invoke:
                 call.bypasses = b"no-cache" in headers.get(b"cache-control", b"").lower()
             self._recording.start(call, target, bytes_in=body.length)
         except RayfaasError as error:
-            await send_error(send, error)
+            await send_error(send, self.judged(error, scope.get("client")))
             return
         scope[ON_GONE] = lambda: self.client_gone(call)
+        unread = self.unread(scope, call)
         try:
             tells = is_wanted(format, headers)
             if isinstance(call, UploadCall):
@@ -128,7 +132,17 @@ class Invoke:
             else:
                 await self._answer(call, format, receive, send, tells)
         finally:
+            unread.stop()
             self.let_go(call)
+
+    def unread(self, scope: MutableMapping[str, Any], call: PendingCall) -> Unread:
+        """Lets a client go that reads nothing of its answer when the call's time is over."""
+        timed_out = partial(self._recording.end, call, CallTimeout.code, CallTimeout.retryable)
+        return Unread(scope, call.deadline, timed_out)
+
+    def judged(self, error: RayfaasError, client: object) -> RayfaasError:
+        """What a client, by its address, is told instead of an error."""
+        return self._wrong_tokens.judged(error, client)
 
     def let_go(self, call: PendingCall) -> None:
         """Its request is over: what still runs of it has nobody who waits."""
@@ -168,16 +182,10 @@ class Invoke:
 
     def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
         """Who calls, and what. Raises what there is against it."""
-        principal = self._caller(headers)
+        principal = _caller(self._routes.authenticate(headers.get(b"authorization")))
         route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
+        check_content(headers, principal, route)
         return principal, route
-
-    def _caller(self, headers: Headers) -> Principal:
-        principal = self._routes.authenticate(headers.get(b"authorization"))
-        if principal.role == "viewer":
-            raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
-        check_content(headers, principal)
-        return principal
 
     def _webhook(self, headers: Headers, is_kept: bool) -> str | None:
         """Where the end of a spawned call is told."""
@@ -193,8 +201,9 @@ class Invoke:
         deadline = math.inf
         while True:
             try:
-                principal = acting_for(self._caller(headers), headers)
+                principal = _caller(acting_for(self._routes.authenticate(headers.get(b"authorization")), headers))
                 route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
+                check_content(headers, principal, route)
                 return principal, route, deadline < math.inf
             except Past as past:
                 await self._history.learn(past)
@@ -425,6 +434,12 @@ def call_headers(call: PendingCall) -> list[tuple[bytes, bytes]]:
         queue_ms, run_ms = (call.dispatched_ns - call.accepted_ns) / 1e6, call.ended.run_us / 1e3
         headers.append((b"server-timing", b"queue;dur=%.2f, run;dur=%.2f" % (queue_ms, run_ms)))
     return headers
+
+
+def _caller(principal: Principal) -> Principal:
+    if principal.role == "viewer":
+        raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
+    return principal
 
 
 def _context(headers: Headers) -> str | None:

@@ -55,8 +55,8 @@ class PendingCall:
     __slots__ = (
         "accept", "accepted_ns", "body", "bytes_out", "call_id", "cold", "content_type", "context", "credit",
         "deadline", "debug",
-        "dispatched_ns", "ended", "executor", "first", "items", "more", "number", "on_log", "parent_id", "principal",
-        "priority", "rate", "root_id", "route", "team", "timer", "wants_logs",
+        "dispatched_ns", "ended", "executor", "first", "is_spawned", "items", "more", "number", "on_log", "parent_id",
+        "principal", "priority", "rate", "root_id", "route", "team", "timer", "wants_logs",
     )  # fmt: skip
     kind = Kind.CALL  # of the frame that it is sent in
 
@@ -90,7 +90,7 @@ class PendingCall:
         self.on_log, self.wants_logs = on_log, wants_logs
         self.executor: Runner | None = None
         self.number = self.priority = 0
-        self.debug = False
+        self.debug = self.is_spawned = False  # whether nobody waits for it
         self.rate: list[tuple[bytes, bytes]] | None = None  # headers that tell what is left of a limit
         self.bytes_out = 0
         self.ended: ResultHeader | ErrorHeader | None = None

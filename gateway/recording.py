@@ -23,6 +23,7 @@ _STATES: dict[str, State] = {
     "interrupted": "INTERRUPTED",
     "queue_full": "REJECTED",
     "no_capacity": "REJECTED",
+    "deadlock": "REJECTED",
     "malformed_body": "REJECTED",
     "unsupported_media_type": "REJECTED",
     "invalid_arguments": "REJECTED",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,7 +13,7 @@ from rayfaas.destination import Move
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.requests import as_json, function_of, json_body, message_of
-from rayfaas.gateway.rights import allow
+from rayfaas.gateway.rights import allow_function, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.names import check_alias
@@ -49,42 +51,41 @@ class Releases:
         limit = request.query_params.get("limit", "100")
         if not limit.isascii() or not limit.isdigit() or not 0 < int(limit[:9]) <= MOST_MOVES or len(limit) > 5:
             raise BadRequest(f"limit is a number of moves from 1 to {MOST_MOVES}, not {limit!r}.")
-        moves = await self._controller.request("alias_history", **_alias(request), limit=int(limit))
+        moves = await self._controller.request("alias_history", **alias_of(request), limit=int(limit))
         return as_json({"moves": moves})
 
     async def move(self, request: Request) -> Response:
-        of, actor = self._may(request)
+        of, mover = self._may(request)
         move: Move = parse(Move, await json_body(request), "The move")
         body = move.model_dump(mode="json", exclude_unset=True)
-        return as_json(await self._controller.request("move_alias", **of, move=body, actor=actor))
+        return as_json(await self._controller.request("move_alias", **of, move=body, **mover))
 
     async def rollback(self, request: Request) -> Response:
-        of, actor = self._may(request)
+        of, mover = self._may(request)
         message = message_of(await json_body(request))
-        return as_json(await self._controller.request("rollback", **of, message=message, actor=actor))
+        return as_json(await self._controller.request("rollback", **of, message=message, **mover))
 
     async def canary(self, request: Request) -> Response:
         """The newest of an alias: its plan, the steps that are over, and the present figures while it runs."""
         Sight.of(self._routes, request).function(request)
-        return as_json(await self._controller.request("canary", **_alias(request)))
+        return as_json(await self._controller.request("canary", **alias_of(request)))
 
     async def begin_canary(self, request: Request) -> Response:
-        of, actor = self._may(request)
+        of, mover = self._may(request)
         plan: CanaryPlan = parse(CanaryPlan, await json_body(request), "The canary")
         body = plan.model_dump(mode="json")
-        return as_json(await self._controller.request("begin_canary", **of, plan=body, actor=actor), 201)
+        return as_json(await self._controller.request("begin_canary", **of, plan=body, **mover), 201)
 
     async def abort_canary(self, request: Request) -> Response:
-        of, actor = self._may(request)
+        of, mover = self._may(request)
         message = request.query_params.get("message", "")
-        return as_json(await self._controller.request("abort_canary", **of, message=message[:4096], actor=actor))
+        return as_json(await self._controller.request("abort_canary", **of, message=message[:4096], **mover))
 
-    def _may(self, request: Request) -> tuple[dict[str, str], str]:
+    def _may(self, request: Request) -> tuple[dict[str, str], dict[str, Any]]:
         """The alias, and who is about to change it. Raises what there is against it."""
-        of = function_of(request)
-        principal = allow(self._routes, request, "deployer", of["team"])
-        return _alias(request), principal.name
+        principal, _ = allow_function(self._routes, request, "deployer")
+        return alias_of(request), mover_of(principal)
 
 
-def _alias(request: Request) -> dict[str, str]:
+def alias_of(request: Request) -> dict[str, str]:
     return {**function_of(request), "alias": check_alias(request.path_params["alias"])}

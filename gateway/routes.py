@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from rayfaas.errors import NotFound, Unauthenticated
+from rayfaas.errors import Forbidden, NotFound, Unauthenticated
 from rayfaas.gateway.call_access import PREFIX as CALL_PREFIX
 from rayfaas.gateway.call_access import CallAccess, Claims
 from rayfaas.gateway.quotas import LimitRoutes, Quotas
 from rayfaas.gateway.splits import Random, Split, WeighedRoute
+from rayfaas.gateway.wrong_tokens import WrongToken
 from rayfaas.names import LIVE, Target
 
 # Answers of `resolve` and `authenticate` are kept until the snapshot changes, at most so many.
@@ -24,16 +25,52 @@ _MOST_CACHED = 50_000
 _NO_HEADERS: Mapping[bytes, bytes] = {}
 
 
+class Reader(msgspec.Struct, frozen=True):
+    """Whose sight of functions counts: a team's, of `functions` alone where those are given (team/name)."""
+
+    team: str
+    functions: frozenset[str] | None = None
+
+    def may_know(self, function: str) -> bool:
+        return self.functions is None or function in self.functions
+
+
 class Principal(msgspec.Struct, frozen=True):
-    """Who calls. `expires_at` is Unix time in seconds. `parent` are the claims of the call that calls, if one does;
-    then it reaches what `reader`, the team whose code it is, may see."""
+    """Who calls, for which team and with which role there. `teams` are all its roles, by team, where there are others;
+    `functions` those that its token is for, if not all. `expires_at` is Unix time in seconds.
+
+    `parent` are the claims of the call that calls, if one does. `reader` is whose sight counts, if not simply the
+    team's: where a call calls, that of the team whose code it is.
+    """
 
     name: str
     team: str
     role: str
     expires_at: float | None = None
     parent: Claims | None = None
-    reader: str | None = None
+    reader: Reader | None = None
+    teams: Mapping[str, str] = {}
+    functions: frozenset[str] | None = None
+
+    @property
+    def rights(self) -> Mapping[str, str]:
+        """Its roles, by team."""
+        return self.teams or {self.team: self.role}
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.rights.values()
+
+    def acting_for(self, team: str) -> Principal:
+        """The same, for another of its teams; an admin for any. Raises `Forbidden`."""
+        if team == self.team:
+            return self
+        role = self.rights.get(team) or ("admin" if self.is_admin else None)
+        if role is None:
+            theirs = ", ".join(map(repr, self.rights))
+            raise Forbidden(f"The token is of team {theirs}; team {team!r} is not its own.")
+        reader = self.reader and (self.reader if self.parent else Reader(team, self.functions))
+        return msgspec.structs.replace(self, team=team, role=role, reader=reader)
 
 
 class CacheRoute(msgspec.Struct, frozen=True):
@@ -78,9 +115,9 @@ class AliasRoute(msgspec.Struct, frozen=True):
 
 class FunctionRoute(msgspec.Struct, frozen=True):
     """`parked`: what its aliases lead to is being replaced, and calls through them wait. `teams` are those that it is
-    for, its own among them; None: everybody. To others there is no such function. `gone` says that it was deleted, and
-    why; `deleted` the same of versions. If it is not `whole`, it tells only of versions that came, changed, or were
-    `removed`."""
+    for, its own among them; None: everybody. To others there is no such function. `max_replicas`: 0 where that is not
+    known. `gone` says that it was deleted, and why; `deleted` the same of versions. If it is not `whole`, it tells only
+    of versions that came, changed, or were `removed`."""
 
     team: str
     name: str
@@ -88,6 +125,7 @@ class FunctionRoute(msgspec.Struct, frozen=True):
     aliases: dict[str, AliasRoute]
     parked: bool = False
     teams: frozenset[str] | None = None
+    max_replicas: int = 0
     gone: str = ""
     deleted: dict[int, str] = {}
     whole: bool = True
@@ -102,18 +140,27 @@ class FunctionRoute(msgspec.Struct, frozen=True):
             versions.pop(number, None)
         return msgspec.structs.replace(self, versions=list(versions.values()), whole=True, removed=())
 
-    def is_for(self, team: str) -> bool:
-        return self.teams is None or team in self.teams
+    def is_for(self, reader: Reader) -> bool:
+        open_to_team = self.teams is None or reader.team in self.teams
+        return open_to_team and (reader.functions is None or f"{self.team}/{self.name}" in reader.functions)
 
 
 class TokenRoute(msgspec.Struct, frozen=True):
-    """`digest` is the SHA-256 of the token, as hex: the token itself is nowhere kept."""
+    """`digest` is the SHA-256 of the token, as hex: the token itself is nowhere kept. `team` and `role` are its first,
+    `teams` all its roles where there are others, `functions` those that it is for, if not all."""
 
     digest: str
     principal: str
     team: str
     role: str
     expires_at: float | None
+    teams: dict[str, str] = {}
+    functions: frozenset[str] | None = None
+
+    def principal_of(self) -> Principal:
+        reader = None if self.functions is None else Reader(self.team, self.functions)
+        teams = self.teams if len(self.teams) > 1 else {}
+        return Principal(self.principal, self.team, self.role, self.expires_at, None, reader, teams, self.functions)
 
 
 class Changes(msgspec.Struct):
@@ -137,6 +184,7 @@ class Route(msgspec.Struct, frozen=True):
     alias_revision: int | None = None
     method: str | None = None
     shadow: Shadow | None = None
+    most_executors: int = 0
 
     @property
     def called(self) -> str:
@@ -182,8 +230,8 @@ class Routes:
         self.weights: dict[str, float] = {}  # of teams, where it is not 1
         self._functions: dict[tuple[str, str], FunctionRoute] = {}
         self._tokens: dict[str, TokenRoute] = {}
-        self._resolved: dict[tuple[str, str, str | None], Route] = {}
-        self._splits: dict[tuple[str, str, str | None], Split[Route]] = {}
+        self._resolved: dict[tuple[str, str, Reader | None], Route] = {}
+        self._splits: dict[tuple[str, str, Reader | None], Split[Route]] = {}
         self._past: dict[tuple[str, str, datetime], AliasRoute] = {}
         self._principals: dict[bytes, Principal] = {}
         self._change = asyncio.Event()
@@ -226,19 +274,20 @@ class Routes:
         scheme, _, secret = authorization.partition(b" ")
         if scheme.lower() == b"bearer" and secret.startswith(CALL_PREFIX):
             claims = self._call_access.check(secret)
-            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims, claims.owner)
+            reader = Reader(claims.owner)
+            return Principal(claims.principal, claims.team, "invoker", claims.deadline, claims, reader)
         # The digest is looked up, never compared byte by byte, so time tells nothing about the token.
         token = self._tokens.get(hashlib.sha256(secret.strip()).hexdigest()) if scheme.lower() == b"bearer" else None
         if token is None:
-            raise Unauthenticated("The token is not known here. Is it of another server, or revoked?")
-        principal = Principal(token.principal, token.team, token.role, token.expires_at)
+            raise WrongToken("The token is not known here. Is it of another server, or revoked?")
+        principal = token.principal_of()
         _remember(self._principals, authorization, principal)
         return principal
 
-    def hides(self, team: str, name: str, reader: str) -> bool:
-        """Whether there is a function that is not for the team `reader`."""
+    def hides(self, team: str, name: str, reader: Reader) -> bool:
+        """Whether there is a function that is not for the `reader`."""
         function = self._functions.get((team, name))
-        return function is not None and not function.is_for(reader)
+        return not reader.may_know(f"{team}/{name}") or (function is not None and not function.is_for(reader))
 
     def resolve(
         self,
@@ -246,10 +295,10 @@ class Routes:
         team: str,
         caller: str = "",
         headers: Mapping[bytes, bytes] = _NO_HEADERS,
-        reader: str | None = None,
+        reader: Reader | None = None,
     ) -> Route:
-        """What a target means for a caller of `team`; of an alias that is split, for this call. `reader` is the team
-        that must be allowed to see it, if not `team`.
+        """What a target means for a caller of `team`; of an alias that is split, for this call. `reader` is whose
+        sight counts, if not simply that of `team`.
 
         Raises `BadRequest`, `NotFound`, `Parked` or `Past`.
         """
@@ -258,7 +307,7 @@ class Routes:
         if route is None:
             split = self._splits.get(key)
             if split is None:
-                found = self._resolve(Target.parse(text), team, team if reader is None else reader)
+                found = self._resolve(Target.parse(text), team, reader or Reader(team))
                 if isinstance(found, Route):
                     _remember(self._resolved, key, found)
                     return found
@@ -270,7 +319,7 @@ class Routes:
         """What was asked for with `past`: it can't change any more."""
         _remember(self._past, past.key, alias)
 
-    def _resolve(self, target: Target, team: str, reader: str) -> Route | Split[Route]:
+    def _resolve(self, target: Target, team: str, reader: Reader) -> Route | Split[Route]:
         owner = target.team or team
         function = self._functions.get((owner, target.name))
         if function is None or not function.is_for(reader):
@@ -339,7 +388,9 @@ def _route(
     if version is None:
         raise NotFound(function.deleted.get(number) or f"{name} has no version {number} that can be called.")
     _check_method(name, version, method)
-    return Route(f"{name}:{number}", name, function.team, version, alias, revision, method, shadow)
+    return Route(
+        f"{name}:{number}", name, function.team, version, alias, revision, method, shadow, function.max_replicas
+    )
 
 
 def _version(function: FunctionRoute, number: int) -> VersionRoute | None:

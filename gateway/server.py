@@ -53,6 +53,8 @@ _log = logging.getLogger("rayfaas.gateway")
 
 DRAIN_S = 30
 FLUSH_S = 1.0
+# How long a client may take nothing of an answer, whether its call is over or not.
+UNTAKEN_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -229,11 +231,13 @@ class _Server(uvicorn.Server):
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A socket that several gateways may share: the kernel spreads the connections (SO_REUSEPORT)."""
+    """A socket that several gateways may share: the kernel spreads the connections (SO_REUSEPORT), and breaks off those
+    whose clients take nothing of what is sent for too long (TCP_USER_TIMEOUT)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNTAKEN_S * 1000))
     sock.bind((host, port))
     sock.setblocking(False)
     return sock

@@ -8,13 +8,13 @@ from typing import Any
 from starlette.requests import Request
 
 from rayfaas.gateway.requests import function_of
-from rayfaas.gateway.rights import allow
-from rayfaas.gateway.routes import Principal, Routes, no_function
+from rayfaas.gateway.rights import identify
+from rayfaas.gateway.routes import Principal, Reader, Routes, no_function
 
 
 class Sight:
-    """Of one principal. `reader` is the team whose functions it sees beside those that are for everybody; None: all,
-    for admins.
+    """Of one principal. `reader` is whose sight it has: it sees what is for that team or for everybody; None: all, for
+    admins. A function whose team it is a member of it sees too, for which team ever it asks.
 
     >>> Sight(routes, principal).sees("nlp", "embed")  # doctest: +SKIP
     True
@@ -22,16 +22,19 @@ class Sight:
 
     def __init__(self, routes: Routes, principal: Principal) -> None:
         self._routes, self.principal = routes, principal
-        own = principal.team if principal.reader is None else principal.reader
-        self.reader = None if principal.role == "admin" else own
+        own = Reader(principal.team) if principal.reader is None else principal.reader
+        self.reader = None if principal.role == "admin" and principal.functions is None else own
 
     @classmethod
     def of(cls, routes: Routes, request: Request) -> Sight:
         """Of who asks, who must be a viewer at least."""
-        return cls(routes, allow(routes, request, "viewer"))
+        return cls(routes, identify(routes, request))
 
     def sees(self, team: str, name: str) -> bool:
-        return self.reader is None or not self._routes.hides(team, name, self.reader)
+        reader = self.reader
+        if reader is not None and self.principal.parent is None and team in self.principal.teams:
+            reader = Reader(team, reader.functions)
+        return reader is None or not self._routes.hides(team, name, reader)
 
     def function(self, request: Request) -> dict[str, str]:
         """Team and name of the path. Raises `NotFound`."""
@@ -52,6 +55,7 @@ class Sight:
         """What runs, without the functions that are hidden, and the replicas and applications that are theirs alone."""
         return {
             **status,
+            "scalings": {name: each for name, each in status["scalings"].items() if self._sees_app(name)},
             "clusters": [self._cluster(cluster) for cluster in status["clusters"]],
             "replicas": [self._replica(each) for each in self.of_applications(status["replicas"])],
         }

@@ -25,7 +25,7 @@ from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Parked, Past, Route, Routes
+from rayfaas.gateway.routes import Parked, Past, Reader, Route, Routes
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
@@ -170,7 +170,7 @@ class Spawned:
                 owner = record.function.partition("/")[0]  # it was accepted: for whom the function is now is no matter
                 try:
                     route = self._routes.resolve(
-                        f"{record.function}{method}:{record.version}", record.team, reader=owner
+                        f"{record.function}{method}:{record.version}", record.team, reader=Reader(owner)
                     )
                 except RayfaasError as error:
                     self._write_outcome(record, 0, Outcome.of_error(error))
@@ -221,7 +221,7 @@ class Spawned:
         while job.route.alias is not None:
             try:
                 job.route = self._routes.resolve(
-                    job.record.target, job.record.team, job.record.principal, reader=job.route.owner
+                    job.record.target, job.record.team, job.record.principal, reader=Reader(job.route.owner)
                 )
             except Parked:
                 await self._routes.changed()
@@ -249,7 +249,7 @@ class Spawned:
             accept=record.accept,
             context=record.context,
         )
-        call.priority = record.priority
+        call.priority, call.is_spawned = record.priority, True
         job.attempt = call
         try:
             self._recording.start(call, record.target, idempotency_key=record.idempotency_key)

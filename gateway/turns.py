@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from rayfaas.gateway.pending import PendingCall
 
@@ -25,6 +26,10 @@ class Turns:
 
     def __bool__(self) -> bool:
         return bool(self._by_team)
+
+    def __iter__(self) -> Iterator[PendingCall]:
+        """All that wait, in no order."""
+        return chain.from_iterable(self._by_team.values())
 
     def append(self, call: PendingCall) -> None:
         self._queue_of(call.team).append(call)

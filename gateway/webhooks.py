@@ -11,6 +11,7 @@ import base64
 import time
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +19,7 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.posts import Posts, moment
 from rayfaas.gateway.problems import encode
+from rayfaas.gateway.shares import Shares
 from rayfaas.records import Settled, Spawned, Told
 from rayfaas.wire import JSON
 
@@ -30,6 +32,8 @@ _MOST_DETAIL = 1_000
 # Ends beyond so many are left to the controller, which brings them again.
 _MOST_HELD = 10_000
 _AT_ONCE = 32
+# Of those, to one host: one that is slow to answer holds up itself alone.
+_TO_ONE_HOST = 4
 
 
 class Ending(msgspec.Struct):
@@ -106,7 +110,7 @@ class Webhooks:
     ) -> None:
         self._posts, self._journal, self._pauses_s = posts, journal, pauses_s
         self._held: dict[str, asyncio.Task[None]] = {}
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._room = Shares(_AT_ONCE, _TO_ONE_HOST)
         controller.methods |= {"tell": self._tell, "telling": self._telling}
 
     def tell(self, ending: Ending) -> None:
@@ -127,13 +131,13 @@ class Webhooks:
     # Telling
 
     async def _deliver(self, ending: Ending) -> None:
-        body = document(ending)
+        body, host = document(ending), urlsplit(ending.webhook).hostname or ""
         problem: str | None = None
         attempts = 0
         for pause_s in (0.0, *self._pauses_s):
             await asyncio.sleep(pause_s)
             attempts += 1
-            async with self._room:
+            async with self._room.place(host):
                 problem = await self._posts.attempt(ending.webhook, ending.call, body)
             if problem is None:
                 break

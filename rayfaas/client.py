@@ -34,6 +34,7 @@ from rayfaas.map_options import MapOptions
 from rayfaas.mapping import Mapped
 from rayfaas.names import LIVE, check_call, check_cluster, check_gateway, check_name, check_team
 from rayfaas.operation import Speaker, operation
+from rayfaas.people import People
 from rayfaas.planning import plan
 from rayfaas.releases import Releases
 from rayfaas.remembered import Remembered
@@ -74,7 +75,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-class Client(Releases, Functions, Sharing, Limiting):
+class Client(Releases, Functions, Sharing, Limiting, People):
     """Speaks to the server at `url` with `token`.
 
     Without them it is the one that RAYFAAS_URL and RAYFAAS_TOKEN name, else the one that this user started. Every
@@ -473,25 +474,6 @@ class Client(Releases, Functions, Sharing, Limiting):
     async def drop_alarm_webhook(self) -> None:
         """Have alarms told to nobody."""
         await self._transport.send("DELETE", "/v1/webhook/alarms")
-
-    @operation
-    async def tokens(self) -> list[Json]:
-        """The tokens in force; their secrets are nowhere kept."""
-        return list_of(await self._get("/v1/tokens"), "tokens")
-
-    @operation
-    async def create_token(
-        self, principal: str, team: str | None = None, role: str = "invoker", expires_in_s: float | None = None
-    ) -> Json:
-        """`id` and `token`, which is shown this once. Roles: viewer, invoker, deployer, admin."""
-        body = {"principal": principal, "team": team, "role": role, "expires_in_s": expires_in_s}
-        given = {name: value for name, value in body.items() if value is not None}
-        return object_of(await self._transport.post("/v1/tokens", given))
-
-    @operation
-    async def revoke_token(self, token_id: str) -> None:
-        """It is refused from now on, by every gateway."""
-        await self._transport.send("DELETE", f"/v1/tokens/{token_id}")
 
     # Clusters
 

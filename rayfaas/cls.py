@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from rayfaas.declaration import Declaration, Options
 from rayfaas.declared import Declared
 from rayfaas.errors import BadRequest
-from rayfaas.methods import enter_methods, public_methods
+from rayfaas.methods import enter_methods, is_bound_to_instances, public_methods
 from rayfaas.names import check_method
 from rayfaas.remote import Remote, RemoteFunction
 
@@ -64,8 +64,10 @@ class Cls(Declared, Generic[T]):
         """A method, as its callers have it; anything else is the class's own."""
         if name.startswith("__") or "_methods" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        if name in self._methods:
+        if name in self._methods and is_bound_to_instances(self._wrapped, name):
             return RemoteFunction(f"{self.target}.{name}")
+        if name in self._methods:
+            return LocalMethod(getattr(self._wrapped, name), f"{self.target}.{name}")
         return getattr(self._wrapped, name)
 
     def __instancecheck__(self, instance: object) -> bool:
@@ -79,7 +81,8 @@ class Cls(Declared, Generic[T]):
 
 
 class LocalMethod(RemoteFunction[..., Any]):
-    """A method of an instance that was made here: called or `local` it runs here, `remote` where it is deployed."""
+    """A method of an instance that was made here, or one that needs none: called or `local` it runs here, `remote`
+    where it is deployed."""
 
     def __init__(self, bound: Callable[..., Any], target: str) -> None:
         super().__init__(target)

@@ -183,17 +183,19 @@ class ClientConfig:
     """Which server the SDK and the CLI speak to, and as whom.
 
     RAYFAAS_URL and RAYFAAS_TOKEN say so; without them it is the server of this user's home, with its admin token.
+    RAYFAAS_TEAM says for which of the token's teams; without it for its first.
     """
 
     url: str
     token: str | None = field(repr=False)
+    team: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> ClientConfig:
         home = Home.from_env(environ)
         url = environ.get("RAYFAAS_URL") or _local_url(home)
         token = environ.get("RAYFAAS_TOKEN") or (None if environ.get("RAYFAAS_URL") else _read(home.token_file))
-        return cls(url.rstrip("/"), token)
+        return cls(url.rstrip("/"), token, environ.get("RAYFAAS_TEAM") or None)
 
 
 class Surroundings:

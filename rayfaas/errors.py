@@ -3,7 +3,8 @@
     RayfaasError
     ├── FunctionError              the user's function raised; never mixed up with ours
     │   ├── ResultNotSerializable  it returned something that the asked encoding can't carry
-    │   └── BadBatch               batched, it returned something else than a result for each item
+    │   ├── BadBatch               batched, it returned something else than a result for each item
+    │   └── BadAnswer              an ASGI application answered what is no HTTP, or nothing
     ├── BadRequest                 the request is at fault: mend it, then send it again
     │   ├── MalformedBody, InvalidArguments, BodyTooLarge, UnsupportedMediaType, NotAcceptable, MethodNotAllowed
     │   └── QueryError             SQL that is wrong, forbidden or over a limit
@@ -13,7 +14,7 @@
     ├── DeployError                nothing changed, the old version serves on
     │   └── ImportFailed, EnvironmentFailed, DeployTimeout, BreakingChange
     ├── CallError                  the call itself could not be answered
-    │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, RateLimited, NoCapacity
+    │   ├── CallTimeout, CallCancelled, CallInterrupted, QueueFull, RateLimited, NoCapacity, Deadlock
     │   └── ExecutorDied           OutOfMemory, NodeLost
     ├── Unavailable                a part of rayfaas is down or full; try again
     └── ProtocolError              two processes do not understand, or do not trust, each other
@@ -82,6 +83,12 @@ class ResultNotSerializable(FunctionError):
 class BadBatch(FunctionError):
     code = "bad_batch"
     title = "The batched function did not return a result for each item"
+
+
+class BadAnswer(FunctionError):
+    code = "bad_answer"
+    status = 502
+    title = "The application's answer can't be sent"
 
 
 class BadRequest(RayfaasError):
@@ -282,6 +289,14 @@ class NoCapacity(CallError):
     status = 503
     title = "No executor came up in time"
     retryable = True
+
+
+class Deadlock(CallError):
+    """All executors that its function may have wait for it, or for others of their own calls."""
+
+    code = "deadlock"
+    status = 508
+    title = "The call could never be answered"
 
 
 class Unavailable(RayfaasError):

@@ -35,7 +35,8 @@ def exit(method: F) -> F:
 
 
 def public_methods(decorated: type) -> list[str]:
-    """The methods that may be called: those without an underscore in front, inherited ones too.
+    """The methods that may be called: those without an underscore in front, inherited ones too, static ones and those
+    of the class.
 
     >>> class Model:
     ...     def predict(self, x: int) -> int: ...
@@ -44,22 +45,36 @@ def public_methods(decorated: type) -> list[str]:
     ['predict']
     """
     methods = _methods(decorated)
-    return [name for name, method in methods.items() if not name.startswith("_") and not hasattr(method, _MARK)]
+    return [name for name, method in methods.items() if not name.startswith("_") and _runs(method) is None]
+
+
+def is_bound_to_instances(decorated: type, name: str) -> bool:
+    """Whether a method of it needs an instance: a static one, or one of the class, does not."""
+    return inspect.isfunction(_methods(decorated)[name])
 
 
 def enter_methods(decorated: type) -> list[str]:
     """In the order of their definition, those of base classes first."""
-    return [name for name, method in _methods(decorated).items() if getattr(method, _MARK, None) == "enter"]
+    return [name for name, method in _methods(decorated).items() if _runs(method) == "enter"]
 
 
 def exit_methods(decorated: type) -> list[str]:
     """In the order in which they are to run: the reverse of their definition."""
-    names = [name for name, method in _methods(decorated).items() if getattr(method, _MARK, None) == "exit"]
+    names = [name for name, method in _methods(decorated).items() if _runs(method) == "exit"]
     return names[::-1]
 
 
-def _methods(decorated: type) -> dict[str, Callable[..., Any]]:
+def _runs(method: Any) -> str | None:
+    """When, if it is no method that is called. Decorators stand in any order."""
+    return getattr(method, _MARK, None) or getattr(getattr(method, "__func__", None), _MARK, None)
+
+
+def _methods(decorated: type) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for base in reversed(decorated.__mro__):
         found.update(vars(base))
-    return {name: value for name, value in found.items() if inspect.isfunction(value)}
+    return {
+        name: value
+        for name, value in found.items()
+        if inspect.isfunction(value) or isinstance(value, staticmethod | classmethod)
+    }

@@ -26,6 +26,7 @@ from rayfaas.errors import (
     Unavailable,
 )
 from rayfaas.lanes import Lanes
+from rayfaas.names import check_team
 from rayfaas.outgoing import Content, content_of, length_of
 from rayfaas.raised import error_of
 
@@ -62,7 +63,12 @@ class Transport:
         self.url, self._token = config.url, token
         self._http = httpx.AsyncClient(
             base_url=_check_url(config.url),
-            headers={"User-Agent": "rayfaas-python", "Accept": wire.JSON, **_authorization(config.token)},
+            headers={
+                "User-Agent": "rayfaas-python",
+                "Accept": wire.JSON,
+                **_authorization(config.token),
+                **({"Rayfaas-Team": check_team(config.team)} if config.team else {}),
+            },
             transport=Lanes(partial(_lane, httpx.create_ssl_context() if config.url.startswith("https:") else False)),
         )
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
-from rayfaas.errors import NotFound, Unauthenticated
+import msgspec
+
+from rayfaas.errors import Conflict, NotFound, Unauthenticated
 from rayfaas.names import new_id
 from rayfaas.registry.database import Database, now_us
-from rayfaas.registry.rows import Row, TokenRow, moment
+from rayfaas.registry.members import Members
+from rayfaas.registry.rows import Row, TokenRow
 from rayfaas.registry.statements import load
+from rayfaas.roles import Scope
 
 _SQL = load("access.sql")
 _CATALOG = load("catalog.sql")
@@ -23,48 +27,92 @@ class Access:
     """Who may come in."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database, self._members = database, Members(database)
 
     def tokens(self) -> list[TokenRow]:
         """Those that are not revoked, the oldest first."""
-        return [
-            TokenRow(
-                row["id"],
-                row["digest"],
-                row["principal"],
-                row["team"],
-                row["role"],
-                moment(row["created_us"]),
-                row["created_by"],
-                moment(row["expires_us"]) if row["expires_us"] is not None else None,
-            )
-            for row in self._run("tokens")
-        ]
+        return [TokenRow.from_row(row) for row in self._run("tokens")]
 
     def create_token(
-        self, principal: str, team: str, role: str, actor: str, expires_at: datetime | None
+        self,
+        principal: str,
+        team: str,
+        role: str,
+        actor: str,
+        expires_at: datetime | None,
+        scope: Scope | None = None,
+        name: str | None = None,
     ) -> tuple[str, str]:
-        """The token's id and its secret, which can't be asked for again."""
-        token_id, secret = new_id(), f"rf_{secrets.token_urlsafe(32)}"
-        with self._database.transaction():
-            self._run(
-                "add_token",
-                id=token_id,
-                digest=hashlib.sha256(secret.encode()).hexdigest(),
-                principal=principal,
-                team=team,
-                role=role,
-                actor=actor,
-                expires=int(expires_at.timestamp() * 1e6) if expires_at else None,
-            )
-            self._audit(actor, "token created", f"{token_id} for {principal} of {team} as {role}")
-        return token_id, secret
+        """The token's id and its secret, which can't be asked for again. Without a `scope` it has `role` in `team`.
 
-    def revoke_token(self, token_id: str, actor: str) -> None:
+        Who is not in a team that it is for is let in. Raises `Conflict` where the principal has less there.
+        """
+        scope = scope or Scope({team: role})
         with self._database.transaction():
-            if not self._run("revoke_token", id=token_id):
-                raise NotFound(f"There is no token {token_id} that is in force. `rayfaas token list` shows them.")
-            self._audit(actor, "token revoked", token_id)
+            self._check_name(name)
+            for each, at_most in (scope.teams or {}).items():
+                self._members.let_have(each, principal, at_most, actor)
+            made = self._add(principal, team, role, actor, expires_at, scope, name)
+            self._audit(actor, "token created", f"{made[0]} for {principal} of {team} as {role}", _told(scope, name))
+        return made
+
+    def rotate_token(self, called: str, actor: str, expires_at: datetime | None, ends_at: datetime) -> tuple[str, str]:
+        """Another token in place of the one of this id or name, which ends at `ends_at`. Without `expires_at` it is in
+        force as long as that was made for. Raises `NotFound`."""
+        with self._database.transaction():
+            old = self.token(called)
+            if expires_at is None and old.expires_at is not None:
+                expires_at = datetime.now(timezone.utc) + (old.expires_at - old.created_at)
+            made = self._add(old.principal, old.team, old.role, actor, expires_at, old.scope, old.name)
+            self._run("end_token", id=old.id, ends=_us(ends_at))
+            told = {"new": made[0], "until": ends_at.isoformat()}
+            self._audit(actor, "token rotated", f"{old.id} for {old.principal}", told)
+        return made
+
+    def token(self, called: str) -> TokenRow:
+        """The newest in force of this id or name. Raises `NotFound`."""
+        rows = self._run("token_called", called=called)
+        if not rows:
+            raise _no_token(called)
+        return TokenRow.from_row(rows[0])
+
+    def revoke_token(self, called: str, actor: str) -> None:
+        """The one of this id, or all of this name."""
+        with self._database.transaction():
+            revoked = self._run("revoke_token", called=called)
+            if not revoked:
+                raise _no_token(called)
+            for row in revoked:
+                self._audit(actor, "token revoked", row["id"])
+
+    def _check_name(self, name: str | None) -> None:
+        if name is not None and self._run("token_called", called=name):
+            raise Conflict(f"There is a token {name} already: rotate it, revoke it, or take another name.")
+
+    def _add(
+        self,
+        principal: str,
+        team: str,
+        role: str,
+        actor: str,
+        expires_at: datetime | None,
+        scope: Scope,
+        name: str | None,
+    ) -> tuple[str, str]:
+        token_id, secret = new_id(), f"rf_{secrets.token_urlsafe(32)}"
+        self._run(
+            "add_token",
+            id=token_id,
+            digest=hashlib.sha256(secret.encode()).hexdigest(),
+            principal=principal,
+            team=team,
+            role=role,
+            actor=actor,
+            expires=_us(expires_at) if expires_at else None,
+            scope=msgspec.json.encode(scope).decode(),
+            name=name,
+        )
+        return token_id, secret
 
     def create_join_token(self, cluster: str, actor: str) -> tuple[str, bytes]:
         """Good once, for ten minutes."""
@@ -108,9 +156,22 @@ class Access:
         """The session key of each cluster that joined."""
         return {row["cluster"]: bytes(row["session_key"]) for row in self._run("sessions")}
 
-    def _audit(self, actor: str, action: str, subject: str) -> None:
-        parameters = {"now": now_us(), "actor": actor, "action": action, "subject": subject, "detail": None}
+    def _audit(self, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None) -> None:
+        encoded = None if detail is None else msgspec.json.encode(detail).decode()
+        parameters = {"now": now_us(), "actor": actor, "action": action, "subject": subject, "detail": encoded}
         self._database.run(_CATALOG["add_audit"], parameters)
 
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
         return self._database.run(_SQL[statement], {"now": now_us(), **parameters})
+
+
+def _us(at: datetime) -> int:
+    return int(at.timestamp() * 1e6)
+
+
+def _no_token(called: str) -> NotFound:
+    return NotFound(f"There is no token {called} that is in force. `rayfaas token list` shows them.")
+
+
+def _told(scope: Scope, name: str | None) -> dict[str, Any]:
+    return {**msgspec.to_builtins(scope), **({"name": name} if name else {})}

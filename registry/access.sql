@@ -1,12 +1,22 @@
 -- name: tokens
-SELECT id, digest, principal, team, role, created_us, created_by, expires_us
-FROM store.tokens WHERE revoked_us IS NULL ORDER BY created_us;
+SELECT * FROM store.tokens WHERE revoked_us IS NULL ORDER BY created_us, id;
 
 -- name: add_token
-INSERT INTO store.tokens VALUES ($id, $digest, $principal, $team, $role, $now, $actor, $expires, NULL);
+INSERT INTO store.tokens BY NAME
+SELECT $id AS id, $digest AS digest, $principal AS principal, $team AS team, $role AS role, $now AS created_us,
+       $actor AS created_by, $expires AS expires_us, $scope AS scope, $name AS name;
+
+-- name: token_called
+-- The newest in force of this id or name.
+SELECT * FROM store.tokens
+WHERE (id = $called OR name = $called) AND revoked_us IS NULL AND coalesce(expires_us > $now, true)
+ORDER BY created_us DESC, id DESC LIMIT 1;
+
+-- name: end_token
+UPDATE store.tokens SET expires_us = least(coalesce(expires_us, $ends), $ends) WHERE id = $id;
 
 -- name: revoke_token
-UPDATE store.tokens SET revoked_us = $now WHERE id = $id AND revoked_us IS NULL RETURNING id;
+UPDATE store.tokens SET revoked_us = $now WHERE (id = $called OR name = $called) AND revoked_us IS NULL RETURNING id;
 
 -- name: add_join_token
 INSERT INTO store.join_tokens VALUES ($id, $secret, $cluster, $expires);

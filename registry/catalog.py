@@ -29,7 +29,13 @@ class Catalog:
         self._run("fail_pending")  # deploys that the last controller did not finish
 
     def add_bundle(self, digest: str, size: int, actor: str) -> None:
-        self._run("add_bundle", digest=digest, bytes=size, actor=actor)
+        with self._database.transaction():
+            self._run("add_bundle", digest=digest, bytes=size, actor=actor)
+            self._run("add_bundle_sender", digest=digest, actor=actor)
+
+    def may_use_bundle(self, digest: str, principal: str, teams: list[str]) -> bool:
+        """Whether the principal has sent it, or one of the teams has a version of it."""
+        return bool(self._run("bundle_users", digest=digest, principal=principal, teams=teams))
 
     def publish(
         self, team: str, name: str, publish: Publish, actor: str, environment: str, locked: Locked | None = None

@@ -1,6 +1,15 @@
 -- name: add_bundle
 INSERT INTO store.bundles VALUES ($digest, $bytes, $now, $actor) ON CONFLICT DO NOTHING;
 
+-- name: add_bundle_sender
+INSERT INTO store.bundle_senders VALUES ($digest, $actor) ON CONFLICT DO NOTHING;
+
+-- name: bundle_users
+SELECT principal FROM store.bundle_senders WHERE digest = $digest AND principal = $principal
+UNION ALL SELECT added_by FROM store.bundles WHERE digest = $digest AND added_by = $principal
+UNION ALL SELECT team FROM store.versions WHERE bundle = $digest AND list_contains($teams::VARCHAR[], team)
+LIMIT 1;
+
 -- name: add_function
 INSERT INTO store.functions BY NAME
 SELECT $team AS team, $name AS name, $scaling AS scaling, $scaling AS declared, $now AS created_us,

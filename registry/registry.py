@@ -24,7 +24,9 @@ from rayfaas.registry.journal import Journal, Lines, Loaded
 from rayfaas.registry.limits import Limits
 from rayfaas.registry.lineage import Lineage, Question
 from rayfaas.registry.machines import Machines
+from rayfaas.registry.members import Members
 from rayfaas.registry.misses import Misses
+from rayfaas.registry.protections import Protections
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
@@ -50,6 +52,8 @@ class Registry:
         self.deletions = Deletions(database, self.aliases)
         self.access = Access(database)
         self.gateways = Gateways(database)
+        self.members = Members(database)
+        self.protections = Protections(database)
         self.secrets = Secrets(database)
         self.grants = Grants(database)
         self.limits = Limits(database)

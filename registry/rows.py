@@ -10,6 +10,7 @@ import msgspec
 from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Destination
 from rayfaas.environment import Locked
+from rayfaas.roles import Scope
 from rayfaas.spec import Entry, Provenance, Scaling, Spec
 
 Row = dict[str, Any]
@@ -277,7 +278,7 @@ class GoneRow(msgspec.Struct, frozen=True):
 
 
 class TokenRow(msgspec.Struct, frozen=True):
-    """A token that is not revoked; `digest` is the SHA-256 of its secret."""
+    """A token that is not revoked; `digest` is the SHA-256 of its secret. `team` and `role` are its first."""
 
     id: str
     digest: str
@@ -287,6 +288,24 @@ class TokenRow(msgspec.Struct, frozen=True):
     created_at: datetime
     created_by: str
     expires_at: datetime | None
+    scope: Scope
+    name: str | None = None
+
+    @classmethod
+    def from_row(cls, row: Row) -> TokenRow:
+        scope = row["scope"]
+        return cls(
+            row["id"],
+            row["digest"],
+            row["principal"],
+            row["team"],
+            row["role"],
+            moment(row["created_us"]),
+            row["created_by"],
+            moment(row["expires_us"]) if row["expires_us"] is not None else None,
+            Scope({row["team"]: row["role"]}) if scope is None else msgspec.json.decode(scope, type=Scope),
+            row["name"],
+        )
 
 
 class SecretRow(msgspec.Struct, frozen=True):

@@ -151,7 +151,6 @@ def test_tokens_are_made_with_what_was_said_and_revoked() -> None:
         assert server.requests[1].json() == {
             "principal": "ci",
             "team": "vision",
-            "role": "invoker",
             "expires_in_s": 60,
         }
         assert server.requests[2].method == "DELETE"

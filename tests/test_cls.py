@@ -138,3 +138,25 @@ def test_decorators_are_for_what_they_say() -> None:
     options: dict[str, Any] = {"colour": "red"}
     with pytest.raises(BadRequest, match=r"@rayfaas.cls of Model has no option colour"):
         rayfaas.cls(**options)(MODEL.wrapped)
+
+
+def test_static_methods_and_those_of_the_class_are_called_like_the_others() -> None:
+    @rayfaas.cls
+    class Model:
+        factor = 2
+
+        def double(self, x: int) -> int:
+            return self.scaled(x)
+
+        @staticmethod
+        def plus(x: int) -> int:
+            return x + 1
+
+        @classmethod
+        def scaled(cls, x: int) -> int:
+            return cls.factor * x
+
+    assert (Model.plus(3), Model.scaled(3), Model().plus(3), Model().scaled(3), Model().double(3)) == (4, 6, 4, 6, 6)
+    remote: Any = Model
+    assert [remote.plus.target, remote.scaled.target] == ["Model.plus", "Model.scaled"]
+    assert remote.plus.local(3) == 4

@@ -117,3 +117,9 @@ def test_a_cluster_is_written_down_with_its_dashboard_if_it_has_one(home: Home) 
 )
 def test_a_server_that_listens_everywhere_is_reached_on_the_loopback(host: str, url: str) -> None:
     assert local_url(host, 80) == url
+
+
+def test_the_team_that_requests_are_for_is_told_by_the_environment(home: Home) -> None:
+    environ = {"RAYFAAS_HOME": str(home.path), "RAYFAAS_URL": "http://x:1"}
+    assert ClientConfig.from_env(environ).team is None
+    assert ClientConfig.from_env({**environ, "RAYFAAS_TEAM": "ads"}).team == "ads"

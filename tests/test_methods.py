@@ -35,6 +35,17 @@ class Model(Base):
     @staticmethod
     def helper() -> None: ...
 
+    @classmethod
+    def make(cls) -> None: ...
+
+    @rayfaas.enter
+    @staticmethod
+    def warm() -> None: ...
+
+    @classmethod
+    @rayfaas.exit
+    def tidy(cls) -> None: ...
+
     @property
     def size(self) -> int:
         return 1
@@ -43,9 +54,9 @@ class Model(Base):
 
 
 def test_public_methods_are_called_inherited_ones_too() -> None:
-    assert public_methods(Model) == ["predict", "stream"]
+    assert public_methods(Model) == ["predict", "stream", "helper", "make"]
 
 
 def test_what_begins_runs_in_order_and_what_ends_in_reverse() -> None:
-    assert enter_methods(Model) == ["open", "load"]
-    assert exit_methods(Model) == ["save", "close"]
+    assert enter_methods(Model) == ["open", "load", "warm"]
+    assert exit_methods(Model) == ["tidy", "save", "close"]

@@ -10,6 +10,7 @@ from rayfaas.gateway.openapi.components import Components
 from rayfaas.gateway.openapi.functions import Callee, function_paths
 from rayfaas.gateway.openapi.parameters import shared_components
 from rayfaas.gateway.openapi.paths import api_paths
+from rayfaas.gateway.openapi.people import PRINCIPAL, TOKEN
 from rayfaas.gateway.openapi.schemas import SCHEMAS
 
 _DESCRIPTION = """\
@@ -22,7 +23,7 @@ with a stable `code`. `Prefer: validate-only` on any call checks it, answers wit
 
 def document(callees: Iterable[Callee], asking_team: str) -> dict[str, Any]:
     """With a path for each alias of each function, written as short as the asking team may write it."""
-    components = Components(SCHEMAS)
+    components = Components({**SCHEMAS, "Principal": PRINCIPAL, "Token": TOKEN})
     functions = function_paths(callees, asking_team, components)
     return {
         "openapi": "3.1.0",

@@ -19,7 +19,7 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.openapi.document import document
 from rayfaas.gateway.openapi.functions import Callee
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.routes import Reader, Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.wire import JSON
 
@@ -36,6 +36,8 @@ _SAFE = {
     "Cache-Control": "no-cache",
 }
 _MOST_KEPT = 100
+# By what a document is the same: the team that names are short for, whose sight it is, the teams of who asks.
+Seen = tuple[str, Reader | None, frozenset[str]]
 
 
 class OpenApi:
@@ -43,7 +45,7 @@ class OpenApi:
 
     def __init__(self, routes: Routes, controller: ControllerLink) -> None:
         self._routes, self._controller = routes, controller
-        self._kept: dict[tuple[str, str | None], tuple[int, bytes]] = {}
+        self._kept: dict[Seen, tuple[int, bytes]] = {}
 
     def routes(self) -> list[Route]:
         return [Route("/openapi.json", self.openapi), *(Route(path, self.file) for path in _FILES)]
@@ -51,12 +53,13 @@ class OpenApi:
     async def openapi(self, request: Request) -> Response:
         sight = Sight.of(self._routes, request)
         team = sight.principal.team
+        seen = team, sight.reader, frozenset(sight.principal.teams)
         revision = self._routes.revision
-        kept_at, body = self._kept.get((team, sight.reader), (-1, b""))
+        kept_at, body = self._kept.get(seen, (-1, b""))
         if kept_at != revision:
             rows = sight.seen(await self._controller.request("interfaces"))
             body = await asyncio.to_thread(_encoded, rows, team)
-            self._keep((team, sight.reader), revision, body)
+            self._keep(seen, revision, body)
         return Response(body, media_type=JSON, headers={"Cache-Control": "private, no-cache"})
 
     async def file(self, request: Request) -> Response:
@@ -64,7 +67,7 @@ class OpenApi:
         content = resources.files("rayfaas.gateway.openapi").joinpath(name).read_bytes()
         return Response(content, media_type=media_type, headers=_SAFE)
 
-    def _keep(self, key: tuple[str, str | None], revision: int, body: bytes) -> None:
+    def _keep(self, key: Seen, revision: int, body: bytes) -> None:
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
         self._kept[key] = (revision, body)

@@ -39,8 +39,10 @@ PARAMETERS: dict[str, Schema] = {
     "grantee": _parameter("path", "grantee", _text(names.TEAM), "The team that gets it."),
     "kind": _parameter("path", "kind", {"enum": ["team", "principal", "function"]}, "What is limited."),
     "limited": _parameter("query", "name", TEXT, "Its name; a function's is `team/name`."),
+    "principal": _parameter("query", "principal", {**TEXT, "minLength": 1, "maxLength": 256}, "A principal's name.")
+    | {"required": True},
     "digest": _parameter("path", "digest", _text("[0-9a-f]{64}"), "SHA-256 of the archive."),
-    "token_id": _parameter("path", "token_id", TEXT, "A token's id."),
+    "token_id": _parameter("path", "token_id", TEXT, "A token's id, or its name."),
     "cluster": _parameter("path", "cluster", _text(names.CLUSTER), "A cluster."),
     "gateway": _parameter("path", "gateway", _text(names.CLUSTER), "A gateway of another machine."),
     "node": _parameter("path", "node", _text("[0-9a-f]{4,64}"), "A node's id, or its beginning."),

@@ -16,6 +16,7 @@ from rayfaas.gateway.openapi.operations import (
     problems,
     sse_and_ndjson,
 )
+from rayfaas.gateway.openapi.people import people_paths
 from rayfaas.gateway.openapi.releases import release_paths
 from rayfaas.gateway.openapi.scaling import deletion, scaling_paths
 from rayfaas.gateway.openapi.schemas import (
@@ -26,7 +27,6 @@ from rayfaas.gateway.openapi.schemas import (
     RAW,
     SECRET,
     TEXT,
-    TOKEN,
     array,
     nullable,
     record,
@@ -98,7 +98,6 @@ def api_paths() -> dict[str, Schema]:
     """`paths`, without the deployed functions."""
     functions = record(functions=array(reference("Function")))
     versions = record(versions=array(reference("Version")))
-    tokens = record(tokens=array(reference("Token")))
     call, logs = reference("Call"), reference("Logs")
     replayed = record(call=TEXT)
     of = ("team", "name")
@@ -192,13 +191,7 @@ def api_paths() -> dict[str, Schema]:
         },
         "/v1/logs": {"get": operation("logs", "registry", "What calls printed", logs, "function", "of_call", "limit")},
         **webhook_paths(),
-        "/v1/tokens": {
-            "get": operation("tokens", "access", "The tokens in force", tokens),
-            "post": operation("create_token", "access", "Make a token", reference("NewToken"), status=201, body=TOKEN),
-        },
-        "/v1/tokens/{token_id}": {
-            "delete": operation("revoke_token", "access", "Revoke a token", None, "token_id", status=204)
-        },
+        **people_paths(_FUNCTION),
         **cluster_paths(),
         **gateway_paths(),
         **machine_paths(),

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from rayfaas import names
 from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Move
 from rayfaas.gateway.openapi.components import Schema, reference
-from rayfaas.gateway.rights import ROLES
 from rayfaas.spec import Planned
 from rayfaas.wire.media import ARROW, JPEG, OCTETS, PNG, WEBP
 
@@ -108,7 +106,6 @@ SCHEMAS: dict[str, Schema] = {
         "level", call=TEXT, function=TEXT, version=WHOLE, at=TIME, stream=TEXT, text=TEXT, level=nullable(TEXT)
     ),
     "Logs": record(logs=array(reference("LogLine"))),
-    "Principal": record(principal=TEXT, team=TEXT, role={"enum": list(ROLES)}),
     "Status": record(
         controller={"type": "object"},
         gateways=array({"type": "object"}),
@@ -239,15 +236,6 @@ SCHEMAS: dict[str, Schema] = {
         **record("problem", event=TEXT, problem=reference("Problem")),
     },
     "Rows": record(columns=array(record(name=TEXT, type=TEXT)), rows=array(array(ANYTHING)), truncated=YES_OR_NO),
-    "Token": record(
-        id=TEXT,
-        principal=TEXT,
-        team=TEXT,
-        role={"enum": list(ROLES)},
-        created_at=TIME,
-        created_by=TEXT,
-        expires_at=nullable(TIME),
-    ),
     "NewToken": record(id=TEXT, token={**TEXT, "description": "Shown this once."}),
 }
 
@@ -264,10 +252,3 @@ GRAPH = record(
     is_cut={"type": "boolean"},
 )
 QUERY = record("parameters", sql=TEXT, parameters=array(ANYTHING))
-TOKEN = record(
-    "principal team role expires_in_s",
-    principal=TEXT,
-    team={**TEXT, "pattern": f"^{names.TEAM}$"},
-    role={"enum": list(ROLES), "default": "invoker"},
-    expires_in_s={**NUMBER, "exclusiveMinimum": 0, "exclusiveMaximum": 1e10},
-)

@@ -56,6 +56,8 @@ _COMMANDS = {
     "limit": "rayfaas.cli.limits",
     "limits": "rayfaas.cli.limits",
     "token": "rayfaas.cli.tokens",
+    "team": "rayfaas.cli.teams",
+    "protect": "rayfaas.cli.protect",
     "webhook": "rayfaas.cli.webhook",
     "cloud": "rayfaas.cli.cloud",
 }

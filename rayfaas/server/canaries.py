@@ -13,7 +13,9 @@ import msgspec
 from rayfaas.canary import CanaryPlan
 from rayfaas.errors import Conflict, NotFound, RayfaasError
 from rayfaas.registry.rows import CanaryRow, Figures
+from rayfaas.roles import Roles
 from rayfaas.server.journals import Journals
+from rayfaas.server.protections import NO_RIGHTS
 from rayfaas.server.releases import Releases
 from rayfaas.server.store import Store
 
@@ -87,8 +89,11 @@ class Canaries:
             await self._journals.load()
         await asyncio.gather(*map(self._decide, running))
 
-    async def abort(self, team: str, name: str, alias: str, reason: str, actor: str) -> dict[str, Any]:
-        """Return to where the alias led before. Raises `NotFound`, or `Conflict` where none runs."""
+    async def abort(
+        self, team: str, name: str, alias: str, reason: str, actor: str, rights: Roles = NO_RIGHTS
+    ) -> dict[str, Any]:
+        """Return to where the alias led before. Raises `NotFound`, `Forbidden`, or `Conflict` where none runs."""
+        self._releases.check(team, name, alias, actor, rights)
         canary = await self._latest(team, name, alias)
         if canary.state != "RUNNING":
             raise Conflict(f"The last canary of {team}/{name}@{alias} has ended already: {canary.state}.")

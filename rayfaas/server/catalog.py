@@ -175,6 +175,7 @@ class Function:
             "aliases": {name: alias_route(alias) for name, alias in self.aliases.items()},
             "parked": self.parked,
             "teams": sorted({self.team, *self.access.grants}) if self.access.is_closed else None,
+            "max_replicas": self.scaling.max_replicas,
             "gone": self.gone,
             "deleted": self.deleted,
         }

@@ -25,11 +25,12 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import Conflict, RayfaasError, Unavailable, to_problem
+from rayfaas.errors import Conflict, NotFound, RayfaasError, Unavailable, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
 from rayfaas.registry.rows import MoveRow
+from rayfaas.roles import Roles, rank
 from rayfaas.server.access import Access
 from rayfaas.server.alarms import Alarms
 from rayfaas.server.answers import Answers, plain
@@ -49,10 +50,12 @@ from rayfaas.server.journals import Journals
 from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.machines import Machines
+from rayfaas.server.members import Members
 from rayfaas.server.mirrors import Mirrors
 from rayfaas.server.misses import Misses
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
+from rayfaas.server.protections import NO_RIGHTS, Protections
 from rayfaas.server.releases import Releases
 from rayfaas.server.retention import Retaining
 from rayfaas.server.routing import RouteTable
@@ -102,6 +105,9 @@ class Controller(Service):
                 "begin_canary": self.begin_canary,
                 "canary": self.canary,
                 "abort_canary": self.abort_canary,
+                "protections": self.protections,
+                "protect": self.protect,
+                "unprotect": self.unprotect,
                 "plan": self.plan,
                 "secrets": self.secrets,
                 "set_secret": self.set_secret,
@@ -143,6 +149,8 @@ class Controller(Service):
         self._tokens = Tokens(self._store, self._routing)
         self._machines = Machines(home, self._store, self._fleet, entrance.address if entrance else "")
         self._seats = Seats(self._key, self._machines, self._fleet)
+        self._members = Members(self._store, self._routing, self._tokens)
+        self._protections = Protections(self._store)
         self._alarms = Alarms(self._store, lambda: self._gateways)
         swaps = Swaps(self._placement, self._routing, self._waiting)
         guard = Guard(self._store, self._journals.load)
@@ -156,6 +164,7 @@ class Controller(Service):
             guard,
             self._vault,
             self._access,
+            self._protections,
         )
         use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, lambda: self._gateways)
         self._head = Head(self._store, self._fleet, self._machines, use.calls, use.minimum, head_keep_alive)
@@ -163,9 +172,17 @@ class Controller(Service):
             self._catalog, self._fleet, self._placement, self._head, self._machines, lambda: self._gateways
         )
         self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
-        self._releases = Releases(self._store, self._catalog, self._placement, swaps, self._deploys.locks)
+        locks = self._deploys.locks
+        self._releases = Releases(self._store, self._catalog, self._placement, swaps, locks, self._protections)
         self._functions = Functions(
-            self._store, self._catalog, self._placement, swaps, self._deploys.locks, self._fleet, self._refuse
+            self._store,
+            self._catalog,
+            self._placement,
+            swaps,
+            locks,
+            self._fleet,
+            self._refuse,
+            self._protections,
         )
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
         for part in (
@@ -176,6 +193,7 @@ class Controller(Service):
             self._access,
             self._answers,
             self._tokens,
+            self._members,
             self._machines,
             self._head,
             self._alarms,
@@ -258,6 +276,7 @@ class Controller(Service):
     async def _read_registry(self) -> None:
         registry = self._store.registry
         await self._access.read()
+        await self._protections.read()
         for route in await self._store.write(registry.catalog.routes):
             function = self._catalog.function(f"{route.team}/{route.name}")
             function.scaling, function.declared = route.scaling, route.declared
@@ -352,26 +371,57 @@ class Controller(Service):
 
     # The control plane
 
-    async def has_bundle(self, link: Link, digest: str) -> bool:
-        return self._bundles.has(digest)
+    async def has_bundle(self, link: Link, digest: str, actor: str, rights: Roles = NO_RIGHTS) -> bool:
+        """Whether the actor may deploy it without sending it: others' bundles are to them as if they were not here, or
+        whoever knows a digest could have the code."""
+        if not self._bundles.has(digest):
+            return False
+        teams = [team for team, role in rights.items() if rank(role) >= rank("deployer")]
+        return "admin" in rights.values() or await self._store.query(
+            self._store.registry.catalog.may_use_bundle, digest, actor, teams
+        )
 
     async def put_bundle(self, link: Link, digest: str, archive: bytes, actor: str) -> None:
         await asyncio.to_thread(self._bundles.put, digest, archive)
         await self._store.write(self._store.registry.catalog.add_bundle, digest, len(archive), actor)
 
-    async def publish(self, link: Link, team: str, name: str, publish: dict[str, Any], actor: str) -> Any:
+    async def publish(
+        self, link: Link, team: str, name: str, publish: dict[str, Any], actor: str, rights: Roles = NO_RIGHTS
+    ) -> Any:
         request: Publish = parse(Publish, publish, "The deploy")
-        async for event in self._deploys.publish(team, name, request, actor):
+        if not await self.has_bundle(link, request.bundle, actor, rights):
+            raise NotFound(f"Bundle {request.bundle[:12]} is not on this server: send it first.", bundle=request.bundle)
+        async for event in self._deploys.publish(team, name, request, actor, rights):
             yield event
 
     async def move_alias(
-        self, link: Link, team: str, name: str, alias: str, move: dict[str, Any], actor: str
+        self,
+        link: Link,
+        team: str,
+        name: str,
+        alias: str,
+        move: dict[str, Any],
+        actor: str,
+        rights: Roles = NO_RIGHTS,
     ) -> dict[str, Any]:
         request: Move = parse(Move, move, "The move")
-        return await self._releases.move(team, name, alias, request, actor)
+        return await self._releases.move(team, name, alias, request, actor, rights)
 
-    async def rollback(self, link: Link, team: str, name: str, alias: str, message: str, actor: str) -> dict[str, Any]:
-        return await self._releases.rollback(team, name, alias, message, actor)
+    async def rollback(
+        self, link: Link, team: str, name: str, alias: str, message: str, actor: str, rights: Roles = NO_RIGHTS
+    ) -> dict[str, Any]:
+        return await self._releases.rollback(team, name, alias, message, actor, rights)
+
+    async def protections(self, link: Link, team: str, name: str) -> list[dict[str, Any]]:
+        return await self._releases.protections(team, name)
+
+    async def protect(
+        self, link: Link, team: str, name: str, alias: str, who: list[str], actor: str, reason: str
+    ) -> None:
+        await self._releases.protect(team, name, alias, who, actor, reason)
+
+    async def unprotect(self, link: Link, team: str, name: str, alias: str, actor: str, reason: str) -> None:
+        await self._releases.unprotect(team, name, alias, actor, reason)
 
     async def alias_at(self, link: Link, team: str, name: str, alias: str, moment: float) -> dict[str, Any]:
         """`moment` is Unix time in seconds."""
@@ -384,23 +434,34 @@ class Controller(Service):
         return [_move(row) for row in await self._releases.history(team, name, alias, limit)]
 
     async def begin_canary(
-        self, link: Link, team: str, name: str, alias: str, plan: dict[str, Any], actor: str
+        self,
+        link: Link,
+        team: str,
+        name: str,
+        alias: str,
+        plan: dict[str, Any],
+        actor: str,
+        rights: Roles = NO_RIGHTS,
     ) -> dict[str, Any]:
         request: CanaryPlan = parse(CanaryPlan, plan, "The canary")
-        await self._releases.begin(team, name, alias, request, actor)
+        await self._releases.begin(team, name, alias, request, actor, rights)
         return await self._canaries.shown(team, name, alias)
 
     async def canary(self, link: Link, team: str, name: str, alias: str) -> dict[str, Any]:
+        self._catalog.existing(f"{team}/{name}")
         return await self._canaries.shown(team, name, alias)
 
     async def abort_canary(
-        self, link: Link, team: str, name: str, alias: str, message: str, actor: str
+        self, link: Link, team: str, name: str, alias: str, message: str, actor: str, rights: Roles = NO_RIGHTS
     ) -> dict[str, Any]:
-        return await self._canaries.abort(team, name, alias, message, actor)
+        return await self._canaries.abort(team, name, alias, message, actor, rights)
 
-    async def plan(self, link: Link, team: str, name: str, planned: dict[str, Any]) -> dict[str, Any]:
+    async def plan(
+        self, link: Link, team: str, name: str, planned: dict[str, Any], actor: str, rights: Roles = NO_RIGHTS
+    ) -> dict[str, Any]:
         request: Planned = parse(Planned, planned, "The plan")
-        return await self._plans.plan(team, name, request)
+        is_known = await self.has_bundle(link, request.publish.bundle, actor, rights)
+        return {**await self._plans.plan(team, name, request), "bundle_known": is_known}
 
     async def secrets(self, link: Link, team: str | None) -> list[Any]:
         return [plain(secret) for secret in self._vault.listed(team)]

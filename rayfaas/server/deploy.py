@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rayfaas.errors import RayfaasError
+from rayfaas.roles import Roles
 from rayfaas.server.catalog import Version
 from rayfaas.spec import Publish
 
@@ -39,6 +40,7 @@ class Deploy:
     name: str
     publish: Publish
     actor: str
+    rights: Roles = field(default_factory=dict)
     clock: Stopwatch = field(default_factory=Stopwatch)
     began_us: int = field(default_factory=lambda: time.time_ns() // 1000)
     version: Version | None = None

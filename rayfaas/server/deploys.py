@@ -13,6 +13,7 @@ from typing import Any
 from rayfaas.environment import Locked, Wanted, differences
 from rayfaas.errors import DeployTimeout, NotFound
 from rayfaas.registry.rows import VersionRow
+from rayfaas.roles import Roles
 from rayfaas.scaling import redeclared
 from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
@@ -22,6 +23,7 @@ from rayfaas.server.fleet import WARM, Fleet, Progress
 from rayfaas.server.guard import Guard
 from rayfaas.server.locks import Locks
 from rayfaas.server.placement import Placement
+from rayfaas.server.protections import NO_RIGHTS, Protections
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.vault import Vault
@@ -50,14 +52,17 @@ class Deploys:
         guard: Guard,
         vault: Vault,
         access: Access,
+        protections: Protections,
     ) -> None:
         self._environments, self._vault = Locks(fleet), vault
         self._store, self._bundles, self._catalog = store, bundles, catalog
         self._placement, self._swaps, self._fleet = placement, swaps, fleet
-        self._guard, self._access = guard, access
+        self._guard, self._access, self._protections = guard, access, protections
         self.locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def publish(self, team: str, name: str, publish: Publish, actor: str) -> AsyncIterator[Event]:
+    async def publish(
+        self, team: str, name: str, publish: Publish, actor: str, rights: Roles = NO_RIGHTS
+    ) -> AsyncIterator[Event]:
         """The events of one deploy, the last of them `live`. Raises where it fails: then nothing changed for callers.
 
         Code that is deployed already makes no new version: its alias moves. Who stops listening before it is live has
@@ -70,7 +75,7 @@ class Deploys:
             known = ", ".join(sorted(self._fleet.joined)) or "none yet"
             raise NotFound(f"There is no cluster {cluster!r} to run {team}/{name} on. There are: {known}.")
         self._vault.check(team, publish.spec.shape.secrets)
-        deploy = Deploy(team, name, publish, actor)
+        deploy = Deploy(team, name, publish, actor, rights)
         lock = self.locks[deploy.function]
         await self._wait_for_turn(lock, deploy)
         try:
@@ -93,6 +98,7 @@ class Deploys:
             ) from None
 
     async def _run(self, deploy: Deploy) -> Events:
+        self._protections.check(deploy.team, deploy.name, deploy.publish.alias, deploy.actor, deploy.rights)
         await self._access.declare_new(deploy.team, deploy.name, deploy.publish.spec.access, deploy.actor)
         function = self._catalog.function(deploy.function)
         await self._guard.check_expected(deploy, function)

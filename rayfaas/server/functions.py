@@ -9,10 +9,12 @@ from typing import Any
 
 from rayfaas.errors import Conflict, NotFound, RayfaasError
 from rayfaas.link import Link, Method
+from rayfaas.roles import Roles
 from rayfaas.scaling import Rescale
 from rayfaas.server.catalog import Catalog, Function, Version
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.placement import Placement
+from rayfaas.server.protections import NO_RIGHTS, Protections
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.spec import parse
@@ -38,9 +40,11 @@ class Functions:
         locks: Mapping[str, asyncio.Lock],
         fleet: Fleet,
         refuse: Callable[[str, RayfaasError], None],
+        protections: Protections,
     ) -> None:
         self._store, self._catalog, self._placement = store, catalog, placement
         self._swaps, self._locks, self._fleet, self._refuse = swaps, locks, fleet, refuse
+        self._protections = protections
         self._background: set[asyncio.Task[None]] = set()
         self.methods: dict[str, Method] = {"scale": self._scale, "delete": self._delete}
 
@@ -62,14 +66,19 @@ class Functions:
             scaling = rescale.scaling(function.scaling)
             await self._store.write(self._store.registry.catalog.scale, team, name, scaling, actor, rescale.message)
             function.scaling = scaling
+            await self._swaps.announce(function)
             clusters = await self._placement.rescale(function)
         return {"function": f"{team}/{name}", "scaling": scaling.model_dump(mode="json"), "clusters": clusters}
 
-    async def delete(self, team: str, name: str, version: int | None, actor: str, reason: str) -> dict[str, Any]:
-        """New calls are refused when it returns; those under way finish. Raises `NotFound`, or `Conflict` where calls
-        through an alias may reach the version."""
+    async def delete(
+        self, team: str, name: str, version: int | None, actor: str, reason: str, rights: Roles = NO_RIGHTS
+    ) -> dict[str, Any]:
+        """New calls are refused when it returns; those under way finish. Raises `NotFound`, `Conflict` where calls
+        through an alias may reach the version, or `Forbidden` where it would take a protected alias away."""
         async with self._locks[f"{team}/{name}"]:
             function = self._catalog.existing(f"{team}/{name}")
+            for alias in function.aliases if version is None else ():
+                self._protections.check(team, name, alias, actor, rights)
             going = [_deletable(function, version)] if version is not None else list(function.versions.values())
             row = await self._store.write(self._store.registry.deletions.delete, team, name, version, actor, reason)
             if version is None:
@@ -89,9 +98,16 @@ class Functions:
         return await self.scale(team, name, rescale, actor)
 
     async def _delete(
-        self, link: Link, team: str, name: str, version: int | None, message: str, actor: str
+        self,
+        link: Link,
+        team: str,
+        name: str,
+        version: int | None,
+        message: str,
+        actor: str,
+        rights: Roles = NO_RIGHTS,
     ) -> dict[str, Any]:
-        return await self.delete(team, name, version, actor, message)
+        return await self.delete(team, name, version, actor, message, rights)
 
     async def _forget(self, versions: list[Version]) -> None:
         """When their executors are gone, the nodes need their code no more."""

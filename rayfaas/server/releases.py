@@ -11,8 +11,10 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Destination, Move
 from rayfaas.errors import BadRequest, NotFound
 from rayfaas.registry.rows import AliasRow, CanaryRow, Figures, MoveRow
+from rayfaas.roles import Roles
 from rayfaas.server.catalog import Catalog, Function, Version, alias_route
 from rayfaas.server.placement import Placement
+from rayfaas.server.protections import NO_RIGHTS, Protections
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 
@@ -26,16 +28,26 @@ class Releases:
     """Of one function one change at a time: `locks` are by `team/name`, and deploys hold them too."""
 
     def __init__(
-        self, store: Store, catalog: Catalog, placement: Placement, swaps: Swaps, locks: Mapping[str, asyncio.Lock]
+        self,
+        store: Store,
+        catalog: Catalog,
+        placement: Placement,
+        swaps: Swaps,
+        locks: Mapping[str, asyncio.Lock],
+        protections: Protections,
     ) -> None:
         self._store, self._catalog, self._placement = store, catalog, placement
-        self._swaps, self._locks = swaps, locks
+        self._swaps, self._locks, self._protections = swaps, locks, protections
         self._aliases, self._canaries = store.registry.aliases, store.registry.canaries
 
-    async def move(self, team: str, name: str, alias: str, move: Move, actor: str) -> dict[str, Any]:
-        """The alias as it is now. Raises `NotFound`, `BadRequest`, or what a version does not start with."""
+    async def move(
+        self, team: str, name: str, alias: str, move: Move, actor: str, rights: Roles = NO_RIGHTS
+    ) -> dict[str, Any]:
+        """The alias as it is now. Raises `NotFound`, `BadRequest`, or what a version does not start with; where the
+        alias is protected and the actor, who has `rights`, is not one of those who may move it, `Forbidden`."""
         async with self._locks[f"{team}/{name}"]:
             function = self._catalog.existing(f"{team}/{name}")
+            self._protections.check(team, name, alias, actor, rights)
             now = function.aliases.get(alias)
             destination = move.destination(now.destination if now is not None else None)
 
@@ -45,10 +57,13 @@ class Releases:
 
             return await self._lead(function, alias, destination, write)
 
-    async def rollback(self, team: str, name: str, alias: str, reason: str, actor: str) -> dict[str, Any]:
-        """Raises `NotFound`, or `Conflict` where it led nowhere before."""
+    async def rollback(
+        self, team: str, name: str, alias: str, reason: str, actor: str, rights: Roles = NO_RIGHTS
+    ) -> dict[str, Any]:
+        """Raises `NotFound`, `Forbidden`, or `Conflict` where it led nowhere before."""
         async with self._locks[f"{team}/{name}"]:
             function = self._catalog.existing(f"{team}/{name}")
+            self._protections.check(team, name, alias, actor, rights)
             before = await self._store.write(self._aliases.before, team, name, alias)
 
             async def write() -> AliasRow:
@@ -75,12 +90,37 @@ class Releases:
         self._catalog.existing(f"{team}/{name}")
         return await self._store.query(self._aliases.history, team, name, alias, limit)
 
+    # Who may
+
+    async def protections(self, team: str, name: str) -> list[dict[str, Any]]:
+        self._catalog.existing(f"{team}/{name}")
+        return await self._protections.shown(team, name)
+
+    async def protect(self, team: str, name: str, alias: str, who: list[str], actor: str, reason: str) -> None:
+        """Only these may move an alias from now on, which need not be there yet."""
+        async with self._locks[f"{team}/{name}"]:
+            self._catalog.existing(f"{team}/{name}")
+            await self._protections.put(team, name, alias, who, actor, reason)
+
+    async def unprotect(self, team: str, name: str, alias: str, actor: str, reason: str) -> None:
+        """Raises `NotFound` where it is not protected."""
+        async with self._locks[f"{team}/{name}"]:
+            await self._protections.drop(team, name, alias, actor, reason)
+
+    def check(self, team: str, name: str, alias: str, actor: str, rights: Roles) -> None:
+        """Raises `Forbidden`."""
+        self._protections.check(team, name, alias, actor, rights)
+
     # Canaries
 
-    async def begin(self, team: str, name: str, alias: str, plan: CanaryPlan, actor: str) -> None:
-        """The first step. Raises `NotFound`, or `Conflict` where another one runs."""
+    async def begin(
+        self, team: str, name: str, alias: str, plan: CanaryPlan, actor: str, rights: Roles = NO_RIGHTS
+    ) -> None:
+        """The first step; those that follow are the plan's. Raises `NotFound`, `Forbidden`, or `Conflict` where another
+        one runs."""
         async with self._locks[f"{team}/{name}"]:
             function = self._catalog.existing(f"{team}/{name}")
+            self._protections.check(team, name, alias, actor, rights)
             if alias not in function.aliases:
                 raise NotFound(f"{team}/{name} has no alias {alias!r}: have it lead somewhere first, then change that.")
             first = function.aliases[alias].destination.with_share(plan.version, plan.steps[0])

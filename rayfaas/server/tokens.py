@@ -1,12 +1,15 @@
-"""Tokens: made, listed and revoked, in force on every gateway before the answer."""
+"""Tokens: made, rotated, listed and revoked, in force on every gateway before the answer."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from rayfaas.link import Link, Method
-from rayfaas.server.answers import plain
+from rayfaas.registry.members import MemberRow
+from rayfaas.registry.rows import TokenRow
+from rayfaas.roles import Scope
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
 
@@ -16,44 +19,113 @@ class Tokens:
 
     def __init__(self, store: Store, routing: RouteTable) -> None:
         self._store, self._routing = store, routing
+        self._access, self._members = store.registry.access, store.registry.members
         self.methods: dict[str, Method] = {
             "tokens": self.tokens,
             "create_token": self.create_token,
+            "rotate_token": self.rotate_token,
             "revoke_token": self.revoke_token,
         }
 
     async def tokens(self, link: Link) -> list[Any]:
-        return [
-            {k: v for k, v in plain(row).items() if k != "digest"}
-            for row in await self._store.query(self._store.registry.access.tokens)
-        ]
+        held = _held(await self._store.query(self._members.all))
+        return [_shown(row, held) for row in await self._store.query(self._access.tokens)]
 
     async def create_token(
-        self, link: Link, principal: str, team: str, role: str, expires_in_s: float | None, actor: str
+        self,
+        link: Link,
+        principal: str,
+        team: str,
+        role: str,
+        expires_in_s: float | None,
+        actor: str,
+        scope: dict[str, Any] | None = None,
+        name: str | None = None,
     ) -> dict[str, str]:
-        expires_at = datetime.now(timezone.utc) + timedelta(seconds=expires_in_s) if expires_in_s else None
+        """`scope` is a `roles.Scope`; without it the token has `role` in `team`."""
         token_id, secret = await self._store.write(
-            self._store.registry.access.create_token, principal, team, role, actor, expires_at
+            self._access.create_token,
+            principal,
+            team,
+            role,
+            actor,
+            _moment_in(expires_in_s),
+            None if scope is None else Scope(scope.get("teams"), _functions(scope)),
+            name,
         )
         await self._routing.applied(await self.announce())
         return {"id": token_id, "token": secret}
 
+    async def rotate_token(
+        self, link: Link, token: str, overlap_s: float, expires_in_s: float | None, actor: str
+    ) -> dict[str, str]:
+        """`token` is an id or a name."""
+        ends_at = datetime.now(timezone.utc) + timedelta(seconds=overlap_s)
+        token_id, secret = await self._store.write(
+            self._access.rotate_token, token, actor, _moment_in(expires_in_s), ends_at
+        )
+        await self._routing.applied(await self.announce())
+        return {"id": token_id, "token": secret, "replaced_until": ends_at.isoformat()}
+
     async def revoke_token(self, link: Link, token_id: str, actor: str) -> None:
-        await self._store.write(self._store.registry.access.revoke_token, token_id, actor)
+        await self._store.write(self._access.revoke_token, token_id, actor)
         await self._routing.applied(await self.announce())
 
     async def announce(self) -> int:
-        """Tell the gateways of those in force; the revision with which they know."""
-        rows = await self._store.write(self._store.registry.access.tokens)
-        return await self._routing.set_tokens(
-            [
-                {
-                    "digest": row.digest,
-                    "principal": row.principal,
-                    "team": row.team,
-                    "role": row.role,
-                    "expires_at": row.expires_at.timestamp() if row.expires_at else None,
-                }
-                for row in rows
-            ]
-        )
+        """Tell the gateways of those in force, with what they have now; the revision with which they know."""
+        held = _held(await self._store.write(self._members.all))
+        rows = await self._store.write(self._access.tokens)
+        return await self._routing.set_tokens([_route(row, teams) for row in rows if (teams := _rights(row, held))])
+
+
+Held = dict[str, dict[str, str]]
+"""A principal's roles by team, by its name."""
+
+
+def _held(members: Iterable[MemberRow]) -> Held:
+    held: Held = {}
+    for row in members:
+        held.setdefault(row.principal, {})[row.team] = row.role
+    return held
+
+
+def _rights(row: TokenRow, held: Held) -> dict[str, str]:
+    return row.scope.rights(held.get(row.principal, {}))
+
+
+def _route(row: TokenRow, teams: dict[str, str]) -> dict[str, Any]:
+    """As a gateway takes it (`gateway.routes.TokenRoute`)."""
+    team, role = next(iter(teams.items()))
+    return {
+        "digest": row.digest,
+        "principal": row.principal,
+        "team": team,
+        "role": role,
+        "teams": teams,
+        "functions": row.scope.functions,
+        "expires_at": row.expires_at.timestamp() if row.expires_at else None,
+    }
+
+
+def _shown(row: TokenRow, held: Held) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "principal": row.principal,
+        "team": row.team,
+        "role": row.role,
+        "teams": _rights(row, held),
+        "functions": list(row.scope.functions) if row.scope.functions is not None else None,
+        "created_at": row.created_at.isoformat(),
+        "created_by": row.created_by,
+        "expires_at": row.expires_at.isoformat() if row.expires_at else None,
+    }
+
+
+def _moment_in(seconds: float | None) -> datetime | None:
+    return datetime.now(timezone.utc) + timedelta(seconds=seconds) if seconds else None
+
+
+def _functions(scope: dict[str, Any]) -> tuple[str, ...] | None:
+    functions = scope.get("functions")
+    return None if functions is None else tuple(functions)

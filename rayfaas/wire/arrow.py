@@ -14,6 +14,7 @@ import msgspec
 
 from rayfaas.errors import MalformedBody, ResultNotSerializable
 from rayfaas.wire import kinds
+from rayfaas.wire.arrow_size import check_size
 from rayfaas.wire.optional import library
 
 _KEY = b"rayfaas"
@@ -39,10 +40,13 @@ def encode_arrow(value: Any) -> memoryview:
 
 
 def decode_arrow(body: bytes | memoryview) -> Any:
-    """What the table was made of, a pyarrow.Table where it does not say. Raises `MalformedBody`."""
+    """What the table was made of, a pyarrow.Table where it does not say. Raises `MalformedBody`, or `BodyTooLarge`
+    where it would be too large when it is unpacked."""
     pyarrow = library("pyarrow", MalformedBody)
     try:
-        with pyarrow.ipc.open_stream(pyarrow.py_buffer(body)) as reader:
+        buffer = pyarrow.py_buffer(body)
+        check_size(pyarrow, buffer)
+        with pyarrow.ipc.open_stream(buffer) as reader:
             table = reader.read_all()
         table.validate(full=True)  # lengths and offsets are the sender's word, and are read as memory
         return restored(table)

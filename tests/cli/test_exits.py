@@ -10,6 +10,7 @@ from rayfaas.raised import error_of
 
 OTHER_THAN_FAILED = {
     "function_error": 6,
+    "bad_answer": 6,
     "bad_batch": 6,
     "result_not_serializable": 6,
     "not_found": 3,

@@ -11,9 +11,12 @@ from tests.scripted_server import refusing, routes
 MADE = {"id": "t1", "token": "rf_secret"}
 LISTED = {
     "id": "t1",
+    "name": None,
     "principal": "ci",
     "team": "nlp",
     "role": "viewer",
+    "teams": {"nlp": "viewer", "ads": "invoker"},
+    "functions": ["nlp/embed"],
     "created_by": "ada",
     "expires_at": None,
 }
@@ -21,25 +24,47 @@ LISTED = {
 
 @pytest.fixture
 def served(rayfaas: Terminal) -> Terminal:
-    rayfaas.serve(routes({"POST /v1/tokens": MADE, "GET /v1/tokens": {"tokens": [LISTED]}, "DELETE /v1/tokens/t1": {}}))
+    rayfaas.serve(
+        routes(
+            {"POST /v1/tokens": MADE, "GET /v1/tokens": {"tokens": [LISTED]}, "DELETE /v1/tokens/t1": {}}
+            | {"POST /v1/tokens/lab/rotate": MADE}
+        )
+    )
     return rayfaas
 
 
 def test_a_new_token_can_be_piped(served: Terminal) -> None:
     assert served("token", "create", "ci") == (0, "rf_secret\n", "")
     assert served("token", "create", "ci", "--json").json == MADE
-    assert served.requests[0].json() == {"principal": "ci", "role": "invoker"}
+    assert served.requests[0].json() == {"principal": "ci"}
 
 
 @pytest.mark.parametrize(("typed", "seconds"), [("90s", 90), ("90m", 5400), ("12h", 43200), ("30d", 2592000)])
 def test_a_token_ends_when_it_is_said(served: Terminal, typed: str, seconds: int) -> None:
     served("token", "create", "ci", "--team", "nlp", "--role", "viewer", "--expires", typed)
+    assert served.requests[0].json() == {"principal": "ci", "teams": {"nlp": "viewer"}, "expires_in_s": seconds}
+
+
+def test_a_token_is_for_several_teams_for_named_functions_or_for_all(served: Terminal) -> None:
+    served(
+        "token", "create", "ci", "--team", "nlp=deployer", "--team", "ads", "--function", "nlp/embed", "--name", "lab"
+    )
     assert served.requests[0].json() == {
         "principal": "ci",
-        "team": "nlp",
-        "role": "viewer",
-        "expires_in_s": seconds,
+        "teams": {"nlp": "deployer", "ads": "invoker"},
+        "functions": ["nlp/embed"],
+        "name": "lab",
     }
+    served("token", "create", "ci", "--all")
+    assert served.requests[1].json() == {"principal": "ci", "all": True}
+    assert served("token", "create", "ci", "--team", "nlp=root").code == 2
+
+
+def test_a_token_is_rotated_with_an_overlap(served: Terminal) -> None:
+    assert served("token", "rotate", "lab", "--overlap", "1h") == (0, "rf_secret\n", "")
+    assert served.requests[0].json() == {"overlap_s": 3600}
+    served("token", "rotate", "lab", "--expires", "30d")
+    assert served.requests[1].json() == {"expires_in_s": 2592000}
 
 
 @pytest.mark.parametrize("typed", ["", "5", "m", "-5m", "5 m", "5M", "1e3s", "5m5s", "٣m ", "inf", "nand"])
@@ -56,7 +81,7 @@ def test_a_role_that_is_none_makes_no_token(served: Terminal) -> None:
 
 
 def test_tokens_are_listed_without_secrets(served: Terminal) -> None:
-    assert served("token", "list").lines[1] == ["t1", "ci", "nlp", "viewer", "ada"]
+    assert served("token", "list").lines[1] == ["t1", "ci", "nlp=viewer,", "ads=invoker", "nlp/embed", "ada"]
     assert served("token", "list", "--json").json == [LISTED]
 
 

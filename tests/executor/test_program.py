@@ -31,6 +31,12 @@ COUNTER = """
             yield from range(n)
         def where(self):
             return threading.current_thread() is threading.main_thread()
+        @staticmethod
+        def plus(x: int) -> int:
+            return x + 1
+        @classmethod
+        def called(cls) -> str:
+            return cls.__name__
         def _hidden(self): ...
 """
 
@@ -40,6 +46,7 @@ async def test_state_lives_between_calls_of_all_methods(replica: Replica) -> Non
     assert await version.method("add", 1).value() == ["made", "entered", 1]
     assert await version.method("add", by="2").value() == ["made", "entered", 1, 2]
     assert await version.method("where").value() is True
+    assert (await version.method("plus", 3).value(), await version.method("called").value()) == (4, "f")
     stream = version.method("items", 3)
     await stream.ended()
     assert stream.items == [0, 1, 2]
@@ -48,7 +55,7 @@ async def test_state_lives_between_calls_of_all_methods(replica: Replica) -> Non
 async def test_the_interface_tells_of_the_methods_that_may_be_called(replica: Replica) -> None:
     interface: Any = (await replica.deploy(COUNTER)).imported.interface
     assert (interface["kind"], interface["doc"]) == ("class", "Counts.")
-    assert list(interface["methods"]) == ["add", "items", "where"]
+    assert list(interface["methods"]) == ["add", "items", "where", "plus", "called"]
     add = interface["methods"]["add"]
     assert (add["kind"], add["signature"], add["doc"]) == ("sync", "(by: int = 1) -> list", "One step more.")
     assert add["arguments"]["properties"] == {"by": {"type": "integer", "default": 1}}

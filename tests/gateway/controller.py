@@ -18,13 +18,15 @@ _PLAIN = (
     "status", "has_bundle", "put_bundle", "move_alias", "rollback", "alias_at", "aliases", "alias_history",
     "secrets", "set_secret", "delete_secret", "environments",
     "begin_canary", "canary", "abort_canary", "functions", "function", "versions", "interfaces", "sql", "export",
-    "logs", "usage", "tokens", "create_token", "revoke_token", "call", "replay", "cancel_call", "type", "log_lines",
+    "logs", "usage", "tokens", "create_token", "rotate_token", "revoke_token",
+    "call", "replay", "cancel_call", "type", "log_lines",
     "invite_gateway", "gateways", "remove_gateway",
     "invite", "clusters", "remove_cluster", "nodes", "drain_node",
     "start_cluster", "stop_cluster",
     "groups", "set_group", "delete_group", "warm", "hold_node", "end_node", "scale", "delete",
     "version", "version_bundle", "plan",
     "lineage", "why_miss",
+    "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
     "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
 )  # fmt: skip
@@ -52,7 +54,8 @@ class FakeController(Service):
         self.links: list[Link] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answers: dict[str, Any] = {
-            "status": {"clusters": [], "replicas": []},
+            "status": {"clusters": [], "replicas": [], "scalings": {}},
+            "teams": [],
             "functions": [],
             "environments": [],
             "export": NotFound("there is no such view"),
@@ -92,6 +95,7 @@ class FakeController(Service):
         aliases: dict[str, tuple[int, int] | dict[str, Any]],
         parked: bool = False,
         teams: Sequence[str] | None = None,
+        max_replicas: int = 0,
     ) -> None:
         """`aliases` are version and revision by name, or whole. Returns when the gateway has it in force."""
         team, _, bare = name.partition("/")
@@ -106,6 +110,7 @@ class FakeController(Service):
             "aliases": moved,
             "parked": parked,
             "teams": teams,
+            "max_replicas": max_replicas,
         }
         await self.table.applied(await self.table.set_function(route))
 

@@ -267,6 +267,50 @@ async def test_an_exception_cuts_off_an_answer_that_has_begun(gateway: SmallGate
     assert [end.state for end in gateway.ends()] == ["FAILED"]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "http.response.body", "body": b"x"},
+        {"type": "http.response.body", "body": b"x", "more_body": True},
+        {"type": "http.response.start"},
+        {"type": "http.response.start", "status": 99},
+        {"type": "http.response.start", "status": 1000},
+        {"type": "http.response.start", "status": "200"},
+        {"type": "http.response.start", "status": 200, "headers": [(b"a b", b"c")]},
+        {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b\r\nc: d")]},
+        {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"-1")]},
+        {"type": "nonsense"},
+    ],
+    ids=str,
+)
+async def test_what_is_no_answer_is_502_where_none_has_begun(gateway: SmallGateway, event: dict[str, Any]) -> None:
+    executor = await executor_of(gateway)
+    request = get(gateway)
+    application = await opened(executor)
+    application.says(event)
+    application.ends()
+    answer = await request.answer()
+    assert (answer.status, answer.code) == (502, "bad_answer")
+    assert [(end.state, end.code) for end in gateway.ends()] == [("FAILED", "bad_answer")]
+
+
+async def test_no_answer_at_all_is_502(gateway: SmallGateway) -> None:
+    executor = await executor_of(gateway)
+    request = get(gateway)
+    (await opened(executor)).ends()
+    answer = await request.answer()
+    assert (answer.status, answer.code) == (502, "bad_answer")
+    assert [end.state for end in gateway.ends()] == ["FAILED"]
+
+
+async def test_a_second_start_cuts_off_the_first_answer(gateway: SmallGateway) -> None:
+    executor = await executor_of(gateway)
+    request = get(gateway)
+    (await opened(executor)).says(start(), start())
+    await asyncio.wait_for(request.task, 20)
+    assert [(end.state, end.code) for end in gateway.ends()] == [("FAILED", "bad_answer")]
+
+
 async def test_what_is_no_application_says_so(gateway: SmallGateway) -> None:
     executor = await executor_of(gateway)
     request = get(gateway)

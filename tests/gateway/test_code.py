@@ -50,5 +50,7 @@ async def test_a_plan_is_for_who_may_deploy_it(gateway: SmallGateway) -> None:
     gateway.controller.answers = {"plan": {"created": True}}
     answer = await gateway.ask("POST", "/v1/functions/nlp/embed/plan", b'{"publish": {}}', who="dora")
     assert answer.json() == {"created": True}
-    assert gateway.controller.asked_for("plan") == {"team": "nlp", "name": "embed", "planned": {"publish": {}}}
+    assert gateway.controller.asked_for("plan") == {
+        "team": "nlp", "name": "embed", "planned": {"publish": {}}, "actor": "dora", "rights": {"nlp": "deployer"},
+    }  # fmt: skip
     assert (await gateway.ask("POST", "/v1/functions/nlp/embed/plan", b"{}", who="dina")).status == 403

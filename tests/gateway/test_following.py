@@ -10,6 +10,7 @@ import pytest
 from rayfaas.errors import NotFound
 from rayfaas.wire import NDJSON, SSE
 from tests.gateway.asgi import Exchange
+from tests.gateway.controller import version_route
 from tests.gateway.small import SmallGateway
 from tests.waiting import eventually
 
@@ -117,3 +118,24 @@ async def test_what_is_no_number_of_a_line_is_a_bad_request(gateway: SmallGatewa
     headers = {"Last-Event-ID": header.encode()}
     answer = await gateway.ask("GET", FUNCTION, who="vera", headers={"Accept": SSE, **headers})
     assert answer.code == "bad_request"
+
+
+@pytest.mark.parametrize("url", [FUNCTION, f"/calls/{CALL}/logs"])
+async def test_who_may_not_any_more_hears_no_more(gateway: SmallGateway, url: str) -> None:
+    gateway.controller.answers |= {
+        "call": {"call": CALL, "function": "nlp/embed", "spawned": False},
+        "log_lines": batch("a", after=4),
+    }
+    exchange = follow(gateway, url)
+    assert '"a"' in await text(exchange)
+    await gateway.controller.set_tokens(("dora", "nlp", "deployer"))
+    last = (await exchange.answer()).lines()[-1]
+    assert last["error"]["code"] == "unauthenticated"
+
+
+async def test_a_function_that_is_closed_meanwhile_is_followed_no_more(gateway: SmallGateway) -> None:
+    gateway.controller.answers["log_lines"] = batch("a", after=4)
+    exchange = gateway.request("GET", FUNCTION, who="otto", headers={"Accept": NDJSON})
+    assert '"a"' in await text(exchange)
+    await gateway.controller.set_function("nlp/embed", [version_route(1)], {"live": (1, 1)}, teams=["nlp"])
+    assert (await exchange.answer()).lines()[-1]["error"]["code"] == "not_found"

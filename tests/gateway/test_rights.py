@@ -9,8 +9,9 @@ from starlette.requests import Request
 
 from rayfaas.errors import Forbidden, Unauthenticated
 from rayfaas.gateway.call_access import CallAccess
-from rayfaas.gateway.rights import ROLES, actor_of, allow
+from rayfaas.gateway.rights import actor_of, allow
 from rayfaas.gateway.routes import Changes, Routes, TokenRoute
+from rayfaas.roles import ROLES
 
 ROUTES = Routes(CallAccess(b"the key of a home", ""))
 ROUTES.apply(

@@ -49,6 +49,7 @@ async def gateway(gateway: SmallGateway) -> SmallGateway:
         "call": of_cellar,
         "environments": [{"application": "nlp--cellar--5ade"}, {"application": "nlp--embed--5ade"}],
         "status": {
+            "scalings": {"nlp--cellar--5ade": "1 to 2", "nlp--embed--5ade": "0 to 10"},
             "clusters": [{"cluster": "local", "nodes": [], "applications": {"nlp--cellar--5ade": {"replicas": 1}}}],
             "replicas": [
                 {"application": "nlp--cellar--5ade", "hosted": {"nlp/cellar:1": 1}},
@@ -78,6 +79,7 @@ async def test_it_is_as_one_that_does_not_exist(gateway: SmallGateway, endpoint:
         "version",
         "versions",
         "aliases",
+        "protections",
         "alias_history",
         "canary",
         "access",

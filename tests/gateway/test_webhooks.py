@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -66,6 +67,24 @@ async def test_the_end_is_told_with_its_result_and_signed(gateway: SmallGateway)
     secret = (await gateway.ask("GET", "/v1/webhook", who="ada")).json()["secret"]
     assert is_signed(request, secret)
     assert not is_signed(request, f"whsec_{base64.b64encode(bytes(32)).decode()}")
+
+
+async def test_a_receiver_that_does_not_answer_holds_up_itself_alone(gateway: SmallGateway) -> None:
+    async def hangs(request: Request, reply: Reply) -> None:
+        await asyncio.Event().wait()
+
+    (await gateway.executor()).answers(lambda call: call.returns(1))
+    with ScriptedServer(hangs) as slow, ScriptedServer(answering(204)) as quick:
+        for _ in range(40):
+            assert (await spawn(gateway, Rayfaas_Webhook=slow.url).answer()).status == 202
+        await eventually(lambda: len(gateway.settled()) == 40)
+        url = quick.url.replace("127.0.0.1", "localhost")
+        accepted = await spawn(gateway, Rayfaas_Webhook=url).answer()
+        end = await told(gateway)
+        assert (end.call, end.state) == (accepted.json()["call"], "DELIVERED")
+        assert len(slow.requests) <= 4
+        for task in list(vars(gateway.webhooks)["_held"].values()):
+            task.cancel()
 
 
 async def test_a_large_result_is_not_told_and_an_error_is(gateway: SmallGateway) -> None:

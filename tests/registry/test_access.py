@@ -149,6 +149,7 @@ def test_who_let_whom_in_is_in_the_audit_and_no_secret_is(registry: Registry) ->
         registry.access.revoke_token(token_id, "mallory")
     rows = registry.query("SELECT actor, action, subject FROM audit ORDER BY done_at", [], team=None).rows
     assert [row[:2] for row in rows] == [
+        ["root", "member set"],
         ["root", "token created"],
         ["root", "token revoked"],
         ["root", "join token created"],

@@ -74,7 +74,7 @@ def test_a_team_sees_the_logs_of_its_own_functions_only(ask: Ask, team: str) -> 
     assert seen == {f"{caller} called {team}" for caller in TEAMS}
 
 
-@pytest.mark.parametrize(("view", "rows"), [("calls", 9), ("spawned", 9), ("logs", 9), ("functions", 3), ("audit", 11)])
+@pytest.mark.parametrize(("view", "rows"), [("calls", 9), ("spawned", 9), ("logs", 9), ("functions", 3), ("audit", 14)])
 def test_who_asks_for_no_team_sees_all(ask: Ask, view: str, rows: int) -> None:
     assert ask(f"SELECT count(*) FROM {view}", team=None).rows == [[rows]]
 

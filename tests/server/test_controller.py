@@ -20,6 +20,7 @@ from rayfaas.cloud.node import Node
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated
 from rayfaas.frames import Kind
+from rayfaas.gateway.routes import no_function
 from rayfaas.link import Link, Service, dial_link
 from rayfaas.names import new_id
 from rayfaas.registry import Registry
@@ -229,6 +230,7 @@ CONTROL_PLANE = {
     "version", "version_bundle", "plan", "lineage", "scale", "delete", "why_miss",
     "versions", "interfaces", "sql", "export", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token",
     "reserve",
+    "rotate_token", "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "invite_gateway", "gateways", "remove_gateway",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
@@ -450,7 +452,28 @@ async def test_a_bundle_that_was_cut_off_is_refused(server: Running) -> None:
     digest = hashlib.sha256(b"whole").hexdigest()
     with pytest.raises(BadRequest, match="SHA-256"):
         await gateway.request("put_bundle", digest=digest, archive=b"who", actor="ann")
-    assert await gateway.request("has_bundle", digest=digest) is False
+    assert await gateway.request("has_bundle", digest=digest, actor="ann") is False
+
+
+async def test_a_bundle_is_there_for_who_sent_it_for_teams_that_deployed_it_and_for_admins(server: Running) -> None:
+    """Or whoever knows a digest, which everybody sees of a version, could deploy the code as theirs and read it."""
+    gateway = await server.gateway()
+    await server.supervisor(Cluster())
+    await deploy(gateway, b"zip")
+    digest = hashlib.sha256(b"zip").hexdigest()
+    red, blue = {"red": "deployer"}, {"blue": "deployer"}
+
+    async def has(actor: str, rights: dict[str, str]) -> bool:
+        return bool(await gateway.request("has_bundle", digest=digest, actor=actor, rights=rights))
+
+    assert [await has("eve", rights) for rights in (red, blue, {"red": "viewer"}, {"ops": "admin"}, {})] == [
+        True, False, False, True, False,
+    ]  # fmt: skip
+    theft = {"bundle": digest, "entry": {"kind": "module", "module": "m", "name": "f"}}
+    with pytest.raises(NotFound, match="send it first"):
+        await anext(gateway.stream("publish", team="blue", name="f", publish=theft, actor="eve", rights=blue))
+    await gateway.request("put_bundle", digest=digest, archive=b"zip", actor="eve")
+    assert await has("eve", blue)
 
 
 async def test_a_call_that_waits_has_its_version_started_where_it_was_deployed(home: Home) -> None:
@@ -632,6 +655,28 @@ async def test_an_unknown_function_is_not_found(server: Running) -> None:
     for method, parameters in questions.items():
         with pytest.raises(NotFound, match="red/nope"):
             await gateway.request(method, **parameters)
+
+
+async def test_whoever_looks_is_told_the_same_of_every_function_that_is_not_there(server: Running) -> None:
+    """As gateways say it of one that the asker may not see: another answer would tell that there is one."""
+    gateway = await server.gateway()
+    name = {"team": "red", "name": "nope"}
+    looks: dict[str, dict[str, Any]] = {
+        "function": name,
+        "version": {**name, "version": 1},
+        "versions": name,
+        "aliases": name,
+        "alias_history": {**name, "alias": "live", "limit": 9},
+        "canary": {**name, "alias": "live"},
+        "access": name,
+        "protections": name,
+        "logs": {"function": "red/nope", "call": None, "limit": 9, "actor": ADMIN},
+        "log_lines": {"function": "red/nope", "call": None, "after": None, "limit": 9, "actor": ADMIN},
+    }
+    for method, parameters in looks.items():
+        with pytest.raises(NotFound) as absent:
+            await gateway.request(method, **parameters)
+        assert absent.value.detail == no_function("red", "nope").detail, method
 
 
 async def test_what_clusters_have_is_asked_of_their_agents(server: Running) -> None:

@@ -22,6 +22,7 @@ from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import Placement
+from rayfaas.server.protections import Protections
 from rayfaas.server.releases import Releases
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
@@ -46,10 +47,20 @@ class Server:
         guard = Guard(store, Journals(store).load)
         self.vault = Vault(bytes(32), store, self.catalog)
         self.access = Access(store, self.catalog, self.routing)
+        self.protections = Protections(store)
         self.deploys = Deploys(
-            store, self.bundles, self.catalog, placement, swaps, self.fleet, guard, self.vault, self.access
+            store,
+            self.bundles,
+            self.catalog,
+            placement,
+            swaps,
+            self.fleet,
+            guard,
+            self.vault,
+            self.access,
+            self.protections,
         )
-        self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks)
+        self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks, self.protections)
         self.warm = supervisor()
 
     async def _waiting(self, keys: set[str]) -> int:

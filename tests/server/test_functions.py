@@ -33,6 +33,7 @@ class Shop(Server):
             self.deploys.locks,
             self.fleet,
             lambda key, error: self.refused.append((key, error)),
+            self.protections,
         )
 
     async def delete(self, version: int | None = None, reason: str = "") -> None:
