@@ -16,10 +16,10 @@ from tests.gateway.test_sight import BESIDES, LISTS, OF_A_CALL, OF_A_FUNCTION
 _FUNCTION = "/v1/functions/{team}/{name}"
 _CLUSTER = "/v1/clusters/{cluster}"
 
-# What keeps others out, by route. `nobody`: there is nothing of a team in it. `function`, `call`: it is as if there
-# were none (test_sight). `list`: it has only what the asker sees (test_sight). `asker`: the controller is told who
-# asks, and answers what that team sees. `team`: a team's own, refused as for a team that is not there. `admin`: its
-# role. `sender`: the controller knows who sent what.
+# What keeps others out, by route. `nobody`: there is nothing of a team in it. `function`, `call`, `target`: it is as
+# if there were none (test_sight). `list`: it has only what the asker sees (test_sight). `asker`: the controller is
+# told who asks, and answers what that team sees. `team`: a team's own, refused as for a team that is not there.
+# `admin`: its role. `sender`: the controller knows who sent what.
 DECISIONS: dict[str, str] = {
     "GET /healthz": "nobody",
     "GET /readyz": "nobody",
@@ -31,8 +31,10 @@ DECISIONS: dict[str, str] = {
     "DELETE /calls/{call}": "call",
     "GET /calls/{call}/result": "call",
     "GET /calls/{call}/logs": "call",
+    "GET /calls/{call}/why-miss": "call",
     "POST /calls/{call}/replay": "call",
     "POST /calls/{call}/debug": "call",
+    "GET /v1/waiting": "target",
     "GET /openapi.json": "list",
     "GET /v1/whoami": "nobody",
     "GET /v1/status": "list",
@@ -89,6 +91,8 @@ DECISIONS: dict[str, str] = {
     "GET /v1/clusters": "nobody",
     "POST /v1/clusters": "admin",
     f"DELETE {_CLUSTER}": "admin",
+    f"POST {_CLUSTER}/start": "admin",
+    f"POST {_CLUSTER}/stop": "admin",
     "GET /v1/nodes": "nobody",
     "GET /v1/gateways": "nobody",
     "POST /v1/gateways": "admin",

@@ -27,8 +27,12 @@ BESIDES = [
     Endpoint("GET", "/v1/logs", "/v1/logs?function=nlp%2Fembed&call=" + CALL, "viewer"),
 ]
 OF_A_FUNCTION = [each for each in (*ENDPOINTS, *BESIDES) if "nlp/embed" in each.url or "nlp%2Fembed" in each.url]
-OF_A_CALL = ["GET /calls/{}", "DELETE /calls/{}", "GET /calls/{}/result", "GET /calls/{}/logs", "POST /calls/{}/replay"]
+OF_A_CALL = [
+    "GET /calls/{}", "DELETE /calls/{}", "GET /calls/{}/result", "GET /calls/{}/logs", "GET /calls/{}/why-miss",
+    "POST /calls/{}/replay",
+]  # fmt: skip
 LISTS = ["/v1/functions", "/v1/status", "/v1/environments", "/openapi.json"]
+_TWO = ("cellar", "absent")
 # Of the other team, one of each role.
 OTHERS = ("otto", "dina", "vic")
 
@@ -107,6 +111,14 @@ async def test_no_way_to_call_finds_it(gateway: SmallGateway, headers: dict[str,
     absent = told(await asked_of(gateway, endpoint, "absent", "otto", headers), "absent")
     assert told(await asked_of(gateway, endpoint, "cellar", "otto", headers), "cellar") == absent
     assert absent[0] == 404
+
+
+@pytest.mark.parametrize("target", ["nlp/{}", "nlp/{}:1", "nlp/{}@prod", "nlp/{}@prod@2026-01-01"])
+async def test_what_its_calls_wait_for_is_told_to_nobody(gateway: SmallGateway, target: str) -> None:
+    asked = [await gateway.ask("GET", f"/v1/waiting?target={target.format(name)}", who="otto") for name in _TWO]
+    there, absent = (told(answer, name) for answer, name in zip(asked, _TWO, strict=True))
+    assert there == absent
+    assert there[0] == 404
 
 
 @pytest.mark.parametrize("request_line", OF_A_CALL)
