@@ -21,19 +21,15 @@ from typing import Any
 
 import click
 
-from rayfaas.canary import CanaryPlan
 from rayfaas.config import KEEP_RESULTS_S, Home, Retention
-from rayfaas.destination import Move
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import Conflict, NotFound, RayfaasError, Unavailable, to_problem
+from rayfaas.errors import Conflict, RayfaasError, to_problem
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
-from rayfaas.registry.rows import MoveRow
-from rayfaas.roles import Roles, rank
 from rayfaas.server.access import Access
 from rayfaas.server.alarms import Alarms
-from rayfaas.server.answers import Answers, plain
+from rayfaas.server.answers import Answers
 from rayfaas.server.awaited import Awaited
 from rayfaas.server.backups import Backups
 from rayfaas.server.bundles import BundleStore
@@ -53,20 +49,23 @@ from rayfaas.server.machines import Machines
 from rayfaas.server.members import Members
 from rayfaas.server.mirrors import Mirrors
 from rayfaas.server.misses import Misses
+from rayfaas.server.overview import Overview
 from rayfaas.server.placement import TICK_S, Placement
 from rayfaas.server.plans import Plans
-from rayfaas.server.protections import NO_RIGHTS, Protections
+from rayfaas.server.protections import Protections
+from rayfaas.server.publishing import Publishing
+from rayfaas.server.release_methods import ReleaseMethods
 from rayfaas.server.releases import Releases
 from rayfaas.server.retention import Retaining
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.seats import Seats
+from rayfaas.server.secrets import Secrets
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.tokens import Tokens
 from rayfaas.server.use import Use
 from rayfaas.server.vault import Vault
-from rayfaas.spec import Planned, Publish, parse
 from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.controller")
@@ -93,32 +92,11 @@ class Controller(Service):
                 "poll": self.poll,
                 "load": self.load,
                 "demand": self.demand,
-                "status": self.status,
-                "has_bundle": self.has_bundle,
-                "put_bundle": self.put_bundle,
-                "publish": self.publish,
-                "move_alias": self.move_alias,
-                "rollback": self.rollback,
-                "alias_at": self.alias_at,
-                "aliases": self.aliases,
-                "alias_history": self.alias_history,
-                "begin_canary": self.begin_canary,
-                "canary": self.canary,
-                "abort_canary": self.abort_canary,
-                "protections": self.protections,
-                "protect": self.protect,
-                "unprotect": self.unprotect,
-                "plan": self.plan,
-                "secrets": self.secrets,
-                "set_secret": self.set_secret,
-                "delete_secret": self.delete_secret,
-                "environments": self.environments,
                 # clusters
                 "agent_up": self.agent_up,
                 "supervisor_up": self.supervisor_up,
                 "executor_ended": self.executor_ended,
                 "leaving": self.leaving,
-                "bundle": self.bundle,
             }
         )
         self._home, self._entrance = home, entrance
@@ -171,7 +149,7 @@ class Controller(Service):
         self._awaited = Awaited(
             self._catalog, self._fleet, self._placement, self._head, self._machines, lambda: self._gateways
         )
-        self._plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
+        plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         locks = self._deploys.locks
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, locks, self._protections)
         self._functions = Functions(
@@ -201,6 +179,10 @@ class Controller(Service):
             self._functions,
             self._backups,
             Misses(self._store, self._journals, self._bundles),
+            ReleaseMethods(self._catalog, self._releases, self._canaries),
+            Publishing(self._store, self._bundles, self._deploys, plans),
+            Secrets(self._vault, self._fleet, self._placement),
+            Overview(self._catalog, self._fleet, self._head, lambda: self._gateways),
         ):
             self.methods |= part.methods
         self._background: set[asyncio.Task[None]] = set()
@@ -369,164 +351,6 @@ class Controller(Service):
     async def demand(self, link: Link, key: str) -> None:
         self._placement.demand(key)
 
-    # The control plane
-
-    async def has_bundle(self, link: Link, digest: str, actor: str, rights: Roles = NO_RIGHTS) -> bool:
-        """Whether the actor may deploy it without sending it: others' bundles are to them as if they were not here, or
-        whoever knows a digest could have the code."""
-        if not self._bundles.has(digest):
-            return False
-        teams = [team for team, role in rights.items() if rank(role) >= rank("deployer")]
-        return "admin" in rights.values() or await self._store.query(
-            self._store.registry.catalog.may_use_bundle, digest, actor, teams
-        )
-
-    async def put_bundle(self, link: Link, digest: str, archive: bytes, actor: str) -> None:
-        await asyncio.to_thread(self._bundles.put, digest, archive)
-        await self._store.write(self._store.registry.catalog.add_bundle, digest, len(archive), actor)
-
-    async def publish(
-        self, link: Link, team: str, name: str, publish: dict[str, Any], actor: str, rights: Roles = NO_RIGHTS
-    ) -> Any:
-        request: Publish = parse(Publish, publish, "The deploy")
-        if not await self.has_bundle(link, request.bundle, actor, rights):
-            raise NotFound(f"Bundle {request.bundle[:12]} is not on this server: send it first.", bundle=request.bundle)
-        async for event in self._deploys.publish(team, name, request, actor, rights):
-            yield event
-
-    async def move_alias(
-        self,
-        link: Link,
-        team: str,
-        name: str,
-        alias: str,
-        move: dict[str, Any],
-        actor: str,
-        rights: Roles = NO_RIGHTS,
-    ) -> dict[str, Any]:
-        request: Move = parse(Move, move, "The move")
-        return await self._releases.move(team, name, alias, request, actor, rights)
-
-    async def rollback(
-        self, link: Link, team: str, name: str, alias: str, message: str, actor: str, rights: Roles = NO_RIGHTS
-    ) -> dict[str, Any]:
-        return await self._releases.rollback(team, name, alias, message, actor, rights)
-
-    async def protections(self, link: Link, team: str, name: str) -> list[dict[str, Any]]:
-        return await self._releases.protections(team, name)
-
-    async def protect(
-        self, link: Link, team: str, name: str, alias: str, who: list[str], actor: str, reason: str
-    ) -> None:
-        await self._releases.protect(team, name, alias, who, actor, reason)
-
-    async def unprotect(self, link: Link, team: str, name: str, alias: str, actor: str, reason: str) -> None:
-        await self._releases.unprotect(team, name, alias, actor, reason)
-
-    async def alias_at(self, link: Link, team: str, name: str, alias: str, moment: float) -> dict[str, Any]:
-        """`moment` is Unix time in seconds."""
-        return await self._releases.at(team, name, alias, datetime.fromtimestamp(moment, timezone.utc))
-
-    async def aliases(self, link: Link, team: str, name: str) -> list[Any]:
-        return [_move(row) for row in await self._releases.aliases(team, name)]
-
-    async def alias_history(self, link: Link, team: str, name: str, alias: str | None, limit: int) -> list[Any]:
-        return [_move(row) for row in await self._releases.history(team, name, alias, limit)]
-
-    async def begin_canary(
-        self,
-        link: Link,
-        team: str,
-        name: str,
-        alias: str,
-        plan: dict[str, Any],
-        actor: str,
-        rights: Roles = NO_RIGHTS,
-    ) -> dict[str, Any]:
-        request: CanaryPlan = parse(CanaryPlan, plan, "The canary")
-        await self._releases.begin(team, name, alias, request, actor, rights)
-        return await self._canaries.shown(team, name, alias)
-
-    async def canary(self, link: Link, team: str, name: str, alias: str) -> dict[str, Any]:
-        self._catalog.existing(f"{team}/{name}")
-        return await self._canaries.shown(team, name, alias)
-
-    async def abort_canary(
-        self, link: Link, team: str, name: str, alias: str, message: str, actor: str, rights: Roles = NO_RIGHTS
-    ) -> dict[str, Any]:
-        return await self._canaries.abort(team, name, alias, message, actor, rights)
-
-    async def plan(
-        self, link: Link, team: str, name: str, planned: dict[str, Any], actor: str, rights: Roles = NO_RIGHTS
-    ) -> dict[str, Any]:
-        request: Planned = parse(Planned, planned, "The plan")
-        is_known = await self.has_bundle(link, request.publish.bundle, actor, rights)
-        return {**await self._plans.plan(team, name, request), "bundle_known": is_known}
-
-    async def secrets(self, link: Link, team: str | None) -> list[Any]:
-        return [plain(secret) for secret in self._vault.listed(team)]
-
-    async def set_secret(
-        self, link: Link, team: str, name: str, values: dict[str, str], restart: bool, actor: str
-    ) -> dict[str, Any]:
-        """Executors that start from now on have it; with `restart` those that run are replaced."""
-        users = await self._vault.set(team, name, values, actor)
-        restarted = [version.key for version in users if self._fleet.hosting(version.key)] if restart else []
-        for version in users if restart else []:
-            self._placement.restart(version)
-        return {"team": team, "name": name, "keys": sorted(values), "restarted": restarted}
-
-    async def delete_secret(self, link: Link, team: str, name: str, actor: str) -> None:
-        await self._vault.delete(team, name, actor)
-
-    async def environments(self, link: Link) -> list[Any]:
-        """Of each supervisor: what is built on its node, and what its zygotes have loaded."""
-        members = self._fleet.members()
-        asked = (m.link.request("environments", timeout_s=10.0) for m in members)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return [
-            {"cluster": m.cluster, "node": m.node, "replica": m.replica, "application": m.application, **each}
-            for m, answer in zip(members, answers, strict=True)
-            if not isinstance(answer, BaseException)
-            for each in answer
-        ]
-
-    async def status(self, link: Link) -> dict[str, Any]:
-        """What runs: gateways, clusters with their nodes, replicas with what they host."""
-        clusters = []
-        for name, agent in self._fleet.agents().items():
-            with contextlib.suppress(Unavailable):  # it went while it was asked
-                clusters.append(
-                    {
-                        "cluster": name,
-                        "nodes": await agent.request("nodes", timeout_s=10.0),
-                        "applications": await agent.request("applications", timeout_s=10.0),
-                    }
-                )
-        deployed = {name for cluster in clusters for name in cluster["applications"]}
-        return {
-            "controller": {"pid": os.getpid()},
-            "gateways": [{"name": p.get("name"), "pid": p.get("pid")} for p in self._gateways.values()],
-            "clusters": clusters,
-            "head": self._head.shown(),
-            "scalings": {
-                version.application: f"{function.scaling.min_replicas} to {function.scaling.max_replicas}"
-                for function in self._catalog
-                for version in function.served()
-                if version.application in deployed
-            },
-            "replicas": [
-                {
-                    "replica": m.replica,
-                    "cluster": m.cluster,
-                    "node": m.node,
-                    "application": m.application,
-                    "hosted": {key: len(executors) for key, executors in m.hosted.items()},
-                }
-                for m in self._fleet.members()
-            ],
-        }
-
     # Clusters
 
     async def agent_up(self, link: Link) -> None:
@@ -551,9 +375,6 @@ class Controller(Service):
 
     async def leaving(self, link: Link) -> None:
         self._fleet.leaving(link)
-
-    async def bundle(self, link: Link, digest: str) -> bytes:
-        return await asyncio.to_thread(self._bundles.get, digest)
 
     def _run(self, coroutine: Any) -> None:
         task = asyncio.ensure_future(coroutine)
@@ -596,13 +417,6 @@ class _Guarded(Service):
 
 def _name(peer: Identity) -> str:
     return f"{peer.get('role')} {peer.get('name') or peer.get('replica') or peer.get('cluster') or ''}".strip()
-
-
-def _move(row: MoveRow) -> dict[str, Any]:
-    """As the API shows a move: with all that it leads to, in numbers and in words."""
-    shown: dict[str, Any] = plain(row)
-    del shown["split"]
-    return shown | row.destination.model_dump(mode="json") | {"leads_to": str(row.destination)}
 
 
 @click.command()
