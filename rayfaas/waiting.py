@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +17,8 @@ from rayfaas.transport import Transport
 # Most calls are answered before anybody wonders.
 QUIET_S = 1.5
 LOOK_S = 1.0
+# Held by the call that has the terminal's last line: of many at once, the first.
+_line = threading.Lock()
 
 
 @asynccontextmanager
@@ -37,9 +40,18 @@ async def shown(transport: Transport, target: str) -> AsyncIterator[None]:
 
 
 async def _show(transport: Transport, target: str) -> None:
-    began, width = time.monotonic(), 0
+    began = time.monotonic()
+    await asyncio.sleep(QUIET_S)
+    if _line.acquire(blocking=False):
+        try:
+            await _follow(transport, target, began)
+        finally:
+            _line.release()
+
+
+async def _follow(transport: Transport, target: str, began: float) -> None:
+    width = 0
     try:
-        await asyncio.sleep(QUIET_S)
         with contextlib.suppress(RayfaasError):
             while True:
                 found = await transport.get("/v1/waiting", {"target": target})

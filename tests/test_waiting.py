@@ -62,3 +62,17 @@ async def test_a_server_that_can_not_say_is_asked_no_more(monkeypatch: pytest.Mo
             await eventually(lambda: server.requests)
         await transport.aclose()
     assert written.getvalue() == ""
+
+
+async def test_of_many_calls_at_once_the_first_has_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = screen(monkeypatch, True)
+    with ScriptedServer(answering(STAGE)) as server:
+        transport = Transport(ClientConfig(server.url, "t"))
+        async with shown(transport, "embed"):
+            await eventually(lambda: written.getvalue())
+            async with shown(transport, "rank"):
+                await asyncio.sleep(0)
+        async with shown(transport, "sort"):
+            await eventually(lambda: "sort" in written.getvalue())
+        await transport.aclose()
+    assert "rank" not in written.getvalue()
