@@ -81,6 +81,7 @@ def machine_folders() -> tuple[str, ...]:
     """Where no data is: the system's, Python's own and the installed packages' files."""
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     paths |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
+    paths.add(os.path.dirname(os.path.dirname(__file__)))  # our own, which a traceback is written from
     return (*_MACHINE, *sorted(f"{path}/" for path in paths if path))
 
 

@@ -32,7 +32,9 @@ def test_json_is_what_it_says(value: Any) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from("smhdy"))
 def test_a_duration_is_a_number_of_its_unit(number: int, unit: str) -> None:
-    assert parse_duration(f"{number}{unit}") == number * {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit]
+    assert (
+        parse_duration(f"{number}{unit}") == number * {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}[unit]
+    )
 
 
 @settings(max_examples=40, deadline=None)

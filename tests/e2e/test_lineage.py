@@ -73,5 +73,5 @@ def test_which_model_and_which_comments_made_a_column_of_vectors(
     assert mermaid.startswith("flowchart LR\n")
     events = server.rayfaas("lineage", "embed:1", "--openlineage", "-").stdout.splitlines()
     assert {json.loads(event)["job"]["name"] for event in events} >= {"train", "preprocess"}
-    coverage = server.rayfaas("coverage").stdout
+    coverage = server.rayfaas("coverage", "-n", "1000").stdout
     assert f"not known: {(store / 'comments.json').as_uri()}" in coverage

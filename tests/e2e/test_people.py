@@ -27,6 +27,7 @@ def cellar(x: int = 1) -> int:
 PARAMETER = {
     "alias": "live", "version": "1", "grantee": "eve", "kind": "team", "digest": "0" * 64, "cluster": "local",
     "group": "none", "machine": "none", "node": "0123abcd", "token_id": "none", "target": "", "principal": "zoe",
+    "view": "functions", "gateway": "none",
 }  # fmt: skip
 CHANGING = ("/v1/tokens", "/v1/clusters", "/v1/nodes", "/v1/limits", "/v1/bundles", "/docs")
 

@@ -1,4 +1,4 @@
-"""The README's twenty lines, as somebody would copy them."""
+"""The README's twenty lines, and files of the docs, as somebody would copy them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pytest
 
 from tests.e2e.conftest import Server
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text()
+ROOT = Path(__file__).parent.parent.parent
 
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-SHELL = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
 
 
 def test_the_example_in_the_readme_works_as_it_stands(server: Server, tmp_path: Path) -> None:
-    function, caller = PYTHON[:2]
-    commands = SHELL
+    function, caller = blocks("README.md", "python")[:2]
+    commands = blocks("README.md", "sh")
     (tmp_path / "iris.py").write_text(function)
     (tmp_path / "caller.py").write_text(caller)
 
@@ -30,13 +31,16 @@ def test_the_example_in_the_readme_works_as_it_stands(server: Server, tmp_path: 
     assert re.search(r"default/species +1 +\w+ +3 ", _sh(server, tmp_path, commands[2]))
 
 
-@pytest.mark.parametrize(("file", "answer"), [("sentiment.py", "1\n"), ("hello.py", "hello, ")])
-def test_each_file_in_the_readme_is_deployed_and_answers(
-    server: Server, tmp_path: Path, file: str, answer: str
+@pytest.mark.parametrize(
+    ("page", "file", "answer"),
+    [("functions.md", "sentiment.py", "1\n"), ("applications.md", "hello.py", "hello, ")],
+)
+def test_each_file_of_a_page_is_deployed_and_answers(
+    server: Server, tmp_path: Path, page: str, file: str, answer: str
 ) -> None:
-    (source,) = (block for block in PYTHON if block.startswith(f"# {file}\n"))
+    (source,) = (block for block in blocks(f"docs/{page}", "python") if block.startswith(f"# {file}\n"))
     (tmp_path / file).write_text(source)
-    (commands,) = (block for block in SHELL if f"rayfaas deploy {file}" in block)
+    (commands,) = (block for block in blocks(f"docs/{page}", "sh") if f"rayfaas deploy {file}" in block)
     assert answer in _sh(server, tmp_path, commands)
 
 

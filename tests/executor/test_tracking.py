@@ -72,9 +72,9 @@ async def test_what_is_the_versions_or_the_machines_is_no_artifact(replica: Repl
     files = {
         "app.py": """
             def f(path):
-                import email.mime.text, colorsys, os, tempfile
+                import email.mime.text, colorsys, os, rayfaas, tempfile
                 open("data.txt").read(), open("/proc/self/stat").read(), open("/etc/hostname").read()
-                os.listdir("/"), open(os.__file__).read()
+                os.listdir("/"), open(os.__file__).read(), open(rayfaas.__file__).read()
                 with tempfile.TemporaryFile() as file: file.write(b"x")
                 try: open("/nowhere")
                 except OSError: pass
