@@ -11,6 +11,7 @@ from typing import Any
 from rayfaas.errors import RayfaasError
 from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
+from rayfaas.server.looking import look_every
 from rayfaas.server.store import Store
 
 _log = logging.getLogger("rayfaas.controller")
@@ -43,12 +44,7 @@ class Alarms:
         self._url = None if found is None else found["url"]
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("alarms could not be told")
+        await look_every(LOOK_S, self.look, "alarms could not be told")
 
     async def look(self) -> None:
         """Tell what is due, if there is somebody to tell it and somebody to hear it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Iterable
 
 from rayfaas.link import Link
@@ -11,11 +9,10 @@ from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import LOCAL
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.head import Head
+from rayfaas.server.looking import look_every
 from rayfaas.server.machines import Machines
 from rayfaas.server.placement import Placement
 from rayfaas.spec import Shape
-
-_log = logging.getLogger("rayfaas.controller")
 
 LOOK_S = 0.2
 
@@ -40,12 +37,10 @@ class Awaited:
         self._told: dict[Link, dict[str, Stage]] = {}
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                self.look()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("gateways could not be told what calls wait for")
+        await look_every(LOOK_S, self._look, "gateways could not be told what calls wait for")
+
+    async def _look(self) -> None:
+        self.look()
 
     def look(self) -> None:
         """Tell each gateway what it does not know."""

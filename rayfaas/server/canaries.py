@@ -15,6 +15,7 @@ from rayfaas.errors import Conflict, NotFound, RayfaasError
 from rayfaas.registry.rows import CanaryRow, Figures
 from rayfaas.roles import Roles
 from rayfaas.server.journals import Journals
+from rayfaas.server.looking import look_every
 from rayfaas.server.protections import NO_RIGHTS
 from rayfaas.server.releases import Releases
 from rayfaas.server.store import Store
@@ -75,12 +76,7 @@ class Canaries:
             self._releases.keep(canary)
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("canaries could not be looked after")
+        await look_every(LOOK_S, self.look, "canaries could not be looked after")
 
     async def look(self) -> None:
         """Once at each that runs."""

@@ -27,6 +27,7 @@ from rayfaas.errors import BadRequest, Conflict, RayfaasError
 from rayfaas.link import Link, Method
 from rayfaas.server.clusters import LEAVE_S, LOCAL
 from rayfaas.server.fleet import Fleet
+from rayfaas.server.looking import look_every
 from rayfaas.server.machines import HEAD_ID, Machines
 from rayfaas.server.node_rows import NodeRows
 from rayfaas.server.store import Store
@@ -85,12 +86,7 @@ class Head:
         self._pauses = Pauses(rows, pauses)
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("the keeper could not look after the head")
+        await look_every(LOOK_S, self.look, "the keeper could not look after the head")
 
     async def look(self) -> None:
         """Once: decide what is to be, and go a step towards it."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Sized
 from typing import Any
@@ -14,11 +12,10 @@ from rayfaas.limit import Limit
 from rayfaas.link import Link, Method
 from rayfaas.registry.limits import LimitRow
 from rayfaas.server.journals import Journals
+from rayfaas.server.looking import look_every
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
 from rayfaas.spec import parse
-
-_log = logging.getLogger("rayfaas.controller")
 
 LOOK_S = 10.0
 
@@ -46,12 +43,7 @@ class Limits:
         await self.look()
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("limits could not be looked after")
+        await look_every(LOOK_S, self.look, "limits could not be looked after")
 
     async def look(self) -> None:
         """Whose GPU time of the day is used up; the gateways hear of it where that changed."""

@@ -24,6 +24,7 @@ from rayfaas.errors import BadRequest, NotFound, Unavailable
 from rayfaas.link import Link, Method
 from rayfaas.server.boot import BootScripts
 from rayfaas.server.fleet import Fleet
+from rayfaas.server.looking import look_every
 from rayfaas.server.node_rows import NodeRows
 from rayfaas.server.reach import check_reach
 from rayfaas.server.store import Store
@@ -82,13 +83,11 @@ class Machines:
         self._keeper.floors = await self._store.write(registry.floors)
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                if self._keeper.groups or self._book.all():
-                    await self.look()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("the keeper could not look after the machines")
+        await look_every(LOOK_S, self._look_if_any, "the keeper could not look after the machines")
+
+    async def _look_if_any(self) -> None:
+        if self._keeper.groups or self._book.all():
+            await self.look()
 
     async def look(self) -> None:
         """Once: decide, and send what was decided, without waiting for the answers."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rayfaas.config import Retention
+from rayfaas.server.looking import look_every
 from rayfaas.server.outgoing import remove_forgotten
 from rayfaas.server.store import Store
 
@@ -34,12 +35,7 @@ class Retaining:
         }
 
     async def keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_S)
-            try:
-                await self.look()
-            except Exception:  # noqa: BLE001 a border: the disk may be full, and all is tried again
-                _log.exception("old calls and logs could not be moved; they stay where they are")
+        await look_every(LOOK_S, self.look, "old calls and logs could not be moved; they stay where they are")
 
     async def look(self) -> None:
         """Have everything where it belongs by its age."""
