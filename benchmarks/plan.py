@@ -18,7 +18,7 @@ class Plan:
 
     rounds: int = 5
     seconds: float = 5.0
-    warmup_s: float = 2.0
+    warmup_s: float = 10.0
     systems: tuple[System, ...] = field(default=SYSTEMS)
     edits: int = 20
     redeploys: int = 3
