@@ -28,6 +28,8 @@ from rayfaas.errors import RayfaasError
 PER_S = 5_000.0
 _LOOK_S = 1.0
 _SETTLE_S = 5.0
+# Turns of load with the controller at work and with it held, to see what its work costs the calls.
+_TURNS, _TURN_S = 4, 6.0
 
 
 @dataclass
@@ -52,6 +54,7 @@ def run(plan: Plan, directory: Path, say: Say) -> Section:
     with Turn(os.environ) as turn:
         server = start_server(turn)
         turn.run(sys.executable, "-m", "rayfaas", "deploy", APPS / "noop.py", env={"RAYFAAS_HOME": str(server.home)})
+        at_work_s, held_s = asyncio.run(_in_turns(server, say))
         load, seen, kill = asyncio.run(_minute(server, plan.sustained_s, say))
         with rayfaas.Client(url=server.url, token=server.token) as client:
             found = compare(load.answered, recorded(client))
@@ -63,14 +66,39 @@ def run(plan: Plan, directory: Path, say: Say) -> Section:
         ["calls answered", f"{found.answered:,} in {plan.sustained_s:.0f} s: {rate:,.0f}/s"],
         ["of them missing in `calls`, or there twice", f"{found.missing}, {found.repeated}"],
         ["a call's answer, p50 and p99", f"{_at(took, 50) * 1e3:.1f} ms, {_at(took, 99) * 1e3:.1f} ms"],
+        ["p50 while the controller loads, and while it is held", f"{at_work_s * 1e3:.2f} ms, {held_s * 1e3:.2f} ms"],
         ["from its answer to its row in an answer of SQL, median and most", f"{lags.median_ms:,.0f} ms, "
          f"{max(seen.lags) * 1e3:,.0f} ms"],
         [f"SQL was away after the controller was killed, at second {kill:.0f}", f"{seen.away_s:.1f} s"],
     ]  # fmt: skip
     data = {"answered": found.answered, "missing": found.missing, "repeated": found.repeated, "rate": rate,
-            "lags_s": seen.lags, "away_s": seen.away_s}  # fmt: skip
+            "lags_s": seen.lags, "away_s": seen.away_s, "at_work_s": at_work_s, "held_s": held_s}  # fmt: skip
     text = markdown_table(["", "found"], rows)
     return Section.of_now("sustained", f"{PER_S:,.0f} calls a second, and a killed controller", text, data)
+
+
+async def _in_turns(server: Server, say: Say) -> tuple[float, float]:
+    """p50 in seconds with the controller at work, and with it held (SIGSTOP): it loads nothing then."""
+    took: dict[bool, list[float]] = {False: [], True: []}
+    for turn in range(2 * _TURNS):
+        is_held = turn % 2 == 1
+        if is_held:
+            os.kill(_controller(server), signal.SIGSTOP)
+        try:
+            load = PacedLoad(server.endpoint("noop"), PER_S)
+            await load.run(_TURN_S)
+        finally:
+            os.kill(_controller(server), signal.SIGCONT)
+        took[is_held] += [each.took_s for each in load.answered]
+        await asyncio.sleep(_SETTLE_S)
+    at_work_s, held_s = (_at(sorted(took[is_held]), 50) for is_held in (False, True))
+    say(f"p50 {at_work_s * 1e3:.2f} ms while the controller loads, {held_s * 1e3:.2f} ms while it is held")
+    return at_work_s, held_s
+
+
+def _controller(server: Server) -> int:
+    processes = json.loads((server.home / "server.json").read_text())["processes"]
+    return next(int(each["pid"]) for each in processes if each["name"] == "controller")
 
 
 async def _minute(server: Server, seconds: float, say: Say) -> tuple[PacedLoad, Seen, float]:
@@ -78,8 +106,7 @@ async def _minute(server: Server, seconds: float, say: Say) -> tuple[PacedLoad, 
     running = asyncio.ensure_future(load.run(seconds))
     looking = asyncio.ensure_future(asyncio.to_thread(_look, server, load, seen, running))
     await asyncio.sleep(kill_s)
-    pids = {each["name"]: each["pid"] for each in json.loads((server.home / "server.json").read_text())["processes"]}
-    os.kill(pids["controller"], signal.SIGKILL)
+    os.kill(_controller(server), signal.SIGKILL)
     say(f"the controller was killed after {len(load.answered):,} answers")
     await running
     await looking
