@@ -12,6 +12,7 @@ import click
 from benchmarks import (
     calling,
     cold_start,
+    durability,
     edit_to_live,
     machines,
     payloads,
@@ -36,6 +37,7 @@ PARTS: dict[str, Callable[[Plan, Path, Say], Section]] = {
     "payloads": payloads.run,
     "registry": registry_load.run,
     "sustained": sustained.run,
+    "durable": durability.run,
     "scale": scale.run,
 }
 

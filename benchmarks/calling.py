@@ -1,4 +1,4 @@
-"""Ways to call besides one no-op after the other: streams, spawned calls, a map over many inputs."""
+"""Ways to call besides one no-op after the other: streams, spawned calls, a map over many inputs; and cancelling."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import rayfaas
 from benchmarks.endpoint import Caller, Endpoint
@@ -25,6 +26,8 @@ from benchmarks.turn import Turn
 _REPEATS = 5
 _SPAWNERS = 64
 _FIRST_ITEMS = 50
+_CANCELS = 20
+_WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ def measure(server: Server, calls: int) -> Iterable[Row]:
         yield Row("items of one stream, Python client", stream_rate(client, calls * 10), "items/s")
         yield Row(f"spawned calls, {_SPAWNERS} connections", spawn_rate(server, calls), "calls/s")
         yield Row("`map`", map_rate(client, calls), "calls/s")
+        with TemporaryDirectory() as folder:
+            yield Row("a cancel, until it reaches a running `def`", cancel_ms(client, Path(folder)), "ms")
+            yield Row("the next call after a cancelled one that goes on", replaced_ms(client, Path(folder)), "ms")
 
 
 def first_item_ms(client: rayfaas.Client) -> float:
@@ -114,6 +120,48 @@ def map_rate(client: rayfaas.Client, calls: int) -> float:
             raise BenchmarkError("map gave wrong results")
 
     return calls / _median_s(once)
+
+
+def cancel_ms(client: rayfaas.Client, folder: Path) -> float:
+    """From the asking for it to the exception in the function: the same machine, so the same clock."""
+    function = rayfaas.get("wait_for_cancel").with_options(client=client)
+    waits = []
+    for number in range(_CANCELS):
+        file = folder / f"cancelled-{number}"
+        call = function.spawn(str(file))
+        _wait_until(file.exists)
+        asked_at = time.time()
+        call.cancel()
+        _wait_until(partial(_is_written, file))
+        waits.append(float(file.read_text()) - asked_at)
+    return 1e3 * (median(waits) or 0.0)
+
+
+def replaced_ms(client: rayfaas.Client, folder: Path) -> float:
+    """From the cancel of a call that catches its interruption to the answer of the next call, which waited for it."""
+    function = rayfaas.get("stay").with_options(client=client)
+    waits = []
+    for number in range(_REPEATS):
+        file = folder / f"stayed-{number}"
+        call = function.spawn(str(file))
+        _wait_until(file.exists)
+        started = time.perf_counter()
+        call.cancel()
+        function.remote()
+        waits.append(time.perf_counter() - started)
+    return 1e3 * (median(waits) or 0.0)
+
+
+def _is_written(file: Path) -> bool:
+    return file.stat().st_size > 0
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _WAIT_S
+    while not holds():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"a call did not do what it should within {_WAIT_S:.0f} s")
+        time.sleep(0.001)
 
 
 def _median_s(once: Callable[[], object]) -> float:

@@ -29,6 +29,7 @@ class Plan:
     journal_calls: int = 1_000_000
     stored_calls: int = 10_000_000
     sustained_s: float = 60.0
+    calls_to_survive: int = 10_000
     functions: int = 1_000
     cold_calls: int = 100
     step_per_s: float = 200.0
@@ -51,6 +52,7 @@ class Plan:
             journal_calls=100_000,
             stored_calls=1_000_000,
             sustained_s=10.0,
+            calls_to_survive=500,
             functions=50,
             cold_calls=20,
             step_per_s=50,
