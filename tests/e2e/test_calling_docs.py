@@ -49,14 +49,15 @@ def a_recipe():
 """
 
 
-@pytest.fixture(params=[version for version in PYTHONS if version != HERE])
-def other(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module", params=[version for version in PYTHONS if version != HERE])
+def other(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another Python with the SDK in it, as a user installs it."""
     python = _find(request.param)
     if python is None:
         pytest.skip(f"there is no Python {request.param} on this machine")
-    subprocess.run([UV, "venv", "--quiet", "--python", python, tmp_path / "venv"], check=True)
-    made = tmp_path / "venv" / "bin" / "python"
+    environment = tmp_path_factory.mktemp("other") / "venv"
+    subprocess.run([UV, "venv", "--quiet", "--python", python, environment], check=True)
+    made = environment / "bin" / "python"
     done = subprocess.run([UV, "pip", "install", "--quiet", "--python", made, ROOT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return made
