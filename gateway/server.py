@@ -62,8 +62,8 @@ class GatewayConfig:
     """`controller` is an address (`rayfaas.address`), `keys` say who this is and sign.
 
     `webhook_networks` are those to which webhooks may go though they are not public; `entrance` is where executors of
-    other machines come in; `public_url` is where they reach this gateway by HTTP, if not as this machine does. Results
-    are kept in `cache`, `cache_bytes` of them.
+    other machines come in; `public_url` is where those reach this gateway by HTTP, if not where its entrance says.
+    Results are kept in `cache`, `cache_bytes` of them.
     """
 
     name: str
@@ -82,8 +82,14 @@ class GatewayConfig:
 
     @property
     def url(self) -> str:
-        """Where executors reach this gateway by HTTP."""
-        return self.public_url or local_url(self.host, self.port)
+        """Where executors of this machine reach this gateway by HTTP."""
+        return local_url(self.host, self.port)
+
+    @property
+    def network_url(self) -> str:
+        """Where those on other machines do."""
+        guessed = self.entrance.http_url(self.host, self.port) if self.entrance else ""
+        return self.public_url or guessed or self.url
 
     @property
     def is_elsewhere(self) -> bool:
@@ -107,6 +113,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig) -> None:
         self._config = config
         self._access = CallAccess(config.keys.calls, config.url)
+        self._network_access = CallAccess(config.keys.calls, config.network_url)
         self._routes = Routes(self._access)
         deaths = Deaths()
         self._controller = ControllerLink(self._routes, deaths)
@@ -148,7 +155,8 @@ class Gateway:
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()
-        door = self._config.entrance.open(self._accept_executor) if self._config.entrance else None
+        entrance = self._config.entrance
+        door = entrance.open(partial(self._accept_executor, self._network_access)) if entrance else None
         identity = {
             "role": "gateway",
             "name": self._config.name,
@@ -203,16 +211,16 @@ class Gateway:
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # of a gateway before us in this slot, which is gone
         server = await asyncio.get_running_loop().create_unix_server(
-            partial(self._accept_executor, Strangers()), str(path)
+            partial(self._accept_executor, self._access, Strangers()), str(path)
         )
         path.chmod(0o600)
         return server
 
-    def _accept_executor(self, strangers: Strangers | None = None) -> ExecutorConnection:
+    def _accept_executor(self, access: CallAccess, strangers: Strangers | None = None) -> ExecutorConnection:
         return ExecutorConnection(
             self._dispatcher,
             lambda who: executor_key(self._routes.sessions, who),
-            self._access.issue,
+            access.issue,
             Touches(self._journal, self._cache.hear),
             strangers,
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rayfaas.address import NetworkAddress, split_host_port
+from rayfaas.address import NetworkAddress, is_loopback, join_host_port, split_host_port
 from rayfaas.config import Home
 from rayfaas.connection import Connection
 from rayfaas.door import Door
@@ -25,6 +25,15 @@ class Entrance:
     @property
     def address(self) -> str:
         return str(NetworkAddress(self.host, self.port, fingerprint_of(self.certificate)))
+
+    def http_url(self, host: str, port: int) -> str:
+        """How executors on other machines reach a gateway that listens there for HTTP, as far as that can be guessed.
+
+        >>> entrance = Entrance("192.0.2.7", 8702, "0.0.0.0", Path("certificate.pem"))
+        >>> entrance.http_url("0.0.0.0", 8700), entrance.http_url("127.0.0.1", 8700)
+        ('http://192.0.2.7:8700', '')
+        """
+        return "" if is_loopback(host) else f"http://{join_host_port(self.host, port)}"
 
     def of_gateway(self, slot: int) -> Entrance:
         return replace(self, port=self.port + 1 + slot)

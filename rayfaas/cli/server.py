@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from rayfaas.address import split_host_port
+from rayfaas.address import is_loopback, split_host_port
 from rayfaas.cli.output import STDERR
 from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
@@ -29,6 +29,9 @@ UP_S = 180.0
 DOWN_S = 60.0
 _LOOK_S = 0.05
 _KEEP_CALLS = "How long calls stay in the registry's file; older ones move to its archive, where SQL finds them too."
+_OUT_OF_REACH = (
+    "Functions on other machines can't call others: {host} is this machine only. Give --host 0.0.0.0, or --url."
+)
 _KEEP_LOGS = "The same for what calls printed and logged."
 
 
@@ -61,6 +64,12 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
     help="HOST:PORT at which clusters on other machines find this server. Off if not said.",
 )
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to, if not HOST itself.")
+@click.option(
+    "--url",
+    default="",
+    help="Where functions on other machines find this server that call others: http://faas.lan. If not said, it is the "
+    "host of --cluster-address and --port.",
+)
 @click.option(
     "--webhook-network", multiple=True, help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones."
 )
@@ -107,6 +116,8 @@ def up(foreground: bool, **options: Any) -> None:
     click.echo(f"rayfaas is up at {server_url(home)}")
     click.echo(f"The admin token is {home.token_file.read_text().strip()}")
     click.echo(f"Command line and SDK of this user find it in {home.token_file}.")
+    if options["cluster_address"] and not options["url"] and is_loopback(options["host"]):
+        click.echo(_OUT_OF_REACH.format(host=options["host"]))
     if _is_at_rest(_status(home)):
         click.echo("The cluster is stopped, as it was before, and starts with the first call.")
 

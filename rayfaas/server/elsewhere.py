@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import ipaddress
 import logging
 import os
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ import click
 import msgspec
 import uvloop
 
-from rayfaas.address import join_host_port, split_host_port
+from rayfaas.address import split_host_port
 from rayfaas.config import MAX_BODY_MB, Home, Limits
 from rayfaas.entrance import Entrance
 from rayfaas.errors import RayfaasError
@@ -85,18 +84,6 @@ def locked(home: Home) -> Iterator[None]:
         yield
 
 
-def url_of(host: str, port: int, cluster_host: str) -> str:
-    """How executors on other machines reach a gateway that listens on `host`, as far as that can be guessed.
-
-    >>> url_of("0.0.0.0", 8700, "192.0.2.7"), url_of("127.0.0.1", 8700, "192.0.2.7")
-    ('http://192.0.2.7:8700', '')
-    """
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
-            return ""
-    return f"http://{join_host_port(cluster_host, port)}"
-
-
 @click.group()
 def main() -> None:
     """A gateway on another machine than its controller."""
@@ -142,6 +129,7 @@ def run(
     cluster_host, cluster_port = split_host_port(cluster_address)
     with locked(place):
         ensure_certificate(place)
+        entrance = Entrance(cluster_host, cluster_port, cluster_listen or cluster_host, place.certificate_file)
         config = GatewayConfig(
             name=member.gateway,
             host=host,
@@ -153,8 +141,8 @@ def run(
             limits=Limits(max_body=int(max_body_mb * (1 << 20))),
             cache=place.cached,
             webhook_networks=webhook_networks,
-            entrance=Entrance(cluster_host, cluster_port, cluster_listen or cluster_host, place.certificate_file),
-            public_url=url or url_of(host, port, cluster_host),
+            entrance=entrance,
+            public_url=url,
         )
         try:
             uvloop.run(_serve(config))

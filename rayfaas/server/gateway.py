@@ -27,6 +27,7 @@ from rayfaas.gateway.server import Gateway, GatewayConfig
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 @click.option("--cluster-address", default="")
 @click.option("--cluster-listen", default="")
+@click.option("--url", default="")
 def main(
     home: Path,
     slot: int,
@@ -37,6 +38,7 @@ def main(
     webhook_networks: tuple[str, ...],
     cluster_address: str,
     cluster_listen: str,
+    url: str,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     place = Home(home)
@@ -52,6 +54,7 @@ def main(
         limits=Limits(max_body=int(max_body_mb * (1 << 20))),
         webhook_networks=webhook_networks,
         entrance=entrance.of_gateway(slot) if entrance else None,
+        public_url=url,
         cache=place.cached,
         cache_bytes=int(cache_mb * (1 << 20)),
     )

@@ -56,6 +56,7 @@ class ServerOptions:
     webhook_networks: tuple[str, ...] = ()
     cluster_address: str = ""
     cluster_listen: str = ""
+    public_url: str = ""
     keep_results_s: float = KEEP_RESULTS_S
     keep_calls_s: float = Retention.keep_calls_s
     keep_logs_s: float = Retention.keep_logs_s
@@ -141,6 +142,7 @@ class Parent:
                 *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
                 *("--max-body-mb", str(options.max_body_mb), "--cache-mb", str(options.cache_mb)),
                 *entrance,
+                *("--url", options.public_url),
                 *(text for network in options.webhook_networks for text in ("--webhook-network", network)),
             )
             for slot in range(options.gateways)
@@ -312,6 +314,7 @@ def _terminate_with_parent() -> None:
 @click.option("--webhook-network", "webhook_networks", multiple=True)
 @click.option("--cluster-address", default="")
 @click.option("--cluster-listen", default="")
+@click.option("--url", "public_url", default="")
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
 @click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
 @click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)

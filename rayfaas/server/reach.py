@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-
-from rayfaas.address import NetworkAddress, parse_address, split_host_port
+from rayfaas.address import NetworkAddress, is_loopback, parse_address, split_host_port
 from rayfaas.errors import Conflict, Unavailable
 from rayfaas.server.fleet import Fleet
 
@@ -17,10 +15,10 @@ async def check_reach(fleet: Fleet, cluster: str, address: str) -> None:
     if not address:
         raise Conflict(f"Machines elsewhere can't reach the controller, which listens on this machine only. {_HOW}")
     place = parse_address(address)
-    if isinstance(place, NetworkAddress) and _is_loopback(place.host):
+    if isinstance(place, NetworkAddress) and is_loopback(place.host):
         raise Conflict(f"Machines elsewhere can't reach the controller at {place.host}. {_HOW}")
     head = await _head(fleet, cluster)
-    if _is_loopback(split_host_port(head)[0]):
+    if is_loopback(split_host_port(head)[0]):
         raise Conflict(f"Machines elsewhere can't reach the Ray head of {cluster}, which is at {head}. {_HOW}")
 
 
@@ -30,10 +28,3 @@ async def _head(fleet: Fleet, cluster: str) -> str:
         raise Unavailable(f"The cluster {cluster} is not connected, so where its head is can't be asked. Try again.")
     variables: dict[str, str] = await agent.request("head", timeout_s=ASK_S)
     return variables["RAY_ADDRESS"]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -18,8 +18,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from rayfaas.config import Home, Limits
+from rayfaas.config import Home, Limits, local_url
 from rayfaas.connection import dial
+from rayfaas.entrance import Entrance
 from rayfaas.envelope import ReadyHeader
 from rayfaas.errors import Unauthenticated
 from rayfaas.gateway.executors import executor_key
@@ -149,10 +150,24 @@ def test_executors_reach_the_gateways_wherever_they_listen(host: str, url: str) 
     assert replace(CONFIG, host=host).url == url
 
 
+@pytest.mark.parametrize(
+    ("host", "said", "url"),
+    [("127.0.0.1", "", "http://127.0.0.1:8700"), ("::1", "", "http://[::1]:8700"),
+     ("0.0.0.0", "", "http://192.0.2.7:8700"), ("faas.lan", "", "http://192.0.2.7:8700"),
+     ("0.0.0.0", "https://faas.example", "https://faas.example")],
+)  # fmt: skip
+def test_executors_of_other_machines_are_told_the_clusters_address_or_what_was_said(
+    host: str, said: str, url: str
+) -> None:
+    entrance = Entrance("192.0.2.7", 8702, "0.0.0.0", Path("certificate.pem"))
+    config = replace(CONFIG, host=host, entrance=entrance, public_url=said)
+    assert config.network_url == url
+    assert config.url == local_url(host, 8700)
+
+
 def test_what_executors_dial_and_whose_machine_it_is_follow_from_addresses() -> None:
     assert (CONFIG.executor_address, CONFIG.network_address, CONFIG.is_elsewhere) == ("unix:/run/g.sock", "", False)
-    elsewhere = replace(CONFIG, controller="tls:192.0.2.1:8701:ab", public_url="http://192.0.2.7:8700")
-    assert (elsewhere.url, elsewhere.is_elsewhere) == ("http://192.0.2.7:8700", True)
+    assert replace(CONFIG, controller="tls:192.0.2.1:8701:ab").is_elsewhere
 
 
 async def test_sigterm_lets_calls_finish_and_takes_no_others(run_dir: Path) -> None:

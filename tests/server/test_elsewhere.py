@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from rayfaas.config import Home
-from rayfaas.server.elsewhere import Membership, locked, main, membership, url_of
+from rayfaas.server.elsewhere import Membership, locked, main, membership
 from rayfaas.server.parent import write_secret
 
 MEMBER = Membership("edge", "tls:192.0.2.1:8701:ab", b"link", b"calls", b"webhooks")
@@ -43,11 +43,3 @@ def test_a_membership_is_kept_as_it_was_told(tmp_path: Path) -> None:
     write_secret(home.gateway_file, msgspec.json.encode(MEMBER))
     assert membership(home) == MEMBER
     assert stat.S_IMODE(home.gateway_file.stat().st_mode) == 0o600
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [("127.0.0.1", ""), ("::1", ""), ("0.0.0.0", "http://192.0.2.7:80"), ("edge.lan", "http://192.0.2.7:80")],
-)
-def test_functions_find_it_where_the_clusters_do(host: str, url: str) -> None:
-    assert url_of(host, 80, "192.0.2.7") == url
