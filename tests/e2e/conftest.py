@@ -53,14 +53,14 @@ def eventually(question: Callable[[], T], timeout_s: float = 60.0) -> T:
 
 
 class Server:
-    """The server under test, seen from outside."""
+    """The server under test, seen from outside. In `options` of `rayfaas up` {port} is its port."""
 
     def __init__(self, directory: Path, *options: str) -> None:
         self.home = Home(directory)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._seen: dict[int, psutil.Process] = {}
-        self._options = ("--port", str(self.port), *options)
+        self._options = ("--port", str(self.port), *(option.format(port=self.port) for option in options))
         self.up()
         self.http = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.token}"}, timeout=httpx.Timeout(120)

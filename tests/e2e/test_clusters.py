@@ -33,6 +33,13 @@ def model(begun=None, seconds=0.0):
     return "done"
 """
 
+OUTER = """
+import rayfaas
+
+def outer(inner):
+    return [rayfaas.current_call().access().url, rayfaas.get(inner).remote()]
+"""
+
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Server]:
@@ -40,7 +47,8 @@ def home() -> Iterator[Server]:
     server = None
     try:
         entrance = f"127.0.0.1:{free_port()}"
-        server = Server(directory, "--cpus", "2", "--gpus", "0", "--gateways", "2", "--cluster-address", entrance)
+        network = ("--cluster-address", entrance, "--url", "http://localhost:{port}")
+        server = Server(directory, "--cpus", "2", "--gpus", "0", "--gateways", "2", *network)
         yield server
         server.stop()
     except BaseException:
@@ -114,6 +122,12 @@ def test_functions_run_where_they_say_or_near(home: Server, lab: Lab, write: Wri
         json={"bundle": "0" * 64, "entry": {"module": "m", "name": "f"}, "spec": {"shape": {"cluster": "mars"}}},
     )
     assert unknown.status_code == 404
+
+
+def test_a_function_there_calls_others_where_the_server_says_that_it_is(home: Server, write: Write) -> None:
+    deploy(home, write("outer.py", OUTER), {"cluster": "lab"})
+    answer = call(home, "outer", inner="anywhere")
+    assert (answer.status_code, answer.json()[0]) == (200, f"http://localhost:{home.port}"), answer.text
 
 
 def test_gpu_functions_go_to_the_gpu_node_and_others_do_not(home: Server, lab: Lab, write: Write) -> None:
