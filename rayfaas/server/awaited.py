@@ -66,7 +66,7 @@ class Awaited:
         return "node_running", detail
 
     def _is_here(self, version: Version) -> bool:
-        return self._placement.cluster_of(version) in (None, LOCAL)
+        return self._placement.deployments.cluster_of(version) in (None, LOCAL)
 
 
 def _resources(shape: Shape) -> dict[str, float]:

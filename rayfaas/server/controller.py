@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+from rayfaas.background import Background
 from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.entrance import Entrance, entrance_of
 from rayfaas.errors import Conflict, RayfaasError, to_problem
@@ -185,7 +186,7 @@ class Controller(Service):
             Overview(self._catalog, self._fleet, self._head, lambda: self._gateways),
         ):
             self.methods |= part.methods
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     # Its life
 
@@ -295,9 +296,9 @@ class Controller(Service):
         if peer.get("role") == "gateway":
             if link.is_remote:
                 self._elsewhere.welcome(link, peer)
-                self._run(self._elsewhere.keep_address(peer))
+                self._background.run(self._elsewhere.keep_address(peer))
             self._gateways[link] = peer
-            self._run(self._limits.announce())
+            self._background.run(self._limits.announce())
             self._routing.expect(link)
             self._tell_gateways()
 
@@ -307,10 +308,10 @@ class Controller(Service):
         self._loads.forget(link)
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
         if self._gateways.pop(link, None) is not None:
-            self._run(self._limits.announce())
+            self._background.run(self._limits.announce())
             if link.is_remote:  # its machine may be gone: who starts now is not to wait for it
                 self._tell_gateways()
-        self._run(self._fleet.leave(link))
+        self._background.run(self._fleet.leave(link))
 
     def _tell_gateways(self) -> None:
         """Supervisors hand the gateways' addresses on to their executors."""
@@ -355,7 +356,7 @@ class Controller(Service):
 
     async def agent_up(self, link: Link) -> None:
         await self._fleet.agent_up(str((link.peer or {})["cluster"]), link)
-        await self._placement.agent_up(str((link.peer or {})["cluster"]), link)
+        await self._placement.deployments.agent_up(str((link.peer or {})["cluster"]), link)
 
     async def supervisor_up(
         self, link: Link, replica: str, node: str, application: str, environment: str, hosted: list[dict[str, Any]]
@@ -375,11 +376,6 @@ class Controller(Service):
 
     async def leaving(self, link: Link) -> None:
         self._fleet.leaving(link)
-
-    def _run(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
 
 # What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.

@@ -204,7 +204,7 @@ class Deploys:
         await self._activate(deploy, function, version, interface)
         await self._announce(function)
         deploy.clock.lap("announce_ms")
-        self._placement.deployment_needed(version)
+        self._placement.deployments.require(version)
 
     async def _activate(
         self, deploy: Deploy, function: Function, version: Version, interface: dict[str, Any] | None

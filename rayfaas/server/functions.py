@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from rayfaas.background import Background
 from rayfaas.errors import Conflict, NotFound, RayfaasError
 from rayfaas.link import Link, Method
 from rayfaas.roles import Roles
@@ -45,7 +46,7 @@ class Functions:
         self._store, self._catalog, self._placement = store, catalog, placement
         self._swaps, self._locks, self._fleet, self._refuse = swaps, locks, fleet, refuse
         self._protections = protections
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self.methods: dict[str, Method] = {"scale": self._scale, "delete": self._delete}
 
     async def read_registry(self) -> None:
@@ -67,7 +68,7 @@ class Functions:
             await self._store.write(self._store.registry.catalog.scale, team, name, scaling, actor, rescale.message)
             function.scaling = scaling
             await self._swaps.announce(function)
-            clusters = await self._placement.rescale(function)
+            clusters = await self._placement.deployments.rescale(function)
         return {"function": f"{team}/{name}", "scaling": scaling.model_dump(mode="json"), "clusters": clusters}
 
     async def delete(
@@ -90,7 +91,7 @@ class Functions:
             self._placement.retire(function)
         for each in going:
             self._refuse(each.key, NotFound(str(row)))
-        self._run(self._forget(going))
+        self._background.run(self._forget(going))
         return {"function": f"{team}/{name}", "versions": [each.number for each in going], "detail": str(row)}
 
     async def _scale(self, link: Link, team: str, name: str, scaling: dict[str, Any], actor: str) -> dict[str, Any]:
@@ -120,11 +121,6 @@ class Functions:
             if not await self._store.query(self._store.registry.deletions.needs_bundle, digest):
                 for member in self._fleet.members():
                     member.link.notify("forget_bundle", digest=digest)
-
-    def _run(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
 
 
 def _deletable(function: Function, number: int) -> Version:

@@ -1,21 +1,20 @@
-"""Placement: where versions run. Starts executors for deploys and demand, creates a function's deployment when it needs
-one, ends what nobody calls."""
+"""Placement: where versions run. Starts executors for deploys and demand, gives a function that has outgrown Warm a
+deployment of its own, ends what nobody calls."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
+from rayfaas.background import Background
 from rayfaas.errors import DeployTimeout, NoCapacity, NotFound, RayfaasError, Unavailable
-from rayfaas.link import Link
-from rayfaas.server.capacity import Capacity
 from rayfaas.server.catalog import Catalog, Function, Version
+from rayfaas.server.deployments import Deployments, ask
 from rayfaas.server.fleet import WARM, Fleet, Member, Progress
 from rayfaas.server.handover import can_take_over, warm_executors
 from rayfaas.server.loads import Loads
@@ -27,20 +26,14 @@ TICK_S = 0.25
 OUTGROWN_S = 0.25
 # An executor of a version that no alias points at goes after so long without a call.
 UNSERVED_IDLE_S = 30.0
-# A deployment without minimum goes after so long without a call: Ray's controller pays for each that exists.
-DEPLOYMENT_IDLE_S = 3600.0
 # A warm replica keeps so many versions that nobody calls; beyond, those that were idle longest end before their time.
 WARM_MOST = 100
 # How long a version is waited for, at least: longer as long as calls wait for it.
 DEMAND_S = 300.0
-# How long an agent may take to say what its cluster runs.
-AGENT_S = 30.0
 # A version whose executor could not be started is not tried again for this long.
 FAILED_S = 2.0
 # How long an executor that lives may take to dial a gateway again before another is started in its place.
 REDIAL_S = 1.0
-# How long a shape that a warm replica could answer for is given to have a deployment, where the one before had.
-BESIDE_S = 60.0
 
 Refuse = Callable[[str, RayfaasError], None]
 MakeOrder = Callable[[Version], dict[str, Any]]
@@ -58,13 +51,10 @@ class Placement:
         self._order = order
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[float, RayfaasError]] = {}
-        self._capacity = Capacity(fleet)
-        self._deployments: dict[str, Version] = {}  # applications that were asked for, and a version that they are for
-        self._clusters: dict[str, str] = {}  # where each of them is
-        self._waking: set[str] = set()
+        self.deployments = Deployments(fleet, catalog, loads)
         self.stages: dict[str, tuple[str, str]] = {}  # how far each start is: its phase, and what is done in it
         self._held: dict[str, set[str]] = {}  # functions that are being replaced, and versions demanded meanwhile
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def start(self, version: Version, deadline_s: float, progress: Progress) -> dict[str, Any]:
         """Have a new executor of it in every replica that serves its function, in one at least.
@@ -85,7 +75,7 @@ class Placement:
         They answer until it does: a function of another shape is not put on one warm replica where it had many.
         """
         started = time.monotonic()
-        await self._stand_beside(before, version, deadline_s, progress)
+        await self.deployments.stand_beside(before, version, deadline_s, progress)
         return await self.start(version, max(0.1, deadline_s - (time.monotonic() - started)), progress)
 
     async def ready(
@@ -105,10 +95,6 @@ class Placement:
     def starting(self) -> set[str]:
         """The versions that are being started for calls."""
         return set(self._starting)
-
-    def cluster_of(self, version: Version) -> str | None:
-        """Where its deployment is, if it has one; else where it has to be, if that is said."""
-        return self._clusters.get(version.application, version.spec.shape.cluster)
 
     def restart(self, version: Version) -> None:
         """Its executors finish their calls and end, and others come for those that wait."""
@@ -143,9 +129,7 @@ class Placement:
         for member in self._fleet.members():
             for key in [k for k in member.hosted if k.rpartition(":")[0] == name and k not in served]:
                 member.drain(key)
-        for application, version in list(self._deployments.items()):
-            if version.function == name and application not in applications:
-                self._run(self._delete(application))
+        self.deployments.retire(name, applications)
 
     # Replacing
 
@@ -178,64 +162,22 @@ class Placement:
                 member.drain(key)
         await self._fleet.wait_gone(going, timeout_s)
         needed = {version.application} | {v.application for v in function.versions.values() if v.key in keep}
-        for application, deployed in list(self._deployments.items()):
-            if deployed.function == version.function and application not in needed:
-                await self._delete(application)
-
-    def deployment_needed(self, version: Version) -> None:
-        """Create the deployment that its spec asks for, without waiting."""
-        if self._needs_deployment(version):
-            self._run(self._deploy(version, wake=False))
+        await self.deployments.clear(version.function, needed)
 
     async def member_up(self, member: Member) -> None:
         """A replica of a function's own deployment is up: it takes over what the function's aliases lead to."""
-        self._waking.discard(member.application)
-        if member.application == WARM:
+        if member.application == WARM or not self.deployments.replica_up(member):
             return
-        if member.cluster != self._clusters.setdefault(member.application, member.cluster):
-            _log.info("%s runs on another cluster than %s now", member.application, member.cluster)
-            return self._run(self._delete_on(member.cluster, member.application))
         versions = [v for f in self._catalog for v in f.served() if v.application == member.application]
         for version in [v for v in versions if v.function not in self._held]:
-            self._deployments.setdefault(member.application, version)
+            self.deployments.adopt(version)
             if version.key not in member.hosted:
                 await member.spawn(self._order(version), DEMAND_S)
             self._hand_over(version)
 
-    async def rescale(self, function: Function) -> list[str]:
-        """Have its deployments follow its scaling. Returns the clusters that do so now; others will, when they come."""
-        agents = self._fleet.agents()
-        served = {version.application: version for version in function.served()}
-        there = [
-            (application, version)
-            for application, version in served.items()
-            if agents and self._clusters.get(application) in (None, *agents) and self._is_wanted(application, version)
-        ]
-        followed = await asyncio.gather(*(self._deploy(version, wake=False) for _, version in there))
-        return sorted({self._clusters[name] for (name, _), does in zip(there, followed, strict=True) if does})
-
-    async def agent_up(self, cluster: str, agent: Link) -> None:
-        """A cluster is here, perhaps after it was away, or a new one in its place: it is to have what it should."""
-        try:
-            present, says = await agent.request("applications", timeout_s=AGENT_S), True
-        except (RayfaasError, asyncio.TimeoutError) as error:
-            _log.warning("the cluster %s does not say what it runs: %s", cluster, error)
-            present, says = {}, False
-        served = {version.application: version for function in self._catalog for version in function.served()}
-        for application in present.keys() - served.keys() - self._deployments.keys():
-            self._run(self._delete_on(cluster, application))
-        for application in present.keys() & served.keys() - self._clusters.keys():
-            self._deployments[application], self._clusters[application] = served[application], cluster
-        for application, version in (served | self._deployments).items():
-            is_here = self._clusters.get(application, cluster) == cluster
-            # One that is made begins with a replica, and perhaps a machine for it: what nobody calls has time.
-            is_due = not says or application in present or self._is_due(version)
-            if application in self._waking or (is_here and is_due and self._is_wanted(application, version)):
-                self._run(self._deploy(version, wake=application in self._waking))
-
     async def tick(self, count: int) -> None:
         """Called every TICK_S."""
-        self._tell_loads()
+        self.deployments.tell_loads()
         for key in self._loads.busy():
             self._give_deployment(key)
         for key in {key for warm in self._fleet.members(WARM) for key in warm.hosted}:
@@ -243,7 +185,8 @@ class Placement:
                 self._hand_over(version)
         if count % 20 == 0:
             self._end_idle()
-            self._move_lost()
+            self.deployments.end_idle()
+            self.deployments.move_lost()
 
     # Where
 
@@ -267,32 +210,6 @@ class Placement:
 
         return note
 
-    async def _stand_beside(
-        self, before: Iterable[Version], version: Version, deadline_s: float, progress: Progress
-    ) -> None:
-        replaced = {each.application for each in before} - {version.application}
-        replicas = sum(len(self._fleet.members(application)) for application in replaced)
-        if not replicas or self._fleet.members(version.application):
-            return
-        progress("replica", f"{replicas} replica(s) with {_ask(version)} come up beside those of the version before")
-        await self._deploy(version, wake=True, replicas=replicas)
-        limit_s = min(deadline_s, BESIDE_S)
-        try:
-            await self._fleet.wait_for(version.application, limit_s, least=replicas)
-        except asyncio.TimeoutError:
-            _log.warning("%s has no room for %d replicas beside those before", version.application, replicas)
-
-    def _needs_deployment(self, version: Version) -> bool:
-        """Whether it is to have one though nobody calls."""
-        return not version.spec.shape.fits_warm or self._catalog.function(version.function).scaling.min_replicas > 0
-
-    def _is_wanted(self, application: str, version: Version) -> bool:
-        return application in self._deployments or self._needs_deployment(version)
-
-    def _is_due(self, version: Version) -> bool:
-        function = self._catalog.function(version.function)
-        return function.scaling.min_replicas > 0 or any(self._loads.of(v.key).calls for v in function.versions.values())
-
     async def _members(self, version: Version, deadline: float, progress: Progress) -> list[Member]:
         """The replicas that should run it; waits for the first where there is none yet."""
         own = self._fleet.members(version.application)
@@ -305,13 +222,13 @@ class Placement:
                     progress("replica", "waiting for a warm replica")
                 warm = await self._fleet.wait_for(WARM, left_s, version.spec.shape.cluster)
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
-            progress("replica", f"waiting for a replica with {_ask(version)}")
-            await self._deploy(version, wake=True)
-            left_s, at = max(0.1, deadline - time.monotonic()), self._clusters.get(version.application)
+            progress("replica", f"waiting for a replica with {ask(version)}")
+            await self.deployments.ensure(version, wake=True)
+            left_s, at = max(0.1, deadline - time.monotonic()), self.deployments.cluster_of(version)
             return await self._fleet.wait_for(version.application, left_s, at=at)
         except asyncio.TimeoutError:
             raise DeployTimeout(
-                f"No replica with {_ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
+                f"No replica with {ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
                 "clusters have."
             ) from None
 
@@ -388,12 +305,12 @@ class Placement:
         version = self._catalog.version(key)
         if version is None or self._fleet.members(version.application) or not self._catalog.is_served(key):
             return
-        if version.application in self._waking or version.function in self._held or not self._fleet.hosting(key):
+        if self.deployments.is_waking(version) or version.function in self._held or not self._fleet.hosting(key):
             return
         if self._loads.of(key).longest_wait_s > OUTGROWN_S:
             _log.info("%s has outgrown the warm replica and gets a deployment", version.function)
-            self._run(self._widen(version))
-            self._run(self._deploy(version, wake=True))
+            self._background.run(self._widen(version))
+            self.deployments.wake(version)
 
     async def _widen(self, version: Version) -> None:
         """Have more executors of it where it is, until its deployment is up."""
@@ -415,78 +332,6 @@ class Placement:
                 if version.key in warm.hosted:
                     warm.drain(version.key)
 
-    async def _deploy(self, version: Version, wake: bool, replicas: int = 1) -> bool:
-        """Whether its cluster has taken it. `replicas` is how many a new one begins with."""
-        application = version.application
-        self._deployments[application] = version
-        if wake:
-            self._waking.add(application)
-        shape = version.spec.shape.model_dump(mode="json")
-        scaling = self._catalog.function(version.function).scaling.model_dump(mode="json")
-        try:
-            agent = await self._agent_for(version)
-            await agent.request("ensure", application=application, shape=shape, scaling=scaling, replicas=replicas)
-            if wake:
-                await agent.request("wake", application=application)
-        except (RayfaasError, asyncio.TimeoutError) as error:
-            _log.warning("deployment %s: %s", application, error)
-            return False
-        return True
-
-    async def _agent_for(self, version: Version) -> Link:
-        """That of the cluster which is to have the deployment: the one that has it, unless another would do better."""
-        application = version.application
-        present = self._clusters.get(application)
-        if present is not None and self._fleet.is_resting(present):
-            chosen = present  # it is to wake for it
-        else:
-            chosen = await self._capacity.cluster_for(version.spec.shape, present, DEMAND_S)
-        self._clusters[application] = chosen
-        if present not in (None, chosen):
-            self._run(self._delete_on(str(present), application))
-        return (await self._fleet.wait_for_agents(chosen, DEMAND_S))[chosen]
-
-    async def _delete(self, application: str) -> None:
-        self._deployments.pop(application, None)
-        self._waking.discard(application)
-        cluster = self._clusters.pop(application, None)
-        for name in [cluster] if cluster is not None else list(self._fleet.agents()):
-            await self._delete_on(name, application)
-
-    async def _delete_on(self, cluster: str, application: str) -> None:
-        """A cluster that is away is told when it comes back, by `member_up`."""
-        if (agent := self._fleet.agents().get(cluster)) is None:
-            return
-        try:
-            await agent.request("delete", application=application)
-        except RayfaasError as error:
-            _log.warning("deployment %s could not be deleted: %s", application, error)
-
-    def _move_lost(self) -> None:
-        """Deployments that must have replicas go to another cluster where theirs is away."""
-        agents = self._fleet.agents()
-        for function in self._catalog:
-            for version in function.served():
-                place = self._clusters.get(version.application)
-                is_lost = place is not None and place not in agents and not self._fleet.members(version.application)
-                if is_lost and agents and function.scaling.min_replicas and version.spec.shape.cluster is None:
-                    self._run(self._deploy(version, wake=True))
-
-    def _tell_loads(self) -> None:
-        """The autoscaler of a function's deployment learns of all its calls through its replicas."""
-        calls: Counter[str] = Counter()
-        for key in self._loads.busy():
-            calls[key.rpartition(":")[0]] += self._loads.of(key).calls
-        for member in self._fleet.members():
-            if member.application != WARM:
-                member.link.notify("load", calls=float(calls[self._function_on(member)]))
-
-    def _function_on(self, member: Member) -> str:
-        """Whose replica it is, of a function's own deployment."""
-        if (version := self._deployments.get(member.application)) is not None:
-            return version.function
-        return next(iter(member.hosted), "").rpartition(":")[0]
-
     # Ends
 
     def _end_idle(self) -> None:
@@ -496,12 +341,6 @@ class Placement:
                     _log.info("%s is idle and ends", key)
                     member.drain(key)
             self._end_surplus(member)
-        for application, version in list(self._deployments.items()):
-            function = self._catalog.function(version.function)
-            # Of a first deploy the catalog knows no version yet.
-            idle_s = min((self._loads.idle_s(v.key) for v in function.versions.values()), default=0.0)
-            if idle_s > DEPLOYMENT_IDLE_S and function.scaling.min_replicas == 0:
-                self._run(self._delete(application))
 
     def _end_surplus(self, member: Member) -> None:
         """Whoever deploys a thousand functions at once is not to have a thousand processes."""
@@ -517,25 +356,7 @@ class Placement:
             return float("inf")  # Ray Serve's autoscaler ends the replica
         return self._catalog.function(key.rpartition(":")[0]).scaling.scale_down_after_s
 
-    def _run(self, coroutine: Any) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
 
 def _burden(member: Member) -> tuple[bool, int]:
     """Calls come in at the home server: what is near it answers them sooner."""
     return member.link.is_remote, sum(map(len, member.hosted.values()))
-
-
-def _ask(version: Version) -> str:
-    shape = version.spec.shape
-    parts = [f"{shape.cpus:g} CPU"]
-    if shape.gpus:
-        parts.append(f"{shape.gpus:g} GPU")
-    if shape.memory_mb:
-        parts.append(f"{shape.memory_mb} MB")
-    if shape.accelerator:
-        parts.append(shape.accelerator)
-    parts += [f"{amount:g} {name}" for name, amount in shape.resources.items()]
-    return ", ".join(parts) + (f" on the cluster {shape.cluster}" if shape.cluster else "")

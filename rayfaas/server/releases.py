@@ -186,7 +186,7 @@ class Releases:
         await self._swaps.announce(function)
         self._placement.retire(function)
         for version in arms:
-            self._placement.deployment_needed(version)
+            self._placement.deployments.require(version)
         now = function.aliases[alias]
         return {
             "function": f"{function.team}/{function.name}",

@@ -43,7 +43,9 @@ class Use:
         """Of functions that are to have replicas whether anybody calls or not."""
         for function in self._catalog:
             least = function.scaling.min_replicas
-            if least > 0 and any(self._placement.cluster_of(version) in _HERE for version in function.served()):
+            if least > 0 and any(
+                self._placement.deployments.cluster_of(version) in _HERE for version in function.served()
+            ):
                 return f"{function.team}/{function.name} is to have {least} replica(s)"
         return ""
 
@@ -52,4 +54,4 @@ class Use:
         if hosting := self._fleet.hosting(key):
             return any(member.cluster == LOCAL for member in hosting)
         version = self._catalog.version(key)
-        return version is not None and self._placement.cluster_of(version) in _HERE
+        return version is not None and self._placement.deployments.cluster_of(version) in _HERE

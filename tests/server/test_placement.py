@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from rayfaas.errors import DeployTimeout, ImportFailed, NoCapacity, NotFound, RayfaasError, Unavailable
+from rayfaas.server import deployments
 from rayfaas.server import placement as server_placement
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.loads import Loads
-from rayfaas.server.placement import DEPLOYMENT_IDLE_S, UNSERVED_IDLE_S, Placement
+from rayfaas.server.placement import UNSERVED_IDLE_S, Placement
 from rayfaas.spec import Scaling, Shape, Spec
 from tests.server.parts import GPU, Clock, Peer, made, member, serve, settle, silent, supervisor, version
 from tests.waiting import eventually
@@ -301,7 +302,7 @@ async def test_the_deployment_of_a_shape_that_none_needs_any_more_is_deleted(sit
     await site.agent_up()
     old, new, other = version(number=1, spec=GPU), version(number=2), version("red/g", 1, GPU)
     for each in (old, other):
-        site.placement.deployment_needed(each)
+        site.placement.deployments.require(each)
     await eventually(lambda: len(site.agent.asked) == 2)
     serve(site.catalog, old, new, live=new)
     site.placement.retire(site.catalog.function("red/f"))
@@ -319,9 +320,9 @@ async def test_the_deployment_of_a_shape_that_none_needs_any_more_is_deleted(sit
 )
 async def test_a_deployment_is_made_where_the_spec_asks_for_one(site: Site, spec: Spec) -> None:
     await site.agent_up()
-    site.placement.deployment_needed(version(spec=Spec()))
+    site.placement.deployments.require(version(spec=Spec()))
     site.catalog.function("red/f").scaling = spec.scaling
-    site.placement.deployment_needed(version(spec=spec))
+    site.placement.deployments.require(version(spec=spec))
     await settle()
     assert site.asked_of_agent == [("ensure", version(spec=spec).application)]
 
@@ -399,11 +400,11 @@ async def test_what_was_to_be_woken_is_asked_for_again_when_the_agent_comes_back
     site.agent.answers["wake"] = Unavailable()
     await site.placement.tick(1)
     await eventually(lambda: len(site.agent.asked) == 2)
-    await site.placement.agent_up("lab", site.agent.link)
+    await site.placement.deployments.agent_up("lab", site.agent.link)
     await eventually(lambda: len(site.asked_of_agent) == 4)
     assert [method for method, _ in site.asked_of_agent] == ["ensure", "wake"] * 2
     await site.placement.member_up(await site.join(supervisor(), application=version().application))
-    await site.placement.agent_up("lab", site.agent.link)
+    await site.placement.deployments.agent_up("lab", site.agent.link)
     await settle()
     assert [method for method, _ in site.asked_of_agent] == ["ensure", "wake"] * 2 + ["ensure"]
 
@@ -453,7 +454,7 @@ async def test_another_shape_comes_up_with_as_many_replicas_before_it_takes_over
 async def test_where_there_is_no_room_beside_the_old_replicas_a_warm_one_answers(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_placement, "BESIDE_S", 0.01)
+    monkeypatch.setattr(deployments, "BESIDE_S", 0.01)
     old, new = await served_by_two(site)
     await site.placement.replace([old], new, 20, silent)
     assert [m.application for m in site.fleet.hosting(new.key)] == ["warm"]
@@ -466,78 +467,6 @@ async def test_another_shape_of_a_function_without_replicas_of_its_own_starts_in
     await site.join(peer, old)
     await site.placement.replace([old], new, 20, silent)
     assert (peer.spawned, site.asked_of_agent) == (["red/f:2"], [])
-
-
-# Scaling without a deploy
-
-
-async def test_deployments_follow_a_new_scaling_at_once(site: Site) -> None:
-    await site.agent_up()
-    serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
-    assert await site.placement.rescale(site.catalog.function("red/f")) == ["lab"]
-    assert site.agent.asked_for("ensure")[0]["scaling"]["min_replicas"] == 1
-    site.catalog.function("red/f").scaling = Scaling(max_replicas=3)
-    assert await site.placement.rescale(site.catalog.function("red/f")) == ["lab"]
-    assert site.agent.asked_for("ensure")[1]["scaling"]["max_replicas"] == 3
-
-
-async def test_a_function_without_deployment_has_none_to_follow(site: Site) -> None:
-    await site.agent_up()
-    serve(site.catalog, version(), scaling=Scaling(max_replicas=3))
-    assert await site.placement.rescale(site.catalog.function("red/f")) == []
-    assert site.asked_of_agent == []
-
-
-async def test_a_cluster_that_refuses_is_not_told_of_as_one_that_follows(site: Site) -> None:
-    await site.agent_up()
-    serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
-    site.agent.answers["ensure"] = RayfaasError("Serve failed")
-    assert await site.placement.rescale(site.catalog.function("red/f")) == []
-
-
-async def test_without_a_cluster_a_new_scaling_waits_for_one(site: Site) -> None:
-    serve(site.catalog, version(), scaling=Scaling(min_replicas=1))
-    assert await site.placement.rescale(site.catalog.function("red/f")) == []
-    await site.agent_up()
-    await site.placement.agent_up("lab", site.agent.link)
-    await settle()
-    assert site.asked_of_agent == [("ensure", version().application)]
-
-
-# A cluster comes
-
-
-async def test_a_fresh_cluster_gets_the_deployments_that_there_should_be(site: Site) -> None:
-    await site.agent_up()
-    gpu, plain = version("red/g", spec=GPU), version("red/p")
-    minimum = version("red/m")
-    serve(site.catalog, gpu, plain)
-    serve(site.catalog, minimum, scaling=Scaling(min_replicas=2))
-    await site.placement.agent_up("lab", site.agent.link)
-    await settle()
-    assert site.asked_of_agent == [("ensure", minimum.application)]  # the others when they are called
-    site.report(gpu, waiting=1)
-    await site.placement.agent_up("lab", site.agent.link)
-    await settle()
-    assert set(site.asked_of_agent) == {("ensure", gpu.application), ("ensure", minimum.application)}
-
-
-async def test_what_a_cluster_still_runs_of_functions_that_are_gone_is_deleted(site: Site) -> None:
-    await site.agent_up()
-    serve(site.catalog, version())
-    site.agent.answers["applications"] = {"red--gone--1": {}, version().application: {}}
-    await site.placement.agent_up("lab", site.agent.link)
-    await settle()
-    assert sorted(site.asked_of_agent) == [("delete", "red--gone--1"), ("ensure", version().application)]
-
-
-async def test_a_cluster_that_does_not_say_what_it_runs_loses_nothing(site: Site) -> None:
-    await site.agent_up()
-    serve(site.catalog, version(spec=GPU))
-    site.agent.answers["applications"] = Unavailable()
-    await site.placement.agent_up("lab", site.agent.link)
-    await settle()
-    assert site.asked_of_agent == [("ensure", version(spec=GPU).application)]
 
 
 # Ends
@@ -614,9 +543,9 @@ async def test_a_deployment_that_nobody_calls_is_deleted_unless_it_has_a_minimum
     scaling = Scaling(min_replicas=min_replicas)
     gpu = version(spec=Spec(shape=Shape(gpus=1), scaling=scaling))
     serve(site.catalog, gpu, scaling=scaling)
-    site.placement.deployment_needed(gpu)
+    site.placement.deployments.require(gpu)
     await eventually(lambda: site.agent.asked)
-    await idle(site, DEPLOYMENT_IDLE_S - 1)
+    await idle(site, deployments.IDLE_S - 1)
     assert site.agent.asked_for("delete") == []
     site.clock.now += 2
     await site.placement.tick(IDLE)
@@ -642,8 +571,8 @@ async def test_an_agent_that_refuses_or_went_ends_nothing_but_its_request(site: 
     await site.agent_up()
     for error in (Unavailable(), RayfaasError("Serve failed"), asyncio.TimeoutError()):
         site.agent.answers["ensure"] = error
-        site.placement.deployment_needed(version(spec=GPU))
+        site.placement.deployments.require(version(spec=GPU))
         await settle()
     site.agent.answers["ensure"] = None
-    site.placement.deployment_needed(version("red/g", spec=GPU))
+    site.placement.deployments.require(version("red/g", spec=GPU))
     await eventually(lambda: len(site.agent.asked_for("ensure")) == 4)

@@ -103,7 +103,7 @@ async def test_a_deployment_that_must_have_replicas_moves_and_leaves_the_cluster
     await sites.up()
     kept = version(spec=Spec(shape=Shape(gpus=1), scaling=Scaling(min_replicas=1)))
     serve(sites.catalog, kept, scaling=Scaling(min_replicas=1))
-    sites.placement.deployment_needed(kept)
+    sites.placement.deployments.require(kept)
     await eventually(lambda: sites.asked("near") == ["ensure"])
     await sites.supervisor_up("near", kept.application)
     await sites.lose("near")
@@ -123,7 +123,7 @@ async def test_a_deployment_that_waits_in_vain_moves_to_a_cluster_that_comes_and
     starting = asyncio.ensure_future(sites.placement.start(gpu, 20, silent))
     await eventually(lambda: sites.asked("near") == ["ensure", "wake"])
     await sites.up("far")
-    await sites.placement.agent_up("far", Peer(applications={}).link)
+    await sites.placement.deployments.agent_up("far", Peer(applications={}).link)
     await eventually(lambda: sites.asked("far") == ["ensure", "wake"] and sites.asked("near")[-1] == "delete")
     await sites.supervisor_up("far", gpu.application)
     await starting

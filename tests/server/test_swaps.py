@@ -87,8 +87,10 @@ async def test_a_replacement_that_does_not_start_brings_the_old_version_back(sit
 
 
 async def test_an_executor_that_does_not_end_in_time_ends_the_deploy_and_calls_go_on(site: Site) -> None:
+    deploying = site.begin("b", deadline_s=1.0)
+    await eventually(lambda: site.warm.drained == ["red/f:1"])
     with pytest.raises(DeployTimeout, match="red/f still answers calls with the version before"):
-        await site.begin("b", deadline_s=0.05)
+        await deploying
     assert not await site.parked()
     await eventually(lambda: site.warm.spawned == ["red/f:1", "red/f:1"])
 
