@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from rayfaas.cli.exits import FAILED
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json
 from rayfaas.cli.simulate import simulate
 from rayfaas.cli.sweep import sweep
@@ -21,7 +22,7 @@ from rayfaas.cloud.providers import PROVIDERS, open_adapter
 from rayfaas.config import Home
 
 
-@click.group()
+@click.group(cls=Group)
 def cloud() -> None:
     """Ask the providers of machines."""
 

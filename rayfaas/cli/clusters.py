@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json, show_rows
 from rayfaas.cli.worker_groups import add, create, delete, show, start, stop
 from rayfaas.client import Client
@@ -11,7 +12,7 @@ from rayfaas.client import Client
 _HEADINGS = {"cluster": "CLUSTER", "state": "STATE", "replicas": "REPLICAS", "reason": "WHY"}
 
 
-@click.group()
+@click.group(cls=Group)
 def cluster() -> None:
     """List Ray clusters, let others join, remove them."""
 

@@ -10,60 +10,73 @@ from typing import Any
 import click
 
 from rayfaas.cli.exits import exit_code
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import show_error
 from rayfaas.errors import RayfaasError
 
-_COMMANDS = {
-    "up": "rayfaas.cli.server",
-    "down": "rayfaas.cli.server",
-    "status": "rayfaas.cli.status",
-    "cluster": "rayfaas.cli.clusters",
-    "gateway": "rayfaas.cli.gateway",
-    "nodes": "rayfaas.cli.nodes",
-    "join": "rayfaas.cli.join",
-    "deploy": "rayfaas.cli.deploy",
-    "dev": "rayfaas.cli.dev",
-    "call": "rayfaas.cli.call",
-    "functions": "rayfaas.cli.functions",
-    "versions": "rayfaas.cli.functions",
-    "diff": "rayfaas.cli.code",
-    "source": "rayfaas.cli.code",
-    "pull": "rayfaas.cli.code",
-    "alias": "rayfaas.cli.aliases",
-    "aliases": "rayfaas.cli.aliases",
-    "promote": "rayfaas.cli.promote",
-    "rollback": "rayfaas.cli.aliases",
-    "scale": "rayfaas.cli.scale",
-    "delete": "rayfaas.cli.scale",
-    "calls": "rayfaas.cli.calls",
-    "replay": "rayfaas.cli.calls",
-    "logs": "rayfaas.cli.registry",
-    "sql": "rayfaas.cli.registry",
-    "schema": "rayfaas.cli.registry",
-    "export": "rayfaas.cli.export",
-    "backup": "rayfaas.cli.backup",
-    "restore": "rayfaas.cli.backup",
-    "usage": "rayfaas.cli.usage",
-    "why": "rayfaas.cli.why",
-    "why-miss": "rayfaas.cli.misses",
-    "lineage": "rayfaas.cli.lineage",
-    "coverage": "rayfaas.cli.coverage",
-    "ps": "rayfaas.cli.running",
-    "secrets": "rayfaas.cli.secrets",
-    "environments": "rayfaas.cli.environments",
-    "access": "rayfaas.cli.access",
-    "grant": "rayfaas.cli.access",
-    "limit": "rayfaas.cli.limits",
-    "limits": "rayfaas.cli.limits",
-    "token": "rayfaas.cli.tokens",
-    "team": "rayfaas.cli.teams",
-    "protect": "rayfaas.cli.protect",
-    "webhook": "rayfaas.cli.webhook",
-    "cloud": "rayfaas.cli.cloud",
+# By what they are for, as `rayfaas --help` lists them: the module of each.
+_SECTIONS = {
+    "The server and its machines": {
+        "up": "rayfaas.cli.server",
+        "down": "rayfaas.cli.server",
+        "status": "rayfaas.cli.status",
+        "cluster": "rayfaas.cli.clusters",
+        "nodes": "rayfaas.cli.nodes",
+        "join": "rayfaas.cli.join",
+        "gateway": "rayfaas.cli.gateway",
+        "cloud": "rayfaas.cli.cloud",
+        "environments": "rayfaas.cli.environments",
+        "backup": "rayfaas.cli.backup",
+        "restore": "rayfaas.cli.backup",
+        "webhook": "rayfaas.cli.webhook",
+    },
+    "Functions": {
+        "deploy": "rayfaas.cli.deploy",
+        "dev": "rayfaas.cli.dev",
+        "call": "rayfaas.cli.call",
+        "functions": "rayfaas.cli.functions",
+        "versions": "rayfaas.cli.functions",
+        "diff": "rayfaas.cli.code",
+        "source": "rayfaas.cli.code",
+        "pull": "rayfaas.cli.code",
+        "scale": "rayfaas.cli.scale",
+        "delete": "rayfaas.cli.scale",
+        "secrets": "rayfaas.cli.secrets",
+    },
+    "Releases": {
+        "alias": "rayfaas.cli.aliases",
+        "aliases": "rayfaas.cli.aliases",
+        "promote": "rayfaas.cli.promote",
+        "rollback": "rayfaas.cli.aliases",
+        "protect": "rayfaas.cli.protect",
+    },
+    "What was called, and what came of it": {
+        "ps": "rayfaas.cli.running",
+        "calls": "rayfaas.cli.calls",
+        "logs": "rayfaas.cli.registry",
+        "replay": "rayfaas.cli.calls",
+        "usage": "rayfaas.cli.usage",
+        "sql": "rayfaas.cli.registry",
+        "schema": "rayfaas.cli.registry",
+        "export": "rayfaas.cli.export",
+        "why": "rayfaas.cli.why",
+        "why-miss": "rayfaas.cli.misses",
+        "lineage": "rayfaas.cli.lineage",
+        "coverage": "rayfaas.cli.coverage",
+    },
+    "Who may": {
+        "token": "rayfaas.cli.tokens",
+        "team": "rayfaas.cli.teams",
+        "access": "rayfaas.cli.access",
+        "grant": "rayfaas.cli.access",
+        "limit": "rayfaas.cli.limits",
+        "limits": "rayfaas.cli.limits",
+    },
 }
+_COMMANDS = {name: module for section in _SECTIONS.values() for name, module in section.items()}
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -72,6 +85,10 @@ class _Commands(click.Group):
             return None
         command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name.replace("-", "_"))
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, names in _SECTIONS.items():
+            self.write_section(ctx, formatter, title, names)
 
     def invoke(self, ctx: click.Context) -> Any:
         # Before click sees it: what a function raised may also be of a type that means something to click.

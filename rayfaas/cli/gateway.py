@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from rayfaas.address import split_host_port
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json, show_rows
 from rayfaas.client import Client
 from rayfaas.config import DEFAULT_PORT, MAX_BODY_MB
@@ -29,7 +30,7 @@ _home = click.option(
 )
 
 
-@click.group()
+@click.group(cls=Group)
 def gateway() -> None:
     """Answer calls on other machines, too: list gateways, let others join, run one."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json, show_table
 from rayfaas.cli.status import resources_of, short
 from rayfaas.client import Client
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @click.pass_context
 def nodes(context: click.Context, as_json: bool) -> None:

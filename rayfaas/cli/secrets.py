@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_rows
 from rayfaas.client import Client
 
@@ -21,7 +22,7 @@ _HEADINGS = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def secrets() -> None:
     """Set, list and delete secrets."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json, show_rows, when
 from rayfaas.client import Client
 from rayfaas.roles import ROLES
@@ -13,7 +14,7 @@ _MEMBERS = {"principal": "PRINCIPAL", "role": "ROLE", "since": "SINCE", "set_by"
 _MESSAGE = click.option("-m", "--message", default="", help="Why; kept in the audit.")
 
 
-@click.group()
+@click.group(cls=Group)
 def team() -> None:
     """Say who is in which team, and as what. A token has no more than its principal has."""
 

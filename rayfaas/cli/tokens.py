@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json, show_rows
 from rayfaas.cli.values import parse_duration
 from rayfaas.client import Client
@@ -22,7 +23,7 @@ _HEADINGS = {
 }
 
 
-@click.group()
+@click.group(cls=Group)
 def token() -> None:
     """Make, rotate, list and revoke tokens."""
 

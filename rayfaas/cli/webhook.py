@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from rayfaas.cli.group import Group
 from rayfaas.cli.output import json_option, show_json
 from rayfaas.client import Client
 
 
-@click.group()
+@click.group(cls=Group)
 def webhook() -> None:
     """What receivers of webhooks need, and where alarms are told."""
 

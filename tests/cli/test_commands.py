@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import version
 
 import click
@@ -23,8 +24,13 @@ def test_a_command_explains_itself(rayfaas: Terminal, name: str) -> None:
 def test_all_commands_are_listed_with_what_they_do(rayfaas: Terminal) -> None:
     code, out, _ = rayfaas("--help")
     assert code == 0
-    listed = dict(line.split(maxsplit=1) for line in out.partition("Commands:")[2].splitlines() if line.strip())
-    assert list(listed) == NAMES
+    listed = re.findall(r"^  ([a-z-]+)  +[A-Z].", out.partition("The server")[2], re.MULTILINE)
+    assert listed == NAMES
+
+
+def test_no_sentence_of_a_list_is_cut_off(rayfaas: Terminal) -> None:
+    for out in (rayfaas("--help").out, rayfaas("cluster", "--help").out):
+        assert not re.search(r"\.\.\.$", out.partition("\n")[2], re.MULTILINE)
 
 
 def test_the_version_is_told(rayfaas: Terminal) -> None:
