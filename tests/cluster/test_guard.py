@@ -149,7 +149,7 @@ async def test_the_machine_ends_when_it_is_older_than_it_may_be(bench: Bench) ->
 
 async def test_the_machine_ends_when_the_keeper_is_silent(bench: Bench) -> None:
     bench.controller.answers["beat"] = Unavailable("the keeper does not look after its machines")
-    assert "was silent" in await bench.guarding(Times(beat_s=0.01, silent_s=0.2, notice_s=0.01, again_s=0.01))
+    assert "was silent" in await bench.guarding(Times(beat_s=0.01, silent_s=1.0, notice_s=0.01, again_s=0.01))
     assert bench.controller.times("beat") > 1
 
 
