@@ -30,9 +30,10 @@ from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.http import ON_GONE
 from rayfaas.gateway.invoke import Invoke, Receive, call_headers
+from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.problems import Send
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Principal, Route
+from rayfaas.gateway.route import Route
 
 _log = logging.getLogger("rayfaas.gateway")
 

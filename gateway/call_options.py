@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rayfaas.errors import BadRequest, Forbidden
 from rayfaas.gateway.heads import Headers
-from rayfaas.gateway.routes import Principal, Route
+from rayfaas.gateway.principal import Principal
+from rayfaas.gateway.route import Route
 from rayfaas.gateway.streams import NdjsonFormat
 from rayfaas.names import check_team
 from rayfaas.priority import parse_priority

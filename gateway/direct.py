@@ -24,7 +24,7 @@ from rayfaas.gateway.invoke import Invoke, Receive, call_headers, result_headers
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import Send, write_problem
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Parked, Past
+from rayfaas.gateway.route import Parked, Past
 from rayfaas.gateway.streams import format_for
 from rayfaas.records import CallEnded, CallStarted
 from rayfaas.wire import JSON, VALUE_ACCEPT

@@ -41,11 +41,13 @@ from rayfaas.gateway.inputs import Inputs
 from rayfaas.gateway.outcome import MAX_BODY
 from rayfaas.gateway.pending import First, PendingCall
 from rayfaas.gateway.prefer import wait_s
+from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.problems import Send, send_error, send_problem
 from rayfaas.gateway.progress import Progress, entry, is_wanted
 from rayfaas.gateway.raw import RawFormat
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Parked, Past, Principal, Route, Routes
+from rayfaas.gateway.route import Parked, Past, Route
+from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
 from rayfaas.gateway.streams import NdjsonFormat, Stream, format_for

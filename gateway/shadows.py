@@ -21,7 +21,7 @@ from rayfaas.gateway.outcome import Outcome, outcome_of
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Route
+from rayfaas.gateway.route import Route
 from rayfaas.gateway.splits import Random
 from rayfaas.names import new_id
 from rayfaas.priority import LOWEST

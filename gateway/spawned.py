@@ -23,9 +23,11 @@ from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.outcome import Outcome, outcome_of, send_outcome
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.prefer import wait_s
+from rayfaas.gateway.principal import Reader
 from rayfaas.gateway.problems import Send, encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Parked, Past, Reader, Route, Routes
+from rayfaas.gateway.route import Parked, Past, Route
+from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled

@@ -11,7 +11,7 @@ from rayfaas.envelope import CallHeader
 from rayfaas.gateway.cache.key import Key
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.routes import CacheRoute
+from rayfaas.gateway.snapshot import CacheRoute
 from rayfaas.touches import Touch
 
 _encode = msgspec.msgpack.Encoder().encode
