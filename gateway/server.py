@@ -17,7 +17,9 @@ import uvicorn
 
 from rayfaas.config import CACHE_MB, Limits, local_url
 from rayfaas.entrance import Entrance
+from rayfaas.gateway.admission import Admission
 from rayfaas.gateway.alarms import Alarms
+from rayfaas.gateway.answers import Answers
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.cache.cache import Cache
@@ -28,15 +30,18 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.deaths import Deaths
 from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.dry_run import DryRuns
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.following import Following
 from rayfaas.gateway.heads import Heads
 from rayfaas.gateway.history import History
 from rayfaas.gateway.http import CallProtocol
+from rayfaas.gateway.in_flight import InFlight
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.outcomes import Outcomes
 from rayfaas.gateway.posts import Posts
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
@@ -122,36 +127,26 @@ class Gateway:
         self._journal = Journal(config.journal, config.name)
         self._segments = Segments(self._journal, self._controller) if config.is_elsewhere else None
         recording = Recording(self._journal)
-        rules = WebhookRules(config.webhook_networks)
-        posts = Posts(rules, config.keys.webhooks)
-        webhooks = Webhooks(posts, self._journal, self._controller)
         self._cache = Cache(config.cache, config.cache_bytes, recording, self._journal)
-        spawned = Spawned(
-            self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks, self._cache
-        )
-        history = History(self._routes, self._controller)
-        shadows = Shadows(self._dispatcher, recording, self._journal)
-        invoke = Invoke(
-            self._routes,
-            self._dispatcher,
-            recording,
-            spawned,
-            config.limits,
-            rules,
-            history,
-            shadows,
-            self._cache,
-            self._controller.progress,
-        )
-        self._direct = Direct(invoke, self._dispatcher, recording)
+        in_flight = InFlight(self._dispatcher, recording)
+        outcomes = Outcomes(self._dispatcher, recording, self._cache)
+        posts = Posts(WebhookRules(config.webhook_networks), config.keys.webhooks)
+        webhooks = Webhooks(posts, self._journal, self._controller)
+        spawned = Spawned(self._routes, recording, in_flight, outcomes, self._journal, self._controller, webhooks)
+        shadows = Shadows(self._dispatcher, recording, in_flight, outcomes, self._journal)
+        admission = Admission(self._routes, History(self._routes, self._controller), recording)
+        answers = Answers(self._dispatcher, recording, shadows, self._cache, self._controller.progress)
+        dry_runs = DryRuns(self._dispatcher)
+        invoke = Invoke(admission, recording, in_flight, answers, spawned, outcomes, dry_runs, config.limits.max_body)
+        self._direct = Direct(invoke, admission, self._dispatcher, recording, in_flight, answers, shadows)
         self._ending = asyncio.Event()
         following = Following(self._controller, self._ending)
-        calls = Calls(self._routes, self._controller, spawned, invoke, following)
+        calls = Calls(self._routes, self._controller, spawned, in_flight, following)
         alarms = Alarms(self._routes, self._controller, posts)
         control = Control(self._routes, self._controller, following, posts.secret, alarms)
-        applications = Applications(invoke, self._dispatcher, recording)
+        applications = Applications(admission, self._dispatcher, recording, in_flight)
         openapi = OpenApi(self._routes, self._controller)
-        self._app = App(invoke, applications, calls, control, openapi, self._controller)
+        self._app = App(invoke, admission, applications, calls, control, openapi, self._controller)
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()

@@ -6,7 +6,7 @@ A stream ends with `done` or with `error`, never by silence.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import msgspec
@@ -14,11 +14,10 @@ import msgspec
 from rayfaas.envelope import DebugHeader, ErrorHeader, LogHeader, ResultHeader
 from rayfaas.errors import NotAcceptable, RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.asgi import Receive, Send
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.problems import Send, encode
+from rayfaas.gateway.problems import encode
 from rayfaas.wire import JSON, NDJSON, RESULTS, SSE, preferences
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 # How many items the executor may send before the client has taken some; half of it is granted at a time.
 CREDIT = 64

@@ -13,7 +13,9 @@ import msgspec
 from rayfaas.config import Limits
 from rayfaas.connection import dial
 from rayfaas.envelope import ReadyHeader
+from rayfaas.gateway.admission import Admission
 from rayfaas.gateway.alarms import Alarms
+from rayfaas.gateway.answers import Answers
 from rayfaas.gateway.app import App
 from rayfaas.gateway.applications import Applications
 from rayfaas.gateway.cache.cache import Cache
@@ -24,12 +26,15 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.deaths import Deaths
 from rayfaas.gateway.direct import Direct
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.dry_run import DryRuns
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
 from rayfaas.gateway.following import Following
 from rayfaas.gateway.history import History
+from rayfaas.gateway.in_flight import InFlight
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.outcomes import Outcomes
 from rayfaas.gateway.posts import Posts
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
@@ -80,36 +85,36 @@ class SmallGateway:
         self.link.serve(self.dispatcher)
         self.journal = Journal(directory / "journal", "gateway-0")
         self.recording = Recording(self.journal)
-        rules = WebhookRules(["127.0.0.1/32"])
-        posts = Posts(rules, HOME_KEY)
-        self.webhooks = Webhooks(posts, self.journal, self.link, pauses_s=(0.0, 0.0))
         self.cache = Cache(directory / "cached", 1 << 20, self.recording, self.journal)
+        self.in_flight = InFlight(self.dispatcher, self.recording)
+        outcomes = Outcomes(self.dispatcher, self.recording, self.cache)
+        posts = Posts(WebhookRules(["127.0.0.1/32"]), HOME_KEY)
+        self.webhooks = Webhooks(posts, self.journal, self.link, pauses_s=(0.0, 0.0))
         self.spawned = Spawned(
-            self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks, self.cache
+            self.routes, self.recording, self.in_flight, outcomes, self.journal, self.link, self.webhooks
         )
-        history = History(self.routes, self.link)
-        shadows = Shadows(self.dispatcher, self.recording, self.journal)
-        self.invoke = Invoke(
-            self.routes,
-            self.dispatcher,
+        shadows = Shadows(self.dispatcher, self.recording, self.in_flight, outcomes, self.journal)
+        admission = Admission(self.routes, History(self.routes, self.link), self.recording)
+        answers = Answers(self.dispatcher, self.recording, shadows, self.cache, self.link.progress)
+        invoke = Invoke(
+            admission,
             self.recording,
+            self.in_flight,
+            answers,
             self.spawned,
-            limits,
-            rules,
-            history,
-            shadows,
-            self.cache,
-            self.link.progress,
+            outcomes,
+            DryRuns(self.dispatcher),
+            limits.max_body,
         )
-        self.direct = Direct(self.invoke, self.dispatcher, self.recording)
+        self.direct = Direct(invoke, admission, self.dispatcher, self.recording, self.in_flight, answers, shadows)
         self.ending = asyncio.Event()
         following = Following(self.link, self.ending)
-        self.calls = Calls(self.routes, self.link, self.spawned, self.invoke, following)
+        self.calls = Calls(self.routes, self.link, self.spawned, self.in_flight, following)
         self.alarms = Alarms(self.routes, self.link, posts)
         control = Control(self.routes, self.link, following, posts.secret, self.alarms)
         openapi = OpenApi(self.routes, self.link)
-        applications = Applications(self.invoke, self.dispatcher, self.recording)
-        self.app = App(self.invoke, applications, self.calls, control, openapi, self.link)
+        applications = Applications(admission, self.dispatcher, self.recording, self.in_flight)
+        self.app = App(invoke, admission, applications, self.calls, control, openapi, self.link)
         self.executor_socket = directory / "executors"
         self._directory = directory
         self.strangers = Strangers()
