@@ -13,13 +13,14 @@ from rayfaas.gateway.asgi import Receive, Send, send_whole
 from rayfaas.gateway.cache.cache import Cache
 from rayfaas.gateway.cache.call import CachedCall
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.formats import NdjsonFormat
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import send_error, send_problem
 from rayfaas.gateway.progress import Progress, entry
 from rayfaas.gateway.raw import RawFormat
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.shadows import Shadows
-from rayfaas.gateway.streams import NdjsonFormat, Stream
+from rayfaas.gateway.streams import Stream
 
 
 class Answers:

@@ -6,11 +6,11 @@ import msgspec
 
 from rayfaas.context import MAX_CONTEXT
 from rayfaas.errors import BadRequest, Forbidden
+from rayfaas.gateway.formats import NdjsonFormat
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.route import Route
-from rayfaas.gateway.streams import NdjsonFormat
 from rayfaas.names import check_team
 from rayfaas.priority import parse_priority
 from rayfaas.roles import rank

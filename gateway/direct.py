@@ -21,6 +21,7 @@ from rayfaas.gateway.asgi import HeaderList, Receive, Scope, Send
 from rayfaas.gateway.call_options import CALL_OPTIONS
 from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.formats import format_for
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.http import ON_GONE, Application, Exchange
 from rayfaas.gateway.in_flight import InFlight
@@ -29,7 +30,6 @@ from rayfaas.gateway.problems import write_problem
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.route import Parked, Past
 from rayfaas.gateway.shadows import Shadows
-from rayfaas.gateway.streams import format_for
 from rayfaas.records import CallEnded, CallStarted
 from rayfaas.wire import JSON, VALUE_ACCEPT
 

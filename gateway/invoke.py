@@ -18,6 +18,7 @@ from rayfaas.gateway.cache.call import CachedCall, kind_of
 from rayfaas.gateway.call_options import DEBUG, DEBUG_S, check_debugging, is_spawned, priority_of, text_of
 from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dry_run import DryRuns
+from rayfaas.gateway.formats import NdjsonFormat, format_for
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.http import ON_GONE
 from rayfaas.gateway.in_flight import InFlight
@@ -31,7 +32,6 @@ from rayfaas.gateway.progress import is_wanted
 from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.route import Route
 from rayfaas.gateway.spawned import Spawned
-from rayfaas.gateway.streams import NdjsonFormat, format_for
 from rayfaas.gateway.uploads import Body, Upload, UploadCall, begin_body
 
 PREFIX = "/call/"

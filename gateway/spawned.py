@@ -21,6 +21,7 @@ from rayfaas.gateway.call_options import WEBHOOK, text_of
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.in_flight import InFlight
+from rayfaas.gateway.job import Job
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.outcome import Outcome, send_outcome
 from rayfaas.gateway.outcomes import Outcomes
@@ -42,37 +43,6 @@ RUNNING = 64
 MAX_HELD = 100_000
 _REMEMBERED = 2_000
 _REMEMBERED_BYTES = 64 << 10
-_MOST_DELAY_S = 300.0
-
-
-class Job:
-    """One spawned call that this gateway runs."""
-
-    def __init__(self, record: Record, route: Route) -> None:
-        self.record, self.route = record, route
-        self.attempts = 0
-        self.cancelled = False
-        self.attempt: PendingCall | None = None
-        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-    @property
-    def call_id(self) -> str:
-        return self.record.call
-
-    @property
-    def retry_delay_s(self) -> float:
-        return min(_MOST_DELAY_S, self.record.retry_delay_s * 2.0 ** min(self.attempts - 1, 30))
-
-    def may_retry(self, problem: dict[str, Any]) -> bool:
-        """Whether to try again: always what never reached the function, else what its declaration says."""
-        if self.cancelled:
-            return False
-        if problem["code"] in ("queue_full", "no_capacity", "unavailable"):
-            return True
-        if self.attempts > self.record.retries or problem["code"] in ("invalid_arguments", "malformed_body"):
-            return False
-        allowed = self.route.version.retry_on
-        return problem["code"] != "function_error" or not allowed or str(problem.get("exception")) in allowed
 
 
 class Spawned:
