@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -13,14 +11,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from rayfaas.errors import PROBLEM_JSON, BadRequest, MethodNotAllowed, NotFound, RayfaasError, to_problem
+from rayfaas.gateway.admission import Admission
 from rayfaas.gateway.applications import PREFIX as APPLICATIONS
 from rayfaas.gateway.applications import Applications
+from rayfaas.gateway.asgi import Receive, Scope, Send
 from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.invoke import PREFIX, Invoke, Receive
+from rayfaas.gateway.invoke import PREFIX, Invoke
 from rayfaas.gateway.openapi.endpoints import OpenApi
-from rayfaas.gateway.problems import Send, encode, extra_headers
+from rayfaas.gateway.problems import encode, extra_headers
 
 _log = logging.getLogger("rayfaas.gateway")
 
@@ -31,13 +31,14 @@ class App:
     def __init__(
         self,
         invoke: Invoke,
+        admission: Admission,
         applications: Applications,
         calls: Calls,
         control: Control,
         openapi: OpenApi,
         controller: ControllerLink,
     ) -> None:
-        self._invoke, self._applications = invoke, applications
+        self._invoke, self._admission, self._applications = invoke, admission, applications
         self._rest = Starlette(
             routes=[
                 Route("/healthz", healthz),
@@ -49,7 +50,7 @@ class App:
             exception_handlers={RayfaasError: self._refused, HTTPException: _http_problem, Exception: _unexpected},
         )
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(PREFIX):
             await self._invoke(scope, receive, send)
         elif scope["path"].startswith(APPLICATIONS):
@@ -59,7 +60,7 @@ class App:
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RayfaasError)
-        return await _problem(request, self._invoke.judged(error, request.scope.get("client")))
+        return await _problem(request, self._admission.judged(error, request.scope.get("client")))
 
 
 async def healthz(request: Request) -> Response:
@@ -73,7 +74,7 @@ class Readiness:
     def __init__(self, controller: ControllerLink) -> None:
         self._controller = controller
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         ready = self._controller.has_routes.is_set()
         response = PlainTextResponse("ready\n" if ready else "waiting for the controller\n", 200 if ready else 503)
         await response(scope, receive, send)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import MutableMapping
 from typing import Any, NamedTuple
 
 from rayfaas.asgi_events import OUTPUT_CREDIT, Event, decode_event, encode_scope
@@ -24,15 +23,18 @@ from rayfaas.errors import (
     to_problem,
 )
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.admission import Admission
+from rayfaas.gateway.answer_heads import call_headers
 from rayfaas.gateway.app_calls import AppCall
+from rayfaas.gateway.asgi import Receive, Scope, Send
 from rayfaas.gateway.clients import HttpClient, WebSocketClient
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.http import ON_GONE
-from rayfaas.gateway.invoke import Invoke, Receive, call_headers
-from rayfaas.gateway.problems import Send
+from rayfaas.gateway.in_flight import InFlight
+from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Principal, Route
+from rayfaas.gateway.route import Route
 
 _log = logging.getLogger("rayfaas.gateway")
 
@@ -55,32 +57,33 @@ class Place(NamedTuple):
 
 
 class Applications:
-    """Serves them; what a call needs besides is of `Invoke`."""
+    """Serves them."""
 
-    def __init__(self, invoke: Invoke, dispatcher: Dispatcher, recording: Recording) -> None:
-        self._invoke, self._dispatcher, self._recording = invoke, dispatcher, recording
+    def __init__(self, admission: Admission, dispatcher: Dispatcher, recording: Recording, in_flight: InFlight) -> None:
+        self._admission, self._dispatcher, self._recording = admission, dispatcher, recording
+        self._in_flight = in_flight
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
         client = WebSocketClient(send) if scope["type"] == "websocket" else HttpClient(send)
         try:
             began_ns = time.time_ns()
             place = await self._find(scope["path"], headers)
             opening = encode_scope(scope, place.root_path, _NOT_FOR_APPLICATIONS)
-            call = self._invoke.accept(place.route, place.principal, headers, opening, kind=AppCall)
+            call = self._admission.accept(AppCall, place.route, place.principal, headers, opening)
             if place.was_parked:
                 call.was_parked(began_ns)
             self._recording.start(call, scope["path"][len(PREFIX) :][:_LONGEST_TARGET])
         except RayfaasError as error:
-            return await client.fail(to_problem(self._invoke.judged(error, scope.get("client"))), [])
+            return await client.fail(to_problem(self._admission.judged(error, scope.get("client"))), [])
         exchange = Exchange(call, client, self._dispatcher, self._recording)
         scope[ON_GONE] = exchange.client_gone
-        unread = self._invoke.unread(scope, call)
+        unread = self._in_flight.unread(scope, call)
         try:
             await exchange.run(receive)
         finally:
             unread.stop()
-            self._invoke.let_go(call)
+            self._in_flight.let_go(call)
 
     async def _find(self, path: str, headers: Headers) -> Place:
         """`/app/web/…` is `web` of the caller's team; where that has none, `/app/team/web/…` is another team's.
@@ -89,11 +92,11 @@ class Applications:
         """
         first, _, rest = path[len(PREFIX) :].partition("/")
         try:
-            return Place(*await self._invoke.admit_soon(first, headers), PREFIX + first)
+            return Place(*await self._admission.admit_soon(first, headers), PREFIX + first)
         except NotFound as error:
             target = f"{first}/{rest.partition('/')[0]}"
             try:
-                return Place(*await self._invoke.admit_soon(target, headers), PREFIX + target)
+                return Place(*await self._admission.admit_soon(target, headers), PREFIX + target)
             except RayfaasError:
                 raise error from None
 

@@ -1,20 +1,67 @@
-"""What a caller asks of one call by headers that few calls have; those that have one go the long way."""
+"""What a caller asks of one call by its headers."""
 
 from __future__ import annotations
 
+import msgspec
+
+from rayfaas.context import MAX_CONTEXT
 from rayfaas.errors import BadRequest, Forbidden
+from rayfaas.gateway.formats import NdjsonFormat
 from rayfaas.gateway.heads import Headers
-from rayfaas.gateway.routes import Principal, Route
-from rayfaas.gateway.streams import NdjsonFormat
+from rayfaas.gateway.prefer import wait_s
+from rayfaas.gateway.principal import Principal
+from rayfaas.gateway.route import Route
 from rayfaas.names import check_team
 from rayfaas.priority import parse_priority
 from rayfaas.roles import rank
 
 TEAM, PRIORITY, WEBHOOK, DEBUG = b"rayfaas-team", b"rayfaas-priority", b"rayfaas-webhook", b"rayfaas-debug"
+# Few calls have one of these; those that do go the long way.
 CALL_OPTIONS = (TEAM, PRIORITY, WEBHOOK, DEBUG)
 
 # How long a call that is debugged may take, instead of its timeout.
 DEBUG_S = 3600.0
+
+_check_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def text_of(headers: Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return value.decode("latin-1") if value else None
+
+
+def timeout_s(headers: Headers) -> float:
+    """Of Rayfaas-Timeout; infinite where it is not given. Raises `BadRequest`."""
+    value = headers.get(b"rayfaas-timeout")
+    if value is None:
+        return float("inf")
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise BadRequest(f"Rayfaas-Timeout is a number of seconds above 0, not {value.decode('latin-1')!r}.")
+    return seconds
+
+
+def context_of(headers: Headers) -> str | None:
+    """What the caller says of where it runs, a JSON object. Raises `BadRequest`."""
+    value = headers.get(b"rayfaas-context")
+    if not value:
+        return None
+    if len(value) > MAX_CONTEXT:
+        raise BadRequest(f"Rayfaas-Context may have {MAX_CONTEXT:,} bytes, not {len(value):,}.")
+    try:
+        _check_object(value)  # one that is none would break the queries of all who look into the column
+        return value.decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"Rayfaas-Context is a JSON object: {error}.") from None
+
+
+def is_spawned(headers: Headers) -> bool:
+    """Whether its caller does not wait for its end, or not for all of the time. Raises `BadRequest`."""
+    prefer = headers.get(b"prefer")
+    return prefer is not None and (b"respond-async" in prefer or wait_s(prefer.decode("latin-1")) is not None)
 
 
 def acting_for(principal: Principal, headers: Headers) -> Principal:

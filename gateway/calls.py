@@ -13,14 +13,15 @@ from rayfaas.errors import PROBLEM_JSON, Conflict, NotFound
 from rayfaas.gateway.call_options import check_debugger
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.formats import format_for
 from rayfaas.gateway.outcome import Outcome
 from rayfaas.gateway.prefer import wait_s
+from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.rights import actor_of, allow_narrow
-from rayfaas.gateway.routes import Principal, Routes
+from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.spawned import Spawned
-from rayfaas.gateway.streams import format_for
 from rayfaas.gateway.uploads import begin_body
 from rayfaas.names import check_call
 from rayfaas.wire import JSON

@@ -7,8 +7,8 @@ from typing import Any
 
 from rayfaas.asgi_events import Event
 from rayfaas.errors import BadAnswer
-from rayfaas.gateway.http import HeaderList
-from rayfaas.gateway.problems import Send, send_problem, write_problem
+from rayfaas.gateway.asgi import HeaderList, Send
+from rayfaas.gateway.problems import send_problem, write_problem
 
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_A_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

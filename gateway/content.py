@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rayfaas.errors import Forbidden
 from rayfaas.gateway.heads import Headers
-from rayfaas.gateway.routes import Principal, Route
+from rayfaas.gateway.principal import Principal
+from rayfaas.gateway.route import Route
 from rayfaas.wire import ARGUMENTS_JSON, ARGUMENTS_MSGPACK, JSON, NDJSON, is_pickle, media_type
 
 # What most calls have: one input, and no code in it.

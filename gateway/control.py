@@ -19,6 +19,7 @@ from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.exports import Exports
 from rayfaas.gateway.following import Following, last_seen
+from rayfaas.gateway.formats import format_for
 from rayfaas.gateway.functions import Functions
 from rayfaas.gateway.gateways import Gateways
 from rayfaas.gateway.limits import Limits
@@ -32,7 +33,6 @@ from rayfaas.gateway.rights import actor_of, allow, allow_function, allow_in_per
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
-from rayfaas.gateway.streams import format_for
 from rayfaas.gateway.tables import ENCODINGS, media_for, table_response
 from rayfaas.gateway.teams import Teams
 from rayfaas.gateway.tokens import Tokens

@@ -16,7 +16,8 @@ from rayfaas.errors import RayfaasError, Unavailable, from_problem
 from rayfaas.gateway.deaths import Death, Deaths
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.progress import Progress
-from rayfaas.gateway.routes import Changes, Routes
+from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.snapshot import Changes
 from rayfaas.link import Link, Service
 
 _log = logging.getLogger("rayfaas.gateway")

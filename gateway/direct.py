@@ -1,31 +1,35 @@
 """Calls whose request came whole and whose answer is one piece, which are most: answered without a task.
 
 Those of one turn of the loop are recorded in one write: the starts before any of them is dispatched, the ends before
-any of them is answered. Everything else, and a call that turns out to be a generator's, goes through `Invoke`.
+any of them is answered. Everything else goes through `Invoke`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import MutableMapping
 from functools import partial
 from typing import Any, NamedTuple
 
 from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.admission import Admission
+from rayfaas.gateway.answer_heads import call_headers, result_headers
+from rayfaas.gateway.answers import Answers
+from rayfaas.gateway.asgi import HeaderList, Receive, Scope, Send
 from rayfaas.gateway.call_options import CALL_OPTIONS
 from rayfaas.gateway.content import has_many_inputs
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.formats import format_for
 from rayfaas.gateway.heads import Headers
-from rayfaas.gateway.http import ON_GONE, Application, Exchange, HeaderList
-from rayfaas.gateway.invoke import Invoke, Receive, call_headers, result_headers
+from rayfaas.gateway.http import ON_GONE, Application, Exchange
+from rayfaas.gateway.in_flight import InFlight
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.problems import Send, write_problem
+from rayfaas.gateway.problems import write_problem
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Parked, Past
-from rayfaas.gateway.streams import format_for
+from rayfaas.gateway.route import Parked, Past
+from rayfaas.gateway.shadows import Shadows
 from rayfaas.records import CallEnded, CallStarted
 from rayfaas.wire import JSON, VALUE_ACCEPT
 
@@ -66,8 +70,18 @@ class DirectCall:
 class Direct:
     """The direct calls of this gateway."""
 
-    def __init__(self, invoke: Invoke, dispatcher: Dispatcher, recording: Recording) -> None:
-        self._invoke, self._dispatcher, self._recording = invoke, dispatcher, recording
+    def __init__(
+        self,
+        long_way: Application,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        recording: Recording,
+        in_flight: InFlight,
+        answers: Answers,
+        shadows: Shadows,
+    ) -> None:
+        self._long_way, self._admission, self._dispatcher, self._recording = long_way, admission, dispatcher, recording
+        self._in_flight, self._answers, self._shadows = in_flight, answers, shadows
         self._starting: list[Start] = []
         self._ending: list[DirectCall] = []
         self._turns = False
@@ -80,17 +94,19 @@ class Direct:
     def begin(self, exchange: Exchange) -> None:
         direct = DirectCall(self, exchange)
         try:
-            principal, route = self._invoke.admit(exchange.target, exchange.headers)
+            principal, route = self._admission.admit(exchange.target, exchange.headers)
             if route.version.cache is not None:
-                return exchange.begin_again(self._invoke)
+                return exchange.begin_again(self._long_way)
             accept = _PLAIN_ANSWER[exchange.headers.get(b"accept")]
-            call = self._invoke.accept(route, principal, exchange.headers, exchange.body, first=direct, accept=accept)
+            call = self._admission.accept(
+                PendingCall, route, principal, exchange.headers, exchange.body, first=direct, accept=accept
+            )
         except RayfaasError as error:
-            return _refuse(exchange, self._invoke.judged(error, exchange.client))
+            return _refuse(exchange, self._admission.judged(error, exchange.client))
         except (Parked, Past):
-            return exchange.begin_again(self._invoke)
+            return exchange.begin_again(self._long_way)
         direct.call = call
-        exchange.on_gone = partial(self._invoke.client_gone, call)
+        exchange.on_gone = partial(self._in_flight.client_gone, call)
         self._recording.in_flight[call.call_id] = call
         record = self._recording.start_record(call, exchange.target)
         self._starting.append(Start(direct, call, record))
@@ -143,7 +159,7 @@ class Direct:
             return self._problem(call, to_problem(answer))
         ended = call.ended
         if call.route.shadow is not None:
-            self._invoke.copy(call, answer)
+            self._shadows.copy(call, answer)
         if answer.kind == Kind.ERROR and isinstance(ended, ErrorHeader):
             return self._problem(call, {**ended.problem, "call": call.call_id})
         if answer.kind == Kind.RESULT and isinstance(ended, ResultHeader) and ended.items is None:
@@ -163,16 +179,14 @@ class Direct:
             call.timer.cancel()
         return self._recording.end_record(call, code, retryable, bytes_out)
 
-    async def _stream(
-        self, call: PendingCall, first: Message, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
-        scope[ON_GONE] = partial(self._invoke.client_gone, call)
-        unread = self._invoke.unread(scope, call)
+    async def _stream(self, call: PendingCall, first: Message, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[ON_GONE] = partial(self._in_flight.client_gone, call)
+        unread = self._in_flight.unread(scope, call)
         try:
-            await self._invoke.send_stream(call, format_for(dict(scope["headers"])), first, receive, send)
+            await self._answers.send_stream(call, format_for(dict(scope["headers"])), first, receive, send)
         finally:
             unread.stop()
-            self._invoke.let_go(call)
+            self._in_flight.let_go(call)
 
     def _refuse_all(self, starting: list[Start], error: RayfaasError) -> None:
         for start in starting:

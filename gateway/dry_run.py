@@ -13,10 +13,11 @@ from typing import Any
 
 from rayfaas.envelope import ErrorHeader
 from rayfaas.errors import ExecutorDied
+from rayfaas.gateway.asgi import Send, send_whole
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.problems import Send, encode, send_problem
+from rayfaas.gateway.problems import encode, send_problem
 from rayfaas.wire import ARGUMENTS_JSON, JSON, decode_arguments, media_type
 
 # How long an executor that is busy is waited for.
@@ -86,5 +87,4 @@ async def _send_findings(send: Send, call: PendingCall, target: str, findings: F
         (b"content-length", str(len(body)).encode()),
         (b"preference-applied", b"validate-only"),
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, 200, headers, body)

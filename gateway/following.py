@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from rayfaas.errors import BadRequest, RayfaasError, Unavailable, to_problem
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.streams import NdjsonFormat
+from rayfaas.gateway.formats import NdjsonFormat
 from rayfaas.names import check_call
 from rayfaas.wire import SSE
 

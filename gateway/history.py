@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.routes import AliasRoute, Past, Routes
+from rayfaas.gateway.route import Past
+from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.snapshot import AliasRoute
 
 
 class History:

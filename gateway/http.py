@@ -13,13 +13,13 @@ from typing import Any, Protocol, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from rayfaas.gateway.asgi import HeaderList
 from rayfaas.gateway.heads import Head, Headers, Heads
 from rayfaas.gateway.unread import TRANSPORT
 
 ON_GONE = "rayfaas.on_gone"
 """Where a request's scope holds what is to be called when its connection breaks before it is answered."""
 
-HeaderList = list[tuple[bytes, bytes]]
 Application = Callable[..., Awaitable[None]]
 
 # A request with a longer body takes uvicorn's way, which holds back a client that sends faster than it is read.

@@ -7,21 +7,21 @@ not read from either. It must read while it sends, once what it sends is more th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from rayfaas.errors import BodyTooLarge, CallCancelled, RayfaasError, to_problem
-from rayfaas.gateway.cache.cache import Cache
-from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.errors import BodyTooLarge, CallCancelled, RayfaasError
+from rayfaas.gateway.asgi import Receive, Scope, Send
 from rayfaas.gateway.http import ON_GONE
-from rayfaas.gateway.outcome import Outcome, outcome_of
+from rayfaas.gateway.in_flight import InFlight
+from rayfaas.gateway.outcome import Outcome
+from rayfaas.gateway.outcomes import Outcomes
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.problems import Send, encode
+from rayfaas.gateway.problems import encode
 from rayfaas.gateway.recording import Recording
 from rayfaas.names import new_id
 from rayfaas.wire import JSON, NDJSON
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 MakeCall = Callable[[bytes], PendingCall]
 
 AT_ONCE = 32
@@ -33,20 +33,20 @@ class Inputs:
     def __init__(
         self,
         make_call: MakeCall,
-        dispatcher: Dispatcher,
+        in_flight: InFlight,
         recording: Recording,
-        cache: Cache,
+        outcomes: Outcomes,
         target: str,
         most_bytes: int,
     ) -> None:
-        self._make_call, self._dispatcher, self._recording = make_call, dispatcher, recording
-        self._cache = cache
+        self._make_call, self._in_flight, self._recording = make_call, in_flight, recording
+        self._outcomes = outcomes
         self._target, self._most_bytes = target, most_bytes
         self._answers: asyncio.Queue[asyncio.Task[bytes] | None] = asyncio.Queue(AT_ONCE - 1)  # and one is awaited
         self._tasks: set[asyncio.Task[Any]] = set()
         self.id = new_id()
 
-    async def answer(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Returns when the last line is sent, or when the client is gone: its calls are cancelled then."""
         head = [(b"content-type", NDJSON.encode()), (b"cache-control", b"no-store")]
         head.append((b"rayfaas-call-id", self.id.encode()))
@@ -104,12 +104,11 @@ class Inputs:
         except RayfaasError as error:
             return _line(index, Outcome.of_error(error))
         try:
-            outcome = await self._outcome(call)
-            problem = outcome.problem or {}
-            self._recording.end(call, problem.get("code"), problem.get("retryable"), len(outcome.body))
+            outcome = await self._outcomes.of(call)
+            if outcome.problem is not None:
+                outcome.problem["call"] = call.call_id
         finally:
-            if self._recording.let_go(call):
-                self._dispatcher.abandon(call, "cancelled")
+            self._in_flight.let_go(call)
         return _line(index, outcome)
 
     def _begin(self, line: bytes) -> PendingCall:
@@ -119,18 +118,6 @@ class Inputs:
             call.root_id = self.id
         self._recording.start(call, self._target)
         return call
-
-    async def _outcome(self, call: PendingCall) -> Outcome:
-        try:
-            return await self._cache.outcome_of(call, self._run)
-        except RayfaasError as error:
-            self._dispatcher.abandon(call, "cancelled")  # where it still runs, as one whose items are too many
-            return Outcome("", b"", {**to_problem(error), "call": call.call_id})
-
-    async def _run(self, call: PendingCall) -> Outcome:
-        self._dispatcher.watch_deadline(call)
-        self._dispatcher.dispatch(call)
-        return await outcome_of(call)
 
 
 async def _lines(receive: Receive, most_bytes: int) -> AsyncIterator[bytes]:

@@ -10,8 +10,9 @@ import msgspec
 from rayfaas.envelope import ErrorHeader, OutputHeader, ResultHeader
 from rayfaas.errors import BodyTooLarge, RayfaasError, Unavailable, to_problem
 from rayfaas.frames import Kind, Message
+from rayfaas.gateway.asgi import Send, send_whole
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.problems import Send, send_error, send_problem
+from rayfaas.gateway.problems import send_error, send_problem
 from rayfaas.wire import JSON
 
 # Bodies and results of spawned calls are kept in the journal and the registry, whole answers in memory.
@@ -48,8 +49,7 @@ async def send_outcome(
             (b"content-type", outcome.content_type.encode()),
             (b"content-length", str(len(outcome.body)).encode()),
         ]
-        await send({"type": "http.response.start", "status": 200, "headers": head + headers})
-        await send({"type": "http.response.body", "body": outcome.body})
+        await send_whole(send, 200, head + headers, outcome.body)
 
 
 async def outcome_of(call: PendingCall) -> Outcome:

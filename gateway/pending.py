@@ -14,7 +14,7 @@ from rayfaas.envelope import CallHeader, ErrorHeader, ReadyHeader, ResultHeader
 from rayfaas.errors import RayfaasError
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.call_access import Claims
-from rayfaas.gateway.routes import Route
+from rayfaas.gateway.route import Route
 
 _encode = msgspec.msgpack.Encoder().encode
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from rayfaas.errors import PROBLEM_JSON, RayfaasError, to_problem
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from rayfaas.gateway.asgi import HeaderList, Send, send_whole
 
 encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-async def send_error(send: Send, error: RayfaasError, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+async def send_error(send: Send, error: RayfaasError, headers: HeaderList | None = None) -> None:
     await send_problem(send, to_problem(error), headers)
 
 
-async def send_problem(send: Send, problem: dict[str, Any], headers: list[tuple[bytes, bytes]] | None = None) -> None:
+async def send_problem(send: Send, problem: dict[str, Any], headers: HeaderList | None = None) -> None:
     """Answer with an RFC 9457 problem document."""
     head, body = write_problem(problem)
-    await send({"type": "http.response.start", "status": problem["status"], "headers": head + (headers or [])})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, problem["status"], head + (headers or []), body)
 
 
-def write_problem(problem: dict[str, Any]) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def write_problem(problem: dict[str, Any]) -> tuple[HeaderList, bytes]:
     """Its headers and its body."""
     body = encode(problem)
     head = [
@@ -36,7 +34,7 @@ def write_problem(problem: dict[str, Any]) -> tuple[list[tuple[bytes, bytes]], b
     return head, body
 
 
-def extra_headers(problem: Mapping[str, Any]) -> list[tuple[bytes, bytes]]:
+def extra_headers(problem: Mapping[str, Any]) -> HeaderList:
     """What the standards ask for beside the status."""
     status = problem["status"]
     if status == 401:

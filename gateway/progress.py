@@ -7,9 +7,9 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
+from rayfaas.gateway.formats import NdjsonFormat
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.streams import NdjsonFormat
 from rayfaas.wire import SSE
 
 PROGRESS = b"rayfaas-progress"

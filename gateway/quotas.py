@@ -14,9 +14,9 @@ from typing import Literal, Protocol
 import msgspec
 
 from rayfaas.errors import RateLimited
+from rayfaas.gateway.asgi import HeaderList
 
 Clock = Callable[[], float]
-HeaderList = list[tuple[bytes, bytes]]
 _DAY_S = 86_400
 
 
@@ -46,7 +46,7 @@ class LimitRoutes(msgspec.Struct, frozen=True):
     gateways: int = 1
 
 
-class InFlight(Protocol):
+class Counted(Protocol):
     """A call that runs or waits here."""
 
     @property
@@ -98,7 +98,7 @@ class Meter:
             self.bucket = kept if kept is not None and kept.per_s == per_s else Bucket(per_s, now)
         self._at_once = None if limit.concurrency is None else max(1, limit.concurrency // gateways)
 
-    def check(self, calls: Iterable[InFlight], now: float, unix: float) -> None:
+    def check(self, calls: Iterable[Counted], now: float, unix: float) -> None:
         """Raises `RateLimited`, and takes nothing."""
         until = self.limit.spent_until
         if until is not None and unix < until:
@@ -122,7 +122,7 @@ class Meter:
         left = f'"{self._title}";r={bucket.whole};t={math.ceil(bucket.wait_s)}'
         return [(b"ratelimit-policy", self._policy(bucket).encode()), (b"ratelimit", left.encode())]
 
-    def _count(self, calls: Iterable[InFlight]) -> int:
+    def _count(self, calls: Iterable[Counted]) -> int:
         kind, name = self.limit.kind, self.limit.name
         return sum(getattr(call, kind) == name for call in calls)
 
@@ -161,7 +161,7 @@ class Quotas:
     def __bool__(self) -> bool:
         return bool(self._meters)
 
-    def take(self, principal: str, team: str, function: str, calls: Mapping[str, InFlight]) -> HeaderList | None:
+    def take(self, principal: str, team: str, function: str, calls: Mapping[str, Counted]) -> HeaderList | None:
         """Count a call against every limit that it comes under, or against none; what its answer says of them.
 
         Raises `RateLimited`.

@@ -8,7 +8,7 @@ import msgspec
 
 from rayfaas.envelope import OutputHeader
 from rayfaas.frames import Message
-from rayfaas.gateway.streams import NdjsonFormat
+from rayfaas.gateway.formats import NdjsonFormat
 
 _decode = msgspec.msgpack.Decoder(OutputHeader).decode
 

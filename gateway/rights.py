@@ -9,8 +9,9 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from rayfaas.errors import Forbidden
+from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.requests import function_of
-from rayfaas.gateway.routes import Principal, Routes
+from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_team
 from rayfaas.roles import rank
 

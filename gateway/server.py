@@ -1,55 +1,25 @@
-"""One gateway process: its parts put together, its sockets, its life: open, serve, drain, close."""
+"""One gateway process: its sockets, and its life: open, serve, drain, close."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
-from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import uvicorn
 
-from rayfaas.config import CACHE_MB, Limits, local_url
-from rayfaas.entrance import Entrance
-from rayfaas.gateway.alarms import Alarms
-from rayfaas.gateway.app import App
-from rayfaas.gateway.applications import Applications
-from rayfaas.gateway.cache.cache import Cache
 from rayfaas.gateway.call_access import CallAccess
-from rayfaas.gateway.calls import Calls
-from rayfaas.gateway.control import Control
-from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.deaths import Deaths
-from rayfaas.gateway.direct import Direct
-from rayfaas.gateway.dispatch import Dispatcher
-from rayfaas.gateway.executors import ExecutorConnection, executor_key
-from rayfaas.gateway.following import Following
+from rayfaas.gateway.config import GatewayConfig
 from rayfaas.gateway.heads import Heads
-from rayfaas.gateway.history import History
 from rayfaas.gateway.http import CallProtocol
-from rayfaas.gateway.invoke import Invoke
-from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.keys import Keys
-from rayfaas.gateway.openapi.endpoints import OpenApi
-from rayfaas.gateway.posts import Posts
-from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.parts import Parts
 from rayfaas.gateway.segments import Segments
-from rayfaas.gateway.shadows import Shadows
-from rayfaas.gateway.spawned import Spawned
-from rayfaas.gateway.touches import Touches
-from rayfaas.gateway.webhook_rules import WebhookRules
-from rayfaas.gateway.webhooks import Webhooks
 from rayfaas.link import keep_link
 from rayfaas.strangers import Strangers
-
-_log = logging.getLogger("rayfaas.gateway")
 
 DRAIN_S = 30
 FLUSH_S = 1.0
@@ -57,127 +27,42 @@ FLUSH_S = 1.0
 UNTAKEN_S = 600.0
 
 
-@dataclass(frozen=True)
-class GatewayConfig:
-    """`controller` is an address (`rayfaas.address`), `keys` say who this is and sign.
-
-    `webhook_networks` are those to which webhooks may go though they are not public; `entrance` is where executors of
-    other machines come in; `public_url` is where those reach this gateway by HTTP, if not where its entrance says.
-    Results are kept in `cache`, `cache_bytes` of them.
-    """
-
-    name: str
-    host: str
-    port: int
-    executor_socket: Path
-    controller: str
-    journal: Path
-    keys: Keys
-    limits: Limits
-    cache: Path
-    webhook_networks: tuple[str, ...] = ()
-    entrance: Entrance | None = None
-    public_url: str = ""
-    cache_bytes: int = CACHE_MB << 20
-
-    @property
-    def url(self) -> str:
-        """Where executors of this machine reach this gateway by HTTP."""
-        return local_url(self.host, self.port)
-
-    @property
-    def network_url(self) -> str:
-        """Where those on other machines do."""
-        guessed = self.entrance.http_url(self.host, self.port) if self.entrance else ""
-        return self.public_url or guessed or self.url
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether its controller is on another machine, which can't read the journal's folder."""
-        return not self.controller.startswith("unix:")
-
-    @property
-    def executor_address(self) -> str:
-        """Where executors dial this gateway."""
-        return f"unix:{self.executor_socket}"
-
-    @property
-    def network_address(self) -> str:
-        """Where those on other machines do; "": nowhere."""
-        return self.entrance.address if self.entrance else ""
-
-
 class Gateway:
     """Built once per process; `serve` returns when the process was told to end (SIGTERM, SIGINT)."""
 
     def __init__(self, config: GatewayConfig) -> None:
-        self._config = config
-        self._access = CallAccess(config.keys.calls, config.url)
+        self._config, self._parts = config, Parts(config)
         self._network_access = CallAccess(config.keys.calls, config.network_url)
-        self._routes = Routes(self._access)
-        deaths = Deaths()
-        self._controller = ControllerLink(self._routes, deaths)
-        self._dispatcher = Dispatcher(self._controller.demand, config.limits.max_queue, deaths, self._routes.weights)
-        self._controller.serve(self._dispatcher)
-        self._journal = Journal(config.journal, config.name)
-        self._segments = Segments(self._journal, self._controller) if config.is_elsewhere else None
-        recording = Recording(self._journal)
-        rules = WebhookRules(config.webhook_networks)
-        posts = Posts(rules, config.keys.webhooks)
-        webhooks = Webhooks(posts, self._journal, self._controller)
-        self._cache = Cache(config.cache, config.cache_bytes, recording, self._journal)
-        spawned = Spawned(
-            self._routes, self._dispatcher, recording, self._journal, self._controller, webhooks, self._cache
-        )
-        history = History(self._routes, self._controller)
-        shadows = Shadows(self._dispatcher, recording, self._journal)
-        invoke = Invoke(
-            self._routes,
-            self._dispatcher,
-            recording,
-            spawned,
-            config.limits,
-            rules,
-            history,
-            shadows,
-            self._cache,
-            self._controller.progress,
-        )
-        self._direct = Direct(invoke, self._dispatcher, recording)
-        self._ending = asyncio.Event()
-        following = Following(self._controller, self._ending)
-        calls = Calls(self._routes, self._controller, spawned, invoke, following)
-        alarms = Alarms(self._routes, self._controller, posts)
-        control = Control(self._routes, self._controller, following, posts.secret, alarms)
-        applications = Applications(invoke, self._dispatcher, recording)
-        openapi = OpenApi(self._routes, self._controller)
-        self._app = App(invoke, applications, calls, control, openapi, self._controller)
+        self._segments: Segments | None = None
+        if config.is_elsewhere:
+            self._segments = Segments(self._parts.journal, self._parts.controller)
 
     async def serve(self) -> None:
         executors = await self._listen_for_executors()
         entrance = self._config.entrance
-        door = entrance.open(partial(self._accept_executor, self._network_access)) if entrance else None
+        door = entrance.open(partial(self._parts.accept_executor, self._network_access)) if entrance else None
         identity = {
             "role": "gateway",
             "name": self._config.name,
             "pid": os.getpid(),
-            "instance": self._journal.instance,
+            "instance": self._parts.journal.instance,
             "executor_address": self._config.executor_address,
             "network_address": self._config.network_address,
         }
-        keeping = keep_link(self._config.controller, identity, self._config.keys.link, self._controller, 0.05, 0.5)
+        keeping = keep_link(
+            self._config.controller, identity, self._config.keys.link, self._parts.controller, 0.05, 0.5
+        )
         link = asyncio.ensure_future(keeping)
         flushing = asyncio.ensure_future(self._flush_late_ends())
         try:
-            await self._controller.has_routes.wait()
+            await self._parts.controller.has_routes.wait()
             await self._serve_http()
         finally:
             flushing.cancel()
             executors.close()
             if door is not None:
                 await door.close()
-            await self._cache.close()
-            self._journal.close()
+            await self._parts.close()
             if self._segments is not None:
                 await self._segments.wait_copied()
             link.cancel()
@@ -186,12 +71,12 @@ class Gateway:
         """A full disk held them up; on a gateway without calls nothing else would write them."""
         while True:
             await asyncio.sleep(FLUSH_S)
-            self._journal.flush_late()
+            self._parts.journal.flush_late()
 
     async def _serve_http(self) -> None:
         config = uvicorn.Config(
-            cast(Any, self._app),
-            http=cast(Any, partial(CallProtocol, self._direct, Heads())),
+            cast(Any, self._parts.app),
+            http=cast(Any, partial(CallProtocol, self._parts.direct, Heads())),
             ws="websockets-sansio",
             ws_per_message_deflate=False,  # a small message could be a very large one
             lifespan="off",
@@ -204,26 +89,19 @@ class Gateway:
         # uvicorn raises the signal that ended it once more when it is done; then our own end is still to come.
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, lambda *_: None)
-        await _Server(config, self._ending).serve(sockets=[listening_socket(self._config.host, self._config.port)])
+        await _Server(config, self._parts.ending).serve(
+            sockets=[listening_socket(self._config.host, self._config.port)]
+        )
 
     async def _listen_for_executors(self) -> asyncio.Server:
         path = self._config.executor_socket
         with contextlib.suppress(FileNotFoundError):
             path.unlink()  # of a gateway before us in this slot, which is gone
         server = await asyncio.get_running_loop().create_unix_server(
-            partial(self._accept_executor, self._access, Strangers()), str(path)
+            partial(self._parts.accept_executor, self._parts.access, Strangers()), str(path)
         )
         path.chmod(0o600)
         return server
-
-    def _accept_executor(self, access: CallAccess, strangers: Strangers | None = None) -> ExecutorConnection:
-        return ExecutorConnection(
-            self._dispatcher,
-            lambda who: executor_key(self._routes.sessions, who),
-            access.issue,
-            Touches(self._journal, self._cache.hear),
-            strangers,
-        )
 
 
 class _Server(uvicorn.Server):

@@ -16,12 +16,14 @@ from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.errors import RayfaasError
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.in_flight import InFlight
 from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.outcome import Outcome, outcome_of
+from rayfaas.gateway.outcome import Outcome
+from rayfaas.gateway.outcomes import Outcomes
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Route
+from rayfaas.gateway.route import Route
 from rayfaas.gateway.splits import Random
 from rayfaas.names import new_id
 from rayfaas.priority import LOWEST
@@ -40,10 +42,16 @@ class Shadows:
     """Makes the copies of this gateway."""
 
     def __init__(
-        self, dispatcher: Dispatcher, recording: Recording, journal: Journal, random: Random = random.random
+        self,
+        dispatcher: Dispatcher,
+        recording: Recording,
+        in_flight: InFlight,
+        outcomes: Outcomes,
+        journal: Journal,
+        random: Random = random.random,
     ) -> None:
-        self._dispatcher, self._recording, self._journal = dispatcher, recording, journal
-        self._random = random
+        self._dispatcher, self._recording, self._in_flight = dispatcher, recording, in_flight
+        self._outcomes, self._journal, self._random = outcomes, journal, random
         self._copying: set[asyncio.Task[None]] = set()
 
     def copy(self, call: PendingCall, answer: Message) -> None:
@@ -82,28 +90,15 @@ class Shadows:
         copy.priority = LOWEST
         try:
             self._recording.start_shadow(copy, call.call_id)
-            found = await self._run(copy)
+            found = await self._outcomes.of(copy)
         except RayfaasError:
             return  # it can't be recorded: then it is not run
         except Exception:  # noqa: BLE001 a border: the task has nobody who waits
             _log.exception("the copy of %s failed", call.call_id)
             return
         finally:
-            if self._recording.let_go(copy):
-                self._dispatcher.abandon(copy, "cancelled")
+            self._in_flight.let_go(copy)
         self._journal.ended(Compared(copy.call_id, call.call_id, is_same(outcome, found), _kept(outcome), _kept(found)))
-
-    async def _run(self, copy: PendingCall) -> Outcome:
-        try:
-            self._dispatcher.watch_deadline(copy)
-            self._dispatcher.dispatch(copy)
-            found = await outcome_of(copy)
-        except RayfaasError as error:
-            found = Outcome.of_error(error)
-            self._dispatcher.abandon(copy, "cancelled")
-        problem = found.problem or {}
-        self._recording.end(copy, problem.get("code"), problem.get("retryable"), len(found.body))
-        return found
 
 
 def is_same(one: Outcome, other: Outcome) -> bool:

@@ -7,9 +7,11 @@ from typing import Any
 
 from starlette.requests import Request
 
+from rayfaas.gateway.principal import Principal, Reader
 from rayfaas.gateway.requests import function_of
 from rayfaas.gateway.rights import identify
-from rayfaas.gateway.routes import Principal, Reader, Routes, no_function
+from rayfaas.gateway.route import no_function
+from rayfaas.gateway.routes import Routes
 
 
 class Sight:

@@ -15,17 +15,23 @@ from typing import Any
 import msgspec
 
 from rayfaas.errors import BadRequest, CallCancelled, QueueFull, RayfaasError
-from rayfaas.gateway.cache.cache import Cache
-from rayfaas.gateway.cache.call import CachedCall
+from rayfaas.gateway.asgi import Send, send_whole
+from rayfaas.gateway.cache.call import kind_of
+from rayfaas.gateway.call_options import WEBHOOK, text_of
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.dispatch import Dispatcher
+from rayfaas.gateway.heads import Headers
+from rayfaas.gateway.in_flight import InFlight
+from rayfaas.gateway.job import Job
 from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.outcome import Outcome, outcome_of, send_outcome
+from rayfaas.gateway.outcome import Outcome, send_outcome
+from rayfaas.gateway.outcomes import Outcomes
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.prefer import wait_s
-from rayfaas.gateway.problems import Send, encode
+from rayfaas.gateway.principal import Reader
+from rayfaas.gateway.problems import encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Parked, Past, Reader, Route, Routes
+from rayfaas.gateway.route import Parked, Past, Route
+from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
@@ -37,37 +43,6 @@ RUNNING = 64
 MAX_HELD = 100_000
 _REMEMBERED = 2_000
 _REMEMBERED_BYTES = 64 << 10
-_MOST_DELAY_S = 300.0
-
-
-class Job:
-    """One spawned call that this gateway runs."""
-
-    def __init__(self, record: Record, route: Route) -> None:
-        self.record, self.route = record, route
-        self.attempts = 0
-        self.cancelled = False
-        self.attempt: PendingCall | None = None
-        self.outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-    @property
-    def call_id(self) -> str:
-        return self.record.call
-
-    @property
-    def retry_delay_s(self) -> float:
-        return min(_MOST_DELAY_S, self.record.retry_delay_s * 2.0 ** min(self.attempts - 1, 30))
-
-    def may_retry(self, problem: dict[str, Any]) -> bool:
-        """Whether to try again: always what never reached the function, else what its declaration says."""
-        if self.cancelled:
-            return False
-        if problem["code"] in ("queue_full", "no_capacity", "unavailable"):
-            return True
-        if self.attempts > self.record.retries or problem["code"] in ("invalid_arguments", "malformed_body"):
-            return False
-        allowed = self.route.version.retry_on
-        return problem["code"] != "function_error" or not allowed or str(problem.get("exception")) in allowed
 
 
 class Spawned:
@@ -76,16 +51,15 @@ class Spawned:
     def __init__(
         self,
         routes: Routes,
-        dispatcher: Dispatcher,
         recording: Recording,
+        in_flight: InFlight,
+        outcomes: Outcomes,
         journal: Journal,
         controller: ControllerLink,
         webhooks: Webhooks,
-        cache: Cache,
     ) -> None:
-        self._routes, self._dispatcher, self._recording = routes, dispatcher, recording
+        self._routes, self._recording, self._in_flight, self._outcomes = routes, recording, in_flight, outcomes
         self._journal, self._controller, self._webhooks = journal, controller, webhooks
-        self._cache = cache
         self._jobs: dict[str, Job] = {}
         self._waiting: dict[str, deque[Job]] = {}
         self._running: dict[str, int] = {}
@@ -98,7 +72,7 @@ class Spawned:
         call: PendingCall,
         target: str,
         key: str | None,
-        headers: dict[bytes, bytes],
+        headers: Headers,
         webhook: str | None,
         send: Send,
     ) -> None:
@@ -121,6 +95,15 @@ class Spawned:
             await send_outcome(send, outcome, call_id, [(b"preference-applied", b"wait=%d" % seconds)])
         else:
             await _send_accepted(send, call_id, seconds)
+
+    def webhook_of(self, headers: Headers, is_kept: bool) -> str | None:
+        """Where the end of a call with these headers is told. Raises `BadRequest` and `Forbidden`."""
+        url = text_of(headers, WEBHOOK)
+        if url is None:
+            return None
+        if not is_kept:
+            raise BadRequest("Rayfaas-Webhook is for calls that are spawned: send `Prefer: respond-async` with it.")
+        return self._webhooks.check(url)
 
     async def wait(self, call_id: str, seconds: float) -> Outcome | None:
         """What it came to, here or elsewhere; None where that is not known within `seconds`."""
@@ -148,10 +131,6 @@ class Spawned:
         if job.attempt is None:
             self._settle(job, Outcome.of_error(CallCancelled("The call was cancelled.")))
         return True
-
-    def holds(self, call_id: str) -> bool:
-        """Whether a job of this id is held here: it goes on whatever becomes of the call that made it."""
-        return call_id in self._jobs
 
     def attempt_of(self, call_id: str) -> str:
         """The id under which a job runs right now: that of its present attempt."""
@@ -234,8 +213,7 @@ class Spawned:
         record = job.record
         first = job.attempts == 0
         job.attempts += 1
-        make = CachedCall if job.route.version.cache is not None else PendingCall
-        call = make(
+        call = kind_of(job.route)(
             job.route,
             record.call if first else new_id(),
             record.root,
@@ -253,22 +231,13 @@ class Spawned:
         job.attempt = call
         try:
             self._recording.start(call, record.target, idempotency_key=record.idempotency_key)
-            outcome = await self._cache.outcome_of(call, self._dispatch)
+            outcome = await self._outcomes.of(call)
         except RayfaasError as error:
-            outcome = Outcome.of_error(error)
-            self._dispatcher.abandon(call, "cancelled")  # where it still runs, as one whose items are too many
+            outcome = Outcome.of_error(error)  # it can't be recorded: then it is not run
         finally:
             job.attempt = None
-        problem = outcome.problem or {}
-        self._recording.end(call, problem.get("code"), problem.get("retryable"), len(outcome.body))
-        if self._recording.let_go(call):
-            self._dispatcher.abandon(call, "cancelled")
+        self._in_flight.let_go(call)
         return outcome
-
-    async def _dispatch(self, call: PendingCall) -> Outcome:
-        self._dispatcher.watch_deadline(call)
-        self._dispatcher.dispatch(call)
-        return await outcome_of(call)
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
         if job.outcome.done():
@@ -308,7 +277,7 @@ class Spawned:
                 await self._controller.request("release", call_id=record.call)
             raise
 
-    async def _reserve(self, call: PendingCall, key: str, headers: dict[bytes, bytes]) -> str:
+    async def _reserve(self, call: PendingCall, key: str, headers: Headers) -> str:
         """The id of the call that has this key: the given one's, or that of an earlier one."""
         reserved: str = await self._controller.request(
             "reserve",
@@ -347,7 +316,7 @@ class Spawned:
         )
 
 
-def _retries(headers: dict[bytes, bytes], route: Route) -> int:
+def _retries(headers: Headers, route: Route) -> int:
     value = headers.get(b"rayfaas-retries")
     if value is None:
         return route.version.retries
@@ -367,5 +336,4 @@ async def _send_accepted(send: Send, call_id: str, waited_s: float | None) -> No
         (b"preference-applied", applied),
         (b"rayfaas-call-id", call_id.encode()),
     ]
-    await send({"type": "http.response.start", "status": 202, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(send, 202, headers, body)

@@ -11,9 +11,10 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.principal import Principal
 from rayfaas.gateway.requests import as_json, json_body
 from rayfaas.gateway.rights import allow
-from rayfaas.gateway.routes import Principal, Routes
+from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_alias, check_name, check_team, is_call
 from rayfaas.roles import check_principal, check_role
 

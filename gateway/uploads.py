@@ -7,7 +7,7 @@ body is sent before its turn, and a call that waits behind others can still be g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -15,11 +15,10 @@ import msgspec
 from rayfaas.envelope import UploadHeader
 from rayfaas.errors import BodyTooLarge, CallCancelled, RayfaasError
 from rayfaas.frames import Kind
+from rayfaas.gateway.asgi import Receive
 from rayfaas.gateway.fed_calls import FedCall
 from rayfaas.gateway.heads import Headers
 from rayfaas.pieces import LARGE
-
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 _encode = msgspec.msgpack.Encoder().encode
 _MORE, _LAST = _encode(UploadHeader(False)), _encode(UploadHeader(True))

@@ -11,7 +11,8 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.progress import Stage
 from rayfaas.gateway.requests import as_json
 from rayfaas.gateway.rights import allow
-from rayfaas.gateway.routes import Parked, Past, Routes
+from rayfaas.gateway.route import Parked, Past
+from rayfaas.gateway.routes import Routes
 
 
 class Waiting:

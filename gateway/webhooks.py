@@ -113,6 +113,10 @@ class Webhooks:
         self._room = Shares(_AT_ONCE, _TO_ONE_HOST)
         controller.methods |= {"tell": self._tell, "telling": self._telling}
 
+    def check(self, url: str) -> str:
+        """The URL again. Raises `BadRequest` and `Forbidden` for one that may not be told anything."""
+        return self._posts.rules.check(url)
+
     def tell(self, ending: Ending) -> None:
         if ending.call not in self._held and len(self._held) < _MOST_HELD:
             task = self._held[ending.call] = asyncio.ensure_future(self._deliver(ending))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from rayfaas.answer import Answer
 from rayfaas.errors import PROBLEM_JSON
 from rayfaas.following import followed
 from rayfaas.operation import Speaker, operation
 from rayfaas.session import Sessions
 from rayfaas.stream import Stream
-from rayfaas.transport import Answer
 
 # How long one request waits at the server for the result.
 _WAIT_S = 30.0

@@ -6,6 +6,7 @@ It stands in the metadata of the column's field, or, where a library does not le
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,9 @@ class Stamp(msgspec.Struct, frozen=True):
             return msgspec.json.decode(text, type=cls) if text else None
         except msgspec.DecodeError:
             return None
+
+
+MakeStamp = Callable[[], Stamp | None]
 
 
 def read_stamps(path: Path) -> dict[str, Stamp | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -13,22 +12,12 @@ from typing import Any, BinaryIO
 import httpx
 
 from rayfaas import wire
+from rayfaas.answer import Answer, object_in
 from rayfaas.config import ClientConfig
-from rayfaas.errors import (
-    PROBLEM_JSON,
-    BadRequest,
-    Forbidden,
-    MalformedBody,
-    NotFound,
-    ProtocolError,
-    RayfaasError,
-    Unauthenticated,
-    Unavailable,
-)
+from rayfaas.errors import BadRequest, Unavailable
 from rayfaas.lanes import Lanes
 from rayfaas.names import check_team
 from rayfaas.outgoing import Content, content_of, length_of
-from rayfaas.raised import error_of
 
 CONNECT_S = 5.0
 ANSWER_S = 60.0
@@ -48,9 +37,6 @@ _IDLE_S = 4.0
 
 # What may be sent twice, because it changes nothing.
 _QUESTIONS = ("GET", "HEAD")
-_GATEWAY_STATUSES = (502, 503, 504)
-# An answer to HEAD has no body, so no problem document.
-_WITHOUT_BODY: dict[int, type[RayfaasError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
 
 
 class Transport:
@@ -95,7 +81,7 @@ class Transport:
         request = self._request(method, path, body, media, headers, query, timeout_s)
         with self._explained():
             answer = await self._send(request)
-        self._check(answer)
+        answer.check()
         return answer
 
     @asynccontextmanager
@@ -119,7 +105,7 @@ class Transport:
             if not response.is_success:
                 with self._explained():
                     refusal = await Answer.read(self.url, response)
-                self._check(refusal)
+                refusal.check()
             with self._explained():
                 yield _objects(response)
         finally:
@@ -143,7 +129,7 @@ class Transport:
             response = await self._http.send(request, stream=True)
             try:
                 if not response.is_success:
-                    self._check(await Answer.read(self.url, response))
+                    (await Answer.read(self.url, response)).check()
                 async for chunk in response.aiter_bytes():
                     file.write(chunk)
             finally:
@@ -212,76 +198,6 @@ class Transport:
                 url=self.url,
             ) from None
 
-    def _check(self, answer: Answer) -> None:
-        response = answer.response
-        if response.is_success:
-            return
-        error = self._error(answer)
-        if call := response.headers.get("Rayfaas-Call-Id"):
-            error.extra.setdefault("call", call)
-        raise error
-
-    def _error(self, answer: Answer) -> RayfaasError:
-        response = answer.response
-        if _media(response) == PROBLEM_JSON:
-            problem = answer.value()
-            if isinstance(problem, dict):
-                return error_of(problem)
-        if response.request.method == "HEAD" and response.status_code in _WITHOUT_BODY:
-            return _WITHOUT_BODY[response.status_code](f"{self.url}{response.request.url.path}")
-        kind = Unavailable if response.status_code in _GATEWAY_STATUSES else ProtocolError
-        return kind(f"{self.url} answered {response.status_code} {response.reason_phrase}, {answer.not_ours()}")
-
-
-class Answer:
-    """An answer, read to its end; `content` is held once."""
-
-    def __init__(self, url: str, response: httpx.Response, content: bytes) -> None:
-        self._url, self.response, self.content = url, response, content
-
-    @classmethod
-    async def read(cls, url: str, response: httpx.Response) -> Answer:
-        content = io.BytesIO()
-        async for chunk in response.aiter_bytes():
-            content.write(chunk)
-        return cls(url, response, content.getvalue())
-
-    @property
-    def status(self) -> int:
-        return self.response.status_code
-
-    @property
-    def is_stream(self) -> bool:
-        return _media(self.response) == wire.NDJSON
-
-    def value(self) -> Any:
-        """Its JSON value, None if it is empty."""
-        if not self.content:
-            return None
-        if "json" not in _media(self.response):
-            raise ProtocolError(f"{self._url} answered {self.not_ours()}")
-        try:
-            return wire.decode_json(self.content)
-        except MalformedBody as error:
-            raise ProtocolError(f"{self._url} answered what is not JSON: {error.detail}") from None
-
-    def result(self, unpickle: bool = False) -> Any:
-        """A call's result, in whatever encoding it came; None if it is empty and has no type."""
-        if not self.content and not _media(self.response):
-            return None
-        try:
-            return wire.decode_result(_media(self.response), self.content, unpickle)
-        except (MalformedBody, ProtocolError) as error:
-            raise ProtocolError(f"{self._url} answered what can't be read: {error.detail}") from None
-
-    def not_ours(self) -> str:
-        text = self.content[:200].decode("utf-8", "replace")
-        return f"in {_media(self.response) or 'no type'}, as no rayfaas server does: {text!r}"
-
-    def objects(self) -> list[dict[str, Any]]:
-        """Its NDJSON objects."""
-        return [_object(line) for line in self.content.split(b"\n") if line.strip()]
-
 
 def _check_url(url: str) -> httpx.URL:
     try:
@@ -299,10 +215,6 @@ def _authorization(token: str | None) -> dict[str, str]:
     if not token.isascii() or not token.isprintable():
         raise BadRequest("The token holds characters that no token has; was something else copied with it?")
     return {"Authorization": f"Bearer {token}"}
-
-
-def _media(response: httpx.Response) -> str:
-    return str(response.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
 def _reason(error: httpx.RequestError) -> str:
@@ -325,18 +237,8 @@ async def _objects(response: httpx.Response) -> AsyncIterator[list[dict[str, Any
         if lines:
             lines[0] = b"".join([*unfinished, lines[0]])
             unfinished.clear()
-            yield [_object(line) for line in lines if line.strip()]
+            yield [object_in(line) for line in lines if line.strip()]
         if rest:
             unfinished.append(rest)
     if unfinished:
         raise httpx.RemoteProtocolError("the stream ended in the middle of a line")
-
-
-def _object(line: bytes) -> dict[str, Any]:
-    try:
-        value = wire.decode_json(line)
-    except MalformedBody as error:
-        raise ProtocolError(f"a line of the stream is not JSON: {error.detail}") from None
-    if not isinstance(value, dict):
-        raise ProtocolError(f"a line of the stream is not an object: {line[:80]!r}")
-    return value

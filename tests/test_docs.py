@@ -26,7 +26,8 @@ PATHS = [
 ]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-DOCS = {path: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]}
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCS = {path: path.read_text() for path in PAGES}
 HTTP, FUNCTIONS = (DOCS[ROOT / "docs" / name] for name in ("http.md", "functions.md"))
 
 

@@ -11,7 +11,8 @@ from rayfaas.envelope import CallHeader
 from rayfaas.gateway.cache.key import Key
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.routes import CacheRoute
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import CacheRoute
 from rayfaas.touches import Touch
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -54,3 +55,8 @@ class CachedCall(PendingCall):
     def tell(self, name: bytes, value: bytes) -> None:
         """One more header of its answer."""
         self.rate = [*(self.rate or ()), (name, value)]
+
+
+def kind_of(route: Route) -> type[PendingCall]:
+    """Of a call that holds its body, and whose result is one piece."""
+    return PendingCall if route.version.cache is None else CachedCall

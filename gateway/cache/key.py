@@ -14,7 +14,7 @@ import msgspec
 
 from rayfaas.errors import MalformedBody, RayfaasError
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.routes import CacheRoute
+from rayfaas.gateway.snapshot import CacheRoute
 from rayfaas.wire import ARGUMENTS_MSGPACK, ARROW, PICKLE, Arguments, File, decode_arguments, media_type
 
 # Bodies up to this are read.

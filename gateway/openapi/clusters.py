@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rayfaas import names
 from rayfaas.gateway.openapi.components import Schema
-from rayfaas.gateway.openapi.machines import LENGTH
+from rayfaas.gateway.openapi.machines import FOR_A_TIME, NOW_OR_LATER
 from rayfaas.gateway.openapi.operations import operation, problems
 from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, WHOLE, array, nullable, record
 
@@ -35,48 +35,38 @@ def cluster_paths() -> dict[str, Schema]:
     return {
         "/v1/clusters": {
             "get": operation("clusters", "clusters", "Which clusters have joined", record(clusters=array(_CLUSTER))),
-            "post": operation(
-                "invite", "clusters", "Let a cluster join", _INVITED, status=201, body=_INVITE, more=_CONFLICT
-            ),
+            "post": _invite(),
         },
-        "/v1/clusters/{cluster}": {
-            "delete": operation(
-                "remove_cluster",
-                "clusters",
-                "Remove a cluster, when its calls have ended",
-                None,
-                "cluster",
-                "now",
-                status=204,
-            )
-        },
-        "/v1/clusters/{cluster}/start": {
-            "post": operation(
-                "start_cluster",
-                "clusters",
-                "Have it up for a time, its head, too",
-                _STARTED,
-                "cluster",
-                status=202,
-                body={"type": "object", "properties": {"for": LENGTH}, "required": ["for"]},
-            )
-        },
-        "/v1/clusters/{cluster}/stop": {
-            "post": operation(
-                "stop_cluster",
-                "clusters",
-                "Stop its machines and its head",
-                None,
-                "cluster",
-                status=202,
-                body=record("now", now={"type": "boolean"}),
-                more=_CONFLICT,
-            )
-        },
+        "/v1/clusters/{cluster}": {"delete": _remove()},
+        "/v1/clusters/{cluster}/start": {"post": _start()},
+        "/v1/clusters/{cluster}/stop": {"post": _stop()},
         "/v1/nodes": {"get": operation("nodes", "clusters", "Their nodes", record(nodes=array(_NODE)))},
-        "/v1/nodes/{node}/drain": {
-            "post": operation(
-                "drain_node", "clusters", "Have everything leave a node", _DRAINED, "node", status=202, more=_CONFLICT
-            )
-        },
+        "/v1/nodes/{node}/drain": {"post": _drain()},
     }
+
+
+def _invite() -> Schema:
+    summary = "Let a cluster join"
+    return operation("invite", "clusters", summary, _INVITED, status=201, body=_INVITE, more=_CONFLICT)
+
+
+def _remove() -> Schema:
+    summary = "Remove a cluster, when its calls have ended"
+    return operation("remove_cluster", "clusters", summary, None, "cluster", "now", status=204)
+
+
+def _start() -> Schema:
+    summary = "Have it up for a time, its head, too"
+    return operation("start_cluster", "clusters", summary, _STARTED, "cluster", status=202, body=FOR_A_TIME)
+
+
+def _stop() -> Schema:
+    summary = "Stop its machines and its head"
+    return operation(
+        "stop_cluster", "clusters", summary, None, "cluster", status=202, body=NOW_OR_LATER, more=_CONFLICT
+    )
+
+
+def _drain() -> Schema:
+    summary = "Have everything leave a node"
+    return operation("drain_node", "clusters", summary, _DRAINED, "node", status=202, more=_CONFLICT)

@@ -18,8 +18,9 @@ from starlette.routing import Route
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.openapi.document import document
 from rayfaas.gateway.openapi.functions import Callee
+from rayfaas.gateway.principal import Reader
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.routes import Reader, Routes
+from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.wire import JSON
 

@@ -26,61 +26,49 @@ _SPEC = {
     },
 }
 _GROUPS = record(groups=array({"type": "object"}))
-LENGTH = {**TEXT, "pattern": f"^{DURATION}$"}
-_WARM = record("number", **{"for": LENGTH, "number": {**WHOLE, "minimum": 0, "maximum": 1000}})
+_LENGTH = {**TEXT, "pattern": f"^{DURATION}$"}
+FOR_A_TIME = record("", **{"for": _LENGTH})
+NOW_OR_LATER = record("now", now={"type": "boolean"})
+_WARM = record("number", **{"for": _LENGTH, "number": {**WHOLE, "minimum": 0, "maximum": 1000}})
 _WARMED = record(cluster=TEXT, name=TEXT, number=WHOLE, until=NUMBER)
 _HELD = record(cluster=TEXT, node=TEXT, until=NUMBER)
 
 
+_OF_GROUP, _OF_MACHINE = ("cluster", "group"), ("cluster", "machine")
+_BAD = problems(400)
+
+
 def machine_paths() -> dict[str, Schema]:
-    bad = problems(400)
     return {
         "/v1/clusters/{cluster}/groups": {
             "get": operation("groups", "clusters", "Its worker groups, with their machines", _GROUPS, "cluster")
         },
-        _GROUP: {
-            "put": operation(
-                "set_group",
-                "clusters",
-                "Have a worker group",
-                {"type": "object"},
-                "cluster",
-                "group",
-                body=_SPEC,
-                more=bad,
-            ),
-            "delete": operation(
-                "delete_group", "clusters", "Have it no more", None, "cluster", "group", status=204, more=bad
-            ),
-        },
-        f"{_GROUP}/warm": {
-            "post": operation(
-                "warm", "clusters", "Have machines up for a time", _WARMED, "cluster", "group", body=_WARM, more=bad
-            )
-        },
-        f"{_MACHINE}/hold": {
-            "post": operation(
-                "hold_machine",
-                "clusters",
-                "Do not stop it for a time",
-                _HELD,
-                "cluster",
-                "machine",
-                body={"type": "object", "properties": {"for": LENGTH}, "required": ["for"]},
-                more=bad,
-            )
-        },
-        f"{_MACHINE}/stop": {
-            "post": operation(
-                "stop_machine",
-                "clusters",
-                "Stop it",
-                None,
-                "cluster",
-                "machine",
-                status=202,
-                body=record("now", now={"type": "boolean"}),
-                more=bad,
-            )
-        },
+        _GROUP: {"put": _set_group(), "delete": _delete_group()},
+        f"{_GROUP}/warm": {"post": _warm()},
+        f"{_MACHINE}/hold": {"post": _hold()},
+        f"{_MACHINE}/stop": {"post": _stop()},
     }
+
+
+def _set_group() -> Schema:
+    summary = "Have a worker group"
+    return operation("set_group", "clusters", summary, {"type": "object"}, *_OF_GROUP, body=_SPEC, more=_BAD)
+
+
+def _delete_group() -> Schema:
+    return operation("delete_group", "clusters", "Have it no more", None, *_OF_GROUP, status=204, more=_BAD)
+
+
+def _warm() -> Schema:
+    return operation("warm", "clusters", "Have machines up for a time", _WARMED, *_OF_GROUP, body=_WARM, more=_BAD)
+
+
+def _hold() -> Schema:
+    summary = "Do not stop it for a time"
+    return operation("hold_machine", "clusters", summary, _HELD, *_OF_MACHINE, body=FOR_A_TIME, more=_BAD)
+
+
+def _stop() -> Schema:
+    return operation(
+        "stop_machine", "clusters", "Stop it", None, *_OF_MACHINE, status=202, body=NOW_OR_LATER, more=_BAD
+    )

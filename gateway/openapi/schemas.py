@@ -13,6 +13,7 @@ WHOLE: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
 YES_OR_NO: Schema = {"type": "boolean"}
 BINARY: Schema = {"type": "string", "format": "binary"}
+FILE: Schema = {"schema": BINARY}  # as a content
 TIME: Schema = {"type": "string", "format": "date-time"}
 ANYTHING: Schema = {}
 

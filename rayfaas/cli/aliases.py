@@ -10,7 +10,7 @@ from rayfaas.cli.output import json_option, show_json, show_rows, when
 from rayfaas.cli.values import parse_share, parse_weights
 from rayfaas.client import Client
 from rayfaas.names import LIVE
-from rayfaas.releases import UNCHANGED, Unchanged
+from rayfaas.operations.releases import UNCHANGED, Unchanged
 
 _NONE = "none"
 _HEADINGS = {

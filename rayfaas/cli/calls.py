@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
 import click
 
 from rayfaas.cli.output import json_option, show_rows
+from rayfaas.cli.statements import statement
 from rayfaas.client import Client
 
 STATES = ("waiting", "running", "succeeded", "cached", "failed", "timed_out", "cancelled", "rejected", "interrupted")
@@ -32,9 +31,8 @@ _HEADINGS = {
 @json_option
 def calls(function: str | None, state: str | None, limit: int, as_json: bool) -> None:
     """List the newest calls, of FUNCTION or of all. Those that were spawned can be run again: `rayfaas replay`."""
-    query = resources.files("rayfaas.cli").joinpath("calls.sql").read_text("utf-8")
     with Client() as client:
-        table = client.sql(query, [state and state.upper(), function, limit])
+        table = client.sql(statement("calls"), [state and state.upper(), function, limit])
     show_rows(table.dicts(), _HEADINGS, as_json)
 
 

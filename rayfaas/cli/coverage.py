@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Any
 
 import click
 
 from rayfaas.cli.output import json_option, show_json
+from rayfaas.cli.statements import statement
 from rayfaas.cli.values import parse_duration
 from rayfaas.client import Client
 from rayfaas.durations import seconds_of
@@ -23,9 +23,8 @@ def coverage(since: str, limit: int, as_json: bool) -> None:
     What a call read without rayfaas seeing it is in neither figure.
     """
     parse_duration(since)
-    query = resources.files("rayfaas.cli").joinpath("coverage.sql").read_text("utf-8")
     with Client() as client:
-        rows = client.sql(query, [seconds_of(since), limit]).dicts()
+        rows = client.sql(statement("coverage"), [seconds_of(since), limit]).dicts()
     if as_json:
         show_json(rows)
         return

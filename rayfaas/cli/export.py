@@ -7,17 +7,12 @@ from pathlib import Path
 import click
 
 from rayfaas.cli.output import STDERR
+from rayfaas.cli.statements import statement
 from rayfaas.cli.values import parse_duration
+from rayfaas.cli.whole_file import whole_file
 from rayfaas.client import Client
-from rayfaas.errors import BadRequest
 
-_DAILY = {"calls": "accepted_at", "logs": "logged_at", "lineage": "touched_at"}
-_DAYS = """
-SELECT DISTINCT strftime({time}, '%Y-%m-%d') AS day FROM {view}
-WHERE {time} >= (now() AT TIME ZONE 'UTC') - to_seconds(?::DOUBLE)
-  AND {time} < (now() AT TIME ZONE 'UTC') - to_seconds(?::DOUBLE)
-ORDER BY day
-"""
+_DAILY = ("calls", "logs", "lineage")
 
 
 @click.command()
@@ -34,7 +29,7 @@ def export(directory: Path, since: str, until: str) -> None:
     """
     span = parse_duration(since), parse_duration(until)
     with Client() as client, STDERR.status("Asking …") as status:
-        views = [str(row[0]) for row in client.sql('SELECT DISTINCT "view" FROM view_columns ORDER BY 1').rows]
+        views = [str(row[0]) for row in client.sql(statement("views")).rows]
         for view in views:
             for day in _days(client, view, span) if view in _DAILY else (None,):
                 status.update(f"Writing {view} {day or ''} …")
@@ -44,20 +39,9 @@ def export(directory: Path, since: str, until: str) -> None:
 
 
 def _days(client: Client, view: str, span: tuple[float, float]) -> list[str]:
-    return [str(row[0]) for row in client.sql(_DAYS.format(view=view, time=_DAILY[view]), span).rows]
+    return [str(row[0]) for row in client.sql(statement(f"days_of_{view}"), span).rows]
 
 
 def _save(client: Client, view: str, day: str | None, path: Path) -> int:
-    """Whole or not at all."""
-    scratch = path.with_suffix(".new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("wb") as file:
-            rows = client.export(view, file, day)
-        scratch.rename(path)
-    except OSError as error:
-        raise BadRequest(f"{path} can't be written: {error}.") from None
-    finally:
-        if scratch.exists():
-            scratch.unlink()
-    return rows
+    with whole_file(path, with_folders=True) as file:
+        return client.export(view, file, day)

@@ -11,7 +11,9 @@ from typing import Any
 import click
 
 from rayfaas.cli.output import STDERR, json_option, show_json, show_rows, show_table
+from rayfaas.cli.statements import statement
 from rayfaas.cli.values import parse_value
+from rayfaas.cli.whole_file import whole_file
 from rayfaas.client import Client
 from rayfaas.errors import BadRequest
 from rayfaas.names import is_call
@@ -54,9 +56,8 @@ def sql(
 @json_option
 def schema(view: str | None, as_json: bool) -> None:
     """Tell of the columns of VIEW, or of all views that `rayfaas sql` can ask."""
-    query = 'SELECT "view", "column", "type", meaning FROM view_columns WHERE $1::VARCHAR IS NULL OR "view" = $1'
     with Client() as client:
-        rows = client.sql(query, [view]).dicts()
+        rows = client.sql(statement("schema"), [view]).dicts()
     if not rows:
         raise BadRequest(f"There is no view {view}. `rayfaas schema` lists them.")
     show_rows(rows, {"view": "VIEW", "column": "COLUMN", "type": "TYPE", "meaning": "MEANING"}, as_json)
@@ -84,17 +85,8 @@ def logs(function: str | None, lines: int, follow: bool, as_json: bool) -> None:
 
 
 def _save(query: str, parameters: tuple[str, ...], path: Path, media: str) -> None:
-    """Whole or not at all."""
-    scratch = path.with_name(f"{path.name}.new")
-    try:
-        with Client() as client, STDERR.status("Asking …"), scratch.open("wb") as file:
-            truncated = client.save_sql(query, file, media, [parse_value(each) for each in parameters])
-        scratch.rename(path)
-    except OSError as error:
-        raise BadRequest(f"{path} can't be written: {error}.") from None
-    finally:
-        if scratch.exists():
-            scratch.unlink()
+    with Client() as client, STDERR.status("Asking …"), whole_file(path) as file:
+        truncated = client.save_sql(query, file, media, [parse_value(each) for each in parameters])
     if truncated:
         STDERR.print("Only the first rows; the server sends no more. Aggregate, or take `rayfaas export`.")
 

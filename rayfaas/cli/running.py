@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import resources
 from itertools import groupby
 from typing import Any
 
 import click
 
 from rayfaas.cli.output import json_option, show_json
+from rayfaas.cli.statements import statement
 from rayfaas.client import Client
 
 Row = dict[str, Any]
@@ -19,9 +19,8 @@ Row = dict[str, Any]
 @json_option
 def ps(as_json: bool) -> None:
     """Tell what runs now and was called in the last hour: which functions, what for, by which teams."""
-    query = resources.files("rayfaas.cli").joinpath("running.sql").read_text("utf-8")
     with Client() as client:
-        rows = client.sql(query).dicts()
+        rows = client.sql(statement("running")).dicts()
     if as_json:
         show_json(rows)
         return

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
-from importlib import resources
 from typing import Any
 
 import click
@@ -16,6 +15,7 @@ import click
 from rayfaas.cli.exits import FAILED
 from rayfaas.cli.output import json_option, show_rows
 from rayfaas.cli.server import is_running, server_url
+from rayfaas.cli.statements import statement
 from rayfaas.client import Client
 from rayfaas.cloud.adapter import Adapter
 from rayfaas.cloud.clouds_file import providers_in, settings_of
@@ -127,9 +127,8 @@ def _known(home: Home) -> dict[str, str]:
 
 
 def _asked(home: Home) -> list[dict[str, Any]]:
-    query = resources.files("rayfaas.cli").joinpath("sweep.sql").read_text("utf-8")
     with Client(server_url(home), home.token_file.read_text().strip()) as client:
-        table = client.sql(query)
+        table = client.sql(statement("sweep"))
     if table.truncated:
         raise Unavailable("The server tells of some machines only, so which are known of can't be said.")
     return table.dicts()

@@ -1,1 +1,2 @@
+-- Machines that somebody knows of.
 SELECT attempt, want, reason FROM nodes WHERE state <> 'GONE'

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from rayfaas.context import enter_call
 from rayfaas.envelope import OutputHeader
 from rayfaas.errors import NotFound, RayfaasError
-from rayfaas.executor import running
+from rayfaas.executor.exceptions import describe_exception
 from rayfaas.executor.intake import Intake
 from rayfaas.executor.items import Refused
 from rayfaas.executor.program import Callee, Program
-from rayfaas.executor.running import CallInterrupted, Done, RunningCall
+from rayfaas.executor.running import CallInterrupted, Done, RunningCall, current
 from rayfaas.frames import Body
 from rayfaas.pieces import LARGE, pieces
 from rayfaas.wire import encode_result
@@ -70,7 +70,7 @@ class Calls(ABC):
     def enter(self, call: RunningCall) -> None:
         """Make it the current one, for user code and for what it prints."""
         enter_call(call.context(*self._version))
-        running.current.set(call)
+        current.set(call)
 
     def bind(self, call: RunningCall) -> Bound | None:
         """What it calls, with its arguments; None when they don't fit, or were all that was asked about.
@@ -106,7 +106,7 @@ class Calls(ABC):
             call.error(error)
         except BaseException as error:  # noqa: BLE001 to write a value may run code of the user
             self._done(call)
-            call.error(running.describe_exception(error))
+            call.error(describe_exception(error))
         else:
             if len(body) > LARGE and os.getpid() == self._pid:  # a process that user code forked answers nobody
                 return partial(self._send_pieces, call, content_type, body)
@@ -130,4 +130,4 @@ class Calls(ABC):
 
     def raised(self, call: RunningCall, error: BaseException) -> None:
         self._done(call, error)
-        call.error(error.reason if isinstance(error, Refused) else running.describe_exception(error))
+        call.error(error.reason if isinstance(error, Refused) else describe_exception(error))

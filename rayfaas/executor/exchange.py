@@ -13,7 +13,8 @@ import msgspec
 from rayfaas.asgi_events import INPUT_CREDIT, MAX_PIECE, Event, encode_event, pieces
 from rayfaas.envelope import CreditHeader
 from rayfaas.executor import running
-from rayfaas.executor.running import Done, RunningCall, describe_exception, format_traceback
+from rayfaas.executor.exceptions import describe_exception, format_traceback
+from rayfaas.executor.running import Done, RunningCall
 from rayfaas.frames import Kind
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -14,7 +14,7 @@ import cloudpickle
 
 from rayfaas.declared import Declared
 from rayfaas.errors import ImportFailed
-from rayfaas.executor.running import format_traceback
+from rayfaas.executor.exceptions import format_traceback
 from rayfaas.orders import Order
 
 PICKLE = "function.pickle"

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from rayfaas.batching import Batching, batching_of
 from rayfaas.errors import ImportFailed
+from rayfaas.executor.exceptions import format_traceback
 from rayfaas.executor.loading import import_failed
-from rayfaas.executor.running import format_traceback
 from rayfaas.executor.signature import ItemSignature, Signature, describe, kind_of
 from rayfaas.methods import enter_methods, exit_methods, public_methods
 

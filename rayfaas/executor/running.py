@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import ctypes
-import importlib
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextvars import ContextVar
 from types import FrameType, TracebackType
@@ -19,7 +16,7 @@ import msgspec
 
 from rayfaas.context import Access, CallContext
 from rayfaas.envelope import AccessBody, CallHeader, DebugHeader, ErrorHeader, LogHeader, OutputHeader, ResultHeader
-from rayfaas.errors import FunctionError, RayfaasError, Unavailable, to_problem
+from rayfaas.errors import RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
 from rayfaas.frames import Body, Kind
@@ -36,7 +33,6 @@ _decode_access = msgspec.msgpack.Decoder(AccessBody).decode
 ACCESS_S = 10.0
 # Output beyond this, in characters, is dropped: a print in a hot loop must not fill the disk of the home server.
 MAX_OUTPUT = 1 << 20
-_MOST_CAUSES = 16
 
 current: ContextVar[Speaker | None] = ContextVar("rayfaas_running_call", default=None)
 
@@ -300,56 +296,3 @@ class Check(RunningCall):
     """A call that ends where the function would begin: it asks whether the arguments do."""
 
     reaches_function = False
-
-
-def describe_exception(error: BaseException) -> RayfaasError:
-    """What the caller hears of the user's exception: type, message, and the traceback without our frames."""
-    name, message = _name(error), _message(error)
-    return FunctionError(
-        f"{name}: {message}" if message else name,
-        exception=name,
-        message=message,
-        traceback=format_traceback(error),
-        causes=_causes(error),
-    )
-
-
-def _causes(error: BaseException) -> list[dict[str, str]]:
-    """What led to it, the nearest first: `raise … from`, or an error that was being handled."""
-    found: list[dict[str, str]] = []
-    seen = {id(error)}
-    while len(found) < _MOST_CAUSES:
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-        if cause is None or id(cause) in seen:
-            break
-        seen.add(id(cause))
-        found.append({"exception": _name(cause), "message": _message(cause)})
-        error = cause
-    return found
-
-
-def _name(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as broken:  # noqa: BLE001 the user's own __str__ raised, SystemExit perhaps
-        return f"<str() of it raised {type(broken).__name__}>"
-
-
-def format_traceback(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, _user_frames(error.__traceback__)))
-
-
-def _user_frames(tb: TracebackType | None) -> TracebackType | None:
-    first = tb
-    while first is not None and _is_ours(first.tb_frame.f_code.co_filename):
-        first = first.tb_next
-    return first
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith((sys.modules["rayfaas.executor"].__path__[0], "<frozen importlib", importlib.__file__))

@@ -8,7 +8,7 @@ import re
 import stat
 import sys
 import sysconfig
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +57,7 @@ class Asked(NamedTuple):
 
 
 Sighting = Opened | Renamed | Seen | Listed | Asked
+Note = Callable[[Seen], None]
 
 
 class Period(NamedTuple):

@@ -83,7 +83,7 @@ class Version:
 
     @cached_property
     def route(self) -> dict[str, Any]:
-        """As a gateway takes it (`gateway.routes.VersionRoute`)."""
+        """As a gateway takes it (`gateway.snapshot.VersionRoute`)."""
         return {
             "number": self.number,
             "code_digest": self.bundle,
@@ -102,7 +102,7 @@ class Version:
         }
 
     def _cache(self) -> dict[str, Any]:
-        """What makes results of two versions the same (`gateway.routes.CacheRoute`)."""
+        """What makes results of two versions the same (`gateway.snapshot.CacheRoute`)."""
         shape = self.spec.shape
         settings = [self.entry.model_dump(mode="json"), shape.env, sorted(shape.secrets)]
         return {
@@ -182,7 +182,7 @@ class Function:
 
 
 def alias_route(alias: AliasRow) -> dict[str, Any]:
-    """As a gateway takes it (`gateway.routes.AliasRoute`)."""
+    """As a gateway takes it (`gateway.snapshot.AliasRoute`)."""
     route: dict[str, Any] = {"version": alias.version, "revision": alias.revision}
     if (split := alias.split) is not None:
         route |= {"arms": [(arm.version, arm.weight) for arm in split.arms], "sticky": split.sticky}

@@ -24,8 +24,9 @@ from rayfaas.address import split_host_port
 from rayfaas.config import MAX_BODY_MB, Home, Limits
 from rayfaas.entrance import Entrance
 from rayfaas.errors import RayfaasError
+from rayfaas.gateway.config import GatewayConfig
 from rayfaas.gateway.keys import Keys
-from rayfaas.gateway.server import Gateway, GatewayConfig
+from rayfaas.gateway.server import Gateway
 from rayfaas.join_token import JoinToken
 from rayfaas.link import Service, dial_link
 from rayfaas.server.certificate import ensure_certificate

@@ -13,8 +13,9 @@ import uvloop
 
 from rayfaas.config import CACHE_MB, MAX_BODY_MB, Home, Limits
 from rayfaas.entrance import entrance_of
+from rayfaas.gateway.config import GatewayConfig
 from rayfaas.gateway.keys import Keys
-from rayfaas.gateway.server import Gateway, GatewayConfig
+from rayfaas.gateway.server import Gateway
 
 
 @click.command()

@@ -16,7 +16,7 @@ APPLY_S = 2.0
 
 
 class RouteTable:
-    """Functions, tokens and session keys as the gateways take them (`gateway/routes.py: Changes`)."""
+    """Functions, tokens and session keys as the gateways take them (`gateway/snapshot.py: Changes`)."""
 
     def __init__(self) -> None:
         self.revision = 1

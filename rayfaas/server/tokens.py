@@ -94,7 +94,7 @@ def _rights(row: TokenRow, held: Held) -> dict[str, str]:
 
 
 def _route(row: TokenRow, teams: dict[str, str]) -> dict[str, Any]:
-    """As a gateway takes it (`gateway.routes.TokenRoute`)."""
+    """As a gateway takes it (`gateway.snapshot.TokenRoute`)."""
     team, role = next(iter(teams.items()))
     return {
         "digest": row.digest,

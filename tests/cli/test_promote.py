@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import rayfaas.releases
+import rayfaas.operations.releases
 from rayfaas.cli.promote import Progress
 from rayfaas.client import Client
 from tests.cli.terminal import Terminal
@@ -29,7 +29,7 @@ BEGIN = ("promote", "nlp/embed", "8", "--canary", "5,25,100", "--every", "30s", 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rayfaas.releases, "LOOK_S", 0.0)
+    monkeypatch.setattr(rayfaas.operations.releases, "LOOK_S", 0.0)
 
 
 def serve(rayfaas: Terminal, *canaries: dict[str, Any]) -> None:

@@ -13,31 +13,11 @@ import msgspec
 from rayfaas.config import Limits
 from rayfaas.connection import dial
 from rayfaas.envelope import ReadyHeader
-from rayfaas.gateway.alarms import Alarms
-from rayfaas.gateway.app import App
-from rayfaas.gateway.applications import Applications
-from rayfaas.gateway.cache.cache import Cache
-from rayfaas.gateway.call_access import CallAccess
-from rayfaas.gateway.calls import Calls
-from rayfaas.gateway.control import Control
-from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.config import GatewayConfig
 from rayfaas.gateway.deaths import Deaths
-from rayfaas.gateway.direct import Direct
-from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.executors import ExecutorConnection, executor_key
-from rayfaas.gateway.following import Following
-from rayfaas.gateway.history import History
-from rayfaas.gateway.invoke import Invoke
-from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.openapi.endpoints import OpenApi
-from rayfaas.gateway.posts import Posts
-from rayfaas.gateway.recording import Recording
-from rayfaas.gateway.routes import Routes
-from rayfaas.gateway.shadows import Shadows
-from rayfaas.gateway.spawned import Spawned
-from rayfaas.gateway.touches import Touches
-from rayfaas.gateway.webhook_rules import WebhookRules
-from rayfaas.gateway.webhooks import Webhooks
+from rayfaas.gateway.keys import Keys
+from rayfaas.gateway.parts import Parts
 from rayfaas.handshake import Identity
 from rayfaas.link import keep_link
 from rayfaas.records import CallEnded, CallStarted, Kept, LogLine, LookedUp, Record, Settled, Touched
@@ -70,47 +50,27 @@ class SmallGateway:
     """Knows nlp/embed, whose version 1 is `live` and whose version 2 is `prod`, and everybody in PEOPLE."""
 
     def __init__(self, directory: Path, limits: Limits | None = None) -> None:
-        limits = limits or Limits()
         self.controller = FakeController(directory / "controller", HOME_KEY)
-        self.access = CallAccess(HOME_KEY, URL)
-        self.routes = Routes(self.access)
-        deaths = Deaths(wait_s=0.02)
-        self.link = ControllerLink(self.routes, deaths)
-        self.dispatcher = Dispatcher(self.link.demand, limits.max_queue, deaths, self.routes.weights)
-        self.link.serve(self.dispatcher)
-        self.journal = Journal(directory / "journal", "gateway-0")
-        self.recording = Recording(self.journal)
-        rules = WebhookRules(["127.0.0.1/32"])
-        posts = Posts(rules, HOME_KEY)
-        self.webhooks = Webhooks(posts, self.journal, self.link, pauses_s=(0.0, 0.0))
-        self.cache = Cache(directory / "cached", 1 << 20, self.recording, self.journal)
-        self.spawned = Spawned(
-            self.routes, self.dispatcher, self.recording, self.journal, self.link, self.webhooks, self.cache
-        )
-        history = History(self.routes, self.link)
-        shadows = Shadows(self.dispatcher, self.recording, self.journal)
-        self.invoke = Invoke(
-            self.routes,
-            self.dispatcher,
-            self.recording,
-            self.spawned,
-            limits,
-            rules,
-            history,
-            shadows,
-            self.cache,
-            self.link.progress,
-        )
-        self.direct = Direct(self.invoke, self.dispatcher, self.recording)
-        self.ending = asyncio.Event()
-        following = Following(self.link, self.ending)
-        self.calls = Calls(self.routes, self.link, self.spawned, self.invoke, following)
-        self.alarms = Alarms(self.routes, self.link, posts)
-        control = Control(self.routes, self.link, following, posts.secret, self.alarms)
-        openapi = OpenApi(self.routes, self.link)
-        applications = Applications(self.invoke, self.dispatcher, self.recording)
-        self.app = App(self.invoke, applications, self.calls, control, openapi, self.link)
         self.executor_socket = directory / "executors"
+        config = GatewayConfig(
+            name="gateway-0",
+            host="127.0.0.1",
+            port=8700,
+            executor_socket=self.executor_socket,
+            controller=f"unix:{directory / 'controller'}",
+            journal=directory / "journal",
+            keys=Keys(HOME_KEY, HOME_KEY, HOME_KEY),
+            limits=limits or Limits(),
+            cache=directory / "cached",
+            webhook_networks=("127.0.0.1/32",),
+            cache_bytes=1 << 20,
+        )
+        self._parts = parts = Parts(config, Deaths(wait_s=0.02), pauses_s=(0.0, 0.0))
+        self.access, self.routes, self.link, self.ending = parts.access, parts.routes, parts.controller, parts.ending
+        self.dispatcher, self.journal, self.recording = parts.dispatcher, parts.journal, parts.recording
+        self.cache, self.in_flight, self.direct, self.app = parts.cache, parts.in_flight, parts.direct, parts.app
+        self.spawned, self.webhooks = parts.spawned, parts.webhooks
+        self.calls, self.alarms = parts.calls, parts.alarms
         self._directory = directory
         self.strangers = Strangers()
         self._numbers = itertools.count(1)
@@ -140,17 +100,10 @@ class SmallGateway:
         if self.controller.links:
             await self.controller.stop()
         await eventually(lambda: not self.link.is_up)
-        await self.cache.close()
-        self.journal.close()
+        await self._parts.close()
 
     def _accept(self) -> ExecutorConnection:
-        end = ExecutorConnection(
-            self.dispatcher,
-            lambda who: executor_key(self.routes.sessions, who),
-            self.access.issue,
-            Touches(self.journal, self.cache.hear),
-            self.strangers,
-        )
+        end = self._parts.accept_executor(self.access, self.strangers)
         self._ends.append(end)
         return end
 

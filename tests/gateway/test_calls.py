@@ -245,7 +245,7 @@ async def test_a_call_without_a_debugger_takes_no_lines_and_says_none(gateway: S
     call.says("(Pdb) ", waits=True)
     call.returns(1)
     assert len((await exchange.answer()).lines()) == 2
-    assert not gateway.invoke.type(call.header.call_id, "next")
+    assert not gateway.in_flight.type(call.header.call_id, "next")
 
 
 # The cache

@@ -6,7 +6,9 @@ import pytest
 
 from rayfaas.errors import Forbidden
 from rayfaas.gateway.content import check_content, has_many_inputs
-from rayfaas.gateway.routes import Principal, Route, VersionRoute
+from rayfaas.gateway.principal import Principal
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import VersionRoute
 from rayfaas.wire import NDJSON, PICKLE
 from tests.gateway.small import SmallGateway
 from tests.gateway.sockets import Client, post, served

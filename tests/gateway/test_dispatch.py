@@ -14,7 +14,8 @@ from rayfaas.config import Limits
 from rayfaas.errors import NoCapacity, to_problem
 from rayfaas.gateway.dispatch import AGE_S, Pool
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.routes import Route, VersionRoute
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import VersionRoute
 from tests.gateway.asgi import Exchange
 from tests.gateway.executor import FakeExecutor
 from tests.gateway.small import SmallGateway

@@ -16,9 +16,10 @@ from rayfaas.frames import Kind
 from rayfaas.gateway import journal as journal_module
 from rayfaas.gateway import outcome as outcome_module
 from rayfaas.gateway import spawned as spawned_module
+from rayfaas.gateway.job import Job
 from rayfaas.gateway.journal import Journal
-from rayfaas.gateway.routes import Route, VersionRoute
-from rayfaas.gateway.spawned import Job
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import VersionRoute
 from rayfaas.records import Spawned
 from tests.gateway.asgi import Event
 from tests.gateway.conftest import gateway, run_dir  # noqa: F401

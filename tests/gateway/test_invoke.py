@@ -409,7 +409,7 @@ async def test_a_cancelled_call_takes_those_below_it_along(gateway: SmallGateway
     third = await executor.call()
     other = gateway.call(b"other")
     fourth = await executor.call()
-    assert gateway.invoke.cancel(first.header.call_id)
+    assert gateway.in_flight.cancel(first.header.call_id)
     assert [(await each.answer()).code for each in (outer, inner, innermost)] == ["cancelled"] * 3
     await eventually(lambda: [call.cancelled for call in (first, second, third)] == ["cancelled"] * 3)
     fourth.returns("untouched")
@@ -420,8 +420,8 @@ async def test_there_is_nothing_to_cancel_once_a_call_has_ended(gateway: SmallGa
     executor = await gateway.executor()
     executor.answers(lambda call: call.returns(1))
     answer = await gateway.call().answer()
-    assert not gateway.invoke.cancel(answer.headers["rayfaas-call-id"])
-    assert not gateway.invoke.cancel("never-was")
+    assert not gateway.in_flight.cancel(answer.headers["rayfaas-call-id"])
+    assert not gateway.in_flight.cancel("never-was")
 
 
 async def test_a_gateway_that_is_told_to_stop_ends_its_calls_as_cancelled(gateway: SmallGateway) -> None:

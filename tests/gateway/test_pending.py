@@ -12,7 +12,8 @@ from rayfaas.envelope import CallHeader, LogHeader, ResultHeader
 from rayfaas.errors import CallCancelled, CallTimeout
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.routes import Route, VersionRoute
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import VersionRoute
 
 ROUTE = Route("nlp/embed:1", "nlp/embed", "nlp", VersionRoute(1, "c", "s", "e", "shape", 0.0, 30.0, 1), "live", 1)
 

@@ -15,7 +15,8 @@ from rayfaas.frames import Kind, Message
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.routes import Route, VersionRoute
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import VersionRoute
 from rayfaas.names import new_id
 from rayfaas.records import CallEnded, CallStarted, LogLine, Record
 from tests.gateway.disk import full_disk

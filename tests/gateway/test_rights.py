@@ -10,7 +10,8 @@ from starlette.requests import Request
 from rayfaas.errors import Forbidden, Unauthenticated
 from rayfaas.gateway.call_access import CallAccess
 from rayfaas.gateway.rights import actor_of, allow
-from rayfaas.gateway.routes import Changes, Routes, TokenRoute
+from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.snapshot import Changes, TokenRoute
 from rayfaas.roles import ROLES
 
 ROUTES = Routes(CallAccess(b"the key of a home", ""))

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from rayfaas.envelope import AccessBody
 from rayfaas.errors import BadRequest, NotFound, RayfaasError, Unauthenticated
 from rayfaas.gateway.call_access import CallAccess, Claims
-from rayfaas.gateway.routes import AliasRoute, Changes, FunctionRoute, Parked, Routes, TokenRoute, VersionRoute
+from rayfaas.gateway.route import Parked
+from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.snapshot import AliasRoute, Changes, FunctionRoute, TokenRoute, VersionRoute
 from tests.waiting import eventually
 
 ACCESS = CallAccess(b"the key of a home", "http://127.0.0.1:8700")

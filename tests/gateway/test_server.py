@@ -23,9 +23,10 @@ from rayfaas.connection import dial
 from rayfaas.entrance import Entrance
 from rayfaas.envelope import ReadyHeader
 from rayfaas.errors import Unauthenticated
+from rayfaas.gateway.config import GatewayConfig
 from rayfaas.gateway.executors import executor_key
 from rayfaas.gateway.keys import Keys
-from rayfaas.gateway.server import GatewayConfig, listening_socket
+from rayfaas.gateway.server import listening_socket
 from rayfaas.records import CallEnded, CallStarted, Record
 from tests.gateway.controller import FakeController, version_route
 from tests.gateway.executor import FakeExecutor

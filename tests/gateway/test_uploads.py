@@ -128,7 +128,7 @@ async def test_a_connection_that_breaks_while_nothing_is_read_cancels_the_call(g
 async def test_a_cancelled_call_is_answered_and_reads_no_more(gateway: SmallGateway) -> None:
     executor = await slow_executor(gateway)
     exchange, call = await begun(gateway, executor)
-    assert gateway.invoke.cancel(call.header.call_id)
+    assert gateway.in_flight.cancel(call.header.call_id)
     assert (await exchange.answer()).code == "cancelled"
     await eventually(lambda: call.cancelled == "cancelled")
     assert len(exchange.unsent) == len(PIECES) - 2

@@ -20,7 +20,7 @@ from rayfaas.cloud.node import Node
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated
 from rayfaas.frames import Kind
-from rayfaas.gateway.routes import no_function
+from rayfaas.gateway.route import no_function
 from rayfaas.link import Link, Service, dial_link
 from rayfaas.names import new_id
 from rayfaas.registry import Registry

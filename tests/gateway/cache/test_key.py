@@ -11,7 +11,8 @@ import pytest
 
 from rayfaas.gateway.cache.key import WHOLE, Key, key_of
 from rayfaas.gateway.pending import PendingCall
-from rayfaas.gateway.routes import CacheRoute, Route, VersionRoute
+from rayfaas.gateway.route import Route
+from rayfaas.gateway.snapshot import CacheRoute, VersionRoute
 from rayfaas.wire import (
     ARGUMENTS_JSON,
     ARGUMENTS_MSGPACK,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import rayfaas.releases
+import rayfaas.operations.releases
 from rayfaas.errors import BadRequest, Unavailable
+from tests.operations.connected import connected
 from tests.scripted_server import Handler, Reply, Request, answering, refusing
-from tests.test_client import connected
 
 PROD = "/v1/functions/nlp/f/aliases/prod"
 
@@ -55,7 +55,7 @@ def test_moves_are_listed_promoted_and_undone() -> None:
 
 
 def test_a_canary_is_followed_until_its_end_though_the_server_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rayfaas.releases, "LOOK_S", 0.0)
+    monkeypatch.setattr(rayfaas.operations.releases, "LOOK_S", 0.0)
     away = refusing(Unavailable("It is restarted."))
     answers: list[Handler] = [answering({"state": "RUNNING"}), away, answering({"state": "PROMOTED"})]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rayfaas.asker import Asker, Json, object_of
 from rayfaas.names import check_team
 from rayfaas.operation import operation
+from rayfaas.operations.asker import Asker, Json, given, object_of
 
 
 class Sharing(Asker):
@@ -34,9 +34,9 @@ class Sharing(Asker):
     @operation
     async def revoke_grant(self, name: str, team: str, message: str = "") -> Json:
         """Raises `NotFound` where the team has none."""
-        query = {"message": message} if message else None
         path = await self._grant_path(name, team)
-        return object_of((await self._transport.send("DELETE", path, query=query)).value())
+        answer = await self._transport.send("DELETE", path, query=given(message=message or None))
+        return object_of(answer.value())
 
     async def _grant_path(self, name: str, team: str) -> str:
         return f"{await self._path_of(name)}/grants/{check_team(team)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rayfaas.client import Client
+from tests.operations.connected import connected
 from tests.scripted_server import ScriptedServer, routes
 
 WHOAMI = {"principal": "ada", "team": "ads", "role": "admin"}
@@ -34,3 +35,18 @@ def test_an_alias_is_protected_in_the_functions_path() -> None:
         assert client.protect("embed", "prod", ["ann"], "audited") == {"who": ["ann"]}
         client.unprotect("ads/embed", "prod")
         assert server.requests[1].json() == {"who": ["ann"], "message": "audited"}
+
+
+def test_tokens_are_made_with_what_was_said_and_revoked() -> None:
+    table = {"POST /v1/tokens": {"id": "t1", "token": "rf_new"}, "DELETE /v1/tokens/t1": {}}
+    with connected(table) as (client, server):
+        assert client.create_token("ci", role="viewer")["token"] == "rf_new"
+        client.create_token("ci", "vision", expires_in_s=60)
+        client.revoke_token("t1")
+        assert server.requests[0].json() == {"principal": "ci", "role": "viewer"}
+        assert server.requests[1].json() == {
+            "principal": "ci",
+            "team": "vision",
+            "expires_in_s": 60,
+        }
+        assert server.requests[2].method == "DELETE"

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from rayfaas.asker import Asker, Json, list_of, object_of
 from rayfaas.names import check_alias, check_team
 from rayfaas.operation import operation
+from rayfaas.operations.asker import Asker, Json, given, list_of, object_of
 
 
 class People(Asker):
     """Every change is in force on every gateway when it returns; changes are an admin's."""
 
     # Tokens
+
+    @operation
+    async def whoami(self) -> Json:
+        """`principal`, `team` and `role` of the token."""
+        return await self._get("/v1/whoami")
 
     @operation
     async def tokens(self) -> list[Json]:
@@ -39,10 +44,9 @@ class People(Asker):
         or for `all` that the principal has, now and later; for `functions`, as team/name, if they are named. `name` is
         what it is rotated and revoked by. Who is not in a team that it is for is let in.
         """
-        body: Json = {"principal": principal, "team": team, "role": role, "expires_in_s": expires_in_s, "name": name}
-        body |= {"teams": dict(teams) if teams else None, "all": all or None, "functions": list(functions) or None}
-        given = {field: value for field, value in body.items() if value is not None}
-        return object_of(await self._transport.post("/v1/tokens", given))
+        body = given(principal=principal, team=team, role=role, expires_in_s=expires_in_s, name=name)
+        body |= given(teams=dict(teams) if teams else None, all=all or None, functions=list(functions) or None)
+        return object_of(await self._transport.post("/v1/tokens", body))
 
     @operation
     async def rotate_token(self, token: str, overlap_s: float = 0, expires_in_s: float | None = None) -> Json:
@@ -50,9 +54,8 @@ class People(Asker):
 
         It is for the same, and expires after as long as that was made for, if nothing else is said.
         """
-        body = {"overlap_s": overlap_s or None, "expires_in_s": expires_in_s}
-        given = {field: value for field, value in body.items() if value is not None}
-        return object_of(await self._transport.post(f"/v1/tokens/{quote(token, safe='')}/rotate", given))
+        body = given(overlap_s=overlap_s or None, expires_in_s=expires_in_s)
+        return object_of(await self._transport.post(f"/v1/tokens/{quote(token, safe='')}/rotate", body))
 
     @operation
     async def revoke_token(self, token_id: str) -> None:
@@ -80,7 +83,7 @@ class People(Asker):
     @operation
     async def remove_member(self, team: str, principal: str, message: str = "") -> None:
         """None of their tokens is for the team when it returns."""
-        query = {"principal": principal, **({"message": message} if message else {})}
+        query = given(principal=principal, message=message or None)
         await self._transport.send("DELETE", f"/v1/teams/{check_team(team)}/members", query=query)
 
     # Protected aliases
@@ -99,7 +102,7 @@ class People(Asker):
     @operation
     async def unprotect(self, name: str, alias: str, message: str = "") -> None:
         """Let every deployer of the team move it. Raises `NotFound` where it is not protected."""
-        query = {"message": message} if message else None
+        query = given(message=message or None)
         await self._transport.send("DELETE", await self._protection_path(name, alias), query=query)
 
     async def _protection_path(self, name: str, alias: str) -> str:

@@ -38,6 +38,15 @@ def object_of(value: Any) -> Json:
     return value
 
 
+def given(**fields: Any) -> Json:
+    """Those that were said: None is what was not.
+
+    >>> given(since="30d", until=None)
+    {'since': '30d'}
+    """
+    return {name: value for name, value in fields.items() if value is not None}
+
+
 def list_of(value: Any, name: str) -> list[Json]:
     """The list in the member `name` of an answer. Raises `ProtocolError`."""
     found = object_of(value).get(name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from rayfaas.asker import Asker, Json, list_of, object_of
 from rayfaas.operation import operation
+from rayfaas.operations.asker import Asker, Json, given, list_of, object_of
 
 
 class Limiting(Asker):
@@ -36,7 +36,7 @@ class Limiting(Asker):
     @operation
     async def drop_limit(self, kind: str, name: str, message: str = "") -> None:
         """Raises `NotFound` where there is none."""
-        query = {"name": name, **({"message": message} if message else {})}
+        query = given(name=name, message=message or None)
         await self._transport.send("DELETE", f"/v1/limits/{quote(kind, safe='')}", query=query)
 
 

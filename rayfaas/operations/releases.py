@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from rayfaas.asker import Asker, Json, list_of, object_of
 from rayfaas.errors import Unavailable
 from rayfaas.names import LIVE, check_alias
 from rayfaas.operation import operation
+from rayfaas.operations.asker import Asker, Json, given, list_of, object_of
 
 OnProgress = Callable[[Json], None]
 
@@ -145,8 +145,8 @@ class Releases(Asker):
     async def abort_canary(self, name: str, *, alias: str = LIVE, message: str = "") -> Json:
         """Return to where the alias led before. Raises `Conflict` where no canary runs."""
         path = await self._canary_path(name, alias)
-        query = {"message": message} if message else None
-        return object_of((await self._transport.send("DELETE", path, query=query)).value())
+        answer = await self._transport.send("DELETE", path, query=given(message=message or None))
+        return object_of(answer.value())
 
     async def _alias_path(self, name: str, alias: str) -> str:
         return f"{await self._path_of(name)}/aliases/{check_alias(alias)}"

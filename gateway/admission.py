@@ -1,0 +1,113 @@
+"""Who calls, what, and whether they may: the first step of every call."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from rayfaas.errors import Forbidden, NoCapacity, RayfaasError
+from rayfaas.gateway.call_options import acting_for, context_of, text_of, timeout_s
+from rayfaas.gateway.content import check_content
+from rayfaas.gateway.heads import Headers
+from rayfaas.gateway.history import History
+from rayfaas.gateway.pending import First, PendingCall
+from rayfaas.gateway.principal import Principal
+from rayfaas.gateway.recording import Recording
+from rayfaas.gateway.route import Parked, Past, Route
+from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.wrong_tokens import WrongTokens
+from rayfaas.names import new_id
+
+AnyCall = TypeVar("AnyCall", bound=PendingCall)
+
+
+class Admission:
+    """`admit` says who calls what, `accept` makes a call of it."""
+
+    def __init__(self, routes: Routes, history: History, recording: Recording) -> None:
+        self._routes, self._history, self._recording = routes, history, recording
+        self._wrong_tokens = WrongTokens()
+
+    def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
+        """Who calls, and what. Raises what there is against it."""
+        principal = _caller(self._routes.authenticate(headers.get(b"authorization")))
+        route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
+        check_content(headers, principal, route)
+        return principal, route
+
+    async def admit_soon(self, target: str, headers: Headers) -> tuple[Principal, Route, bool]:
+        """Who calls, for the team that is asked for, and what; and whether one had to wait until that was replaced."""
+        deadline = math.inf
+        while True:
+            try:
+                principal = _caller(acting_for(self._routes.authenticate(headers.get(b"authorization")), headers))
+                route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
+                check_content(headers, principal, route)
+                return principal, route, deadline < math.inf
+            except Past as past:
+                await self._history.learn(past)
+            except Parked as parked:
+                patience_s = min(timeout_s(headers), parked.timeout_s)
+                deadline = min(deadline, time.monotonic() + patience_s)
+                try:
+                    await asyncio.wait_for(self._routes.changed(), deadline - time.monotonic())
+                except asyncio.TimeoutError:
+                    raise NoCapacity(
+                        f"{parked.function} was still being replaced after {patience_s:.1f} s, the timeout."
+                    ) from None
+
+    def accept(
+        self,
+        kind: Callable[..., AnyCall],
+        route: Route,
+        principal: Principal,
+        headers: Headers,
+        body: bytes,
+        wants_logs: bool = False,
+        first: First | None = None,
+        accept: str = "",
+    ) -> AnyCall:
+        """A call of this kind. Raises `RateLimited` where it is over a limit, `BadRequest` for a wrong header."""
+        rate = None
+        if (quotas := self._routes.quotas) is not None:
+            in_flight = self._recording.in_flight
+            rate = quotas.take(principal.name, principal.team, route.function, in_flight)
+        call_id = new_id()
+        parent_id, most_s = text_of(headers, b"rayfaas-parent"), math.inf
+        root_id = text_of(headers, b"rayfaas-root") or parent_id or call_id
+        if (parent := principal.parent) is not None:
+            parent_id, root_id, most_s = parent.call, parent.root, max(0.001, parent.deadline - time.time())
+            context = parent.context
+        else:
+            context = context_of(headers)
+        call = kind(
+            route,
+            call_id,
+            root_id,
+            parent_id,
+            principal.name,
+            principal.team,
+            headers.get(b"content-type", b"").decode("latin-1"),
+            body,
+            min(timeout_s(headers), route.version.timeout_s, most_s),
+            self._recording.log,
+            wants_logs,
+            first=first,
+            accept=accept,
+            context=context,
+        )
+        call.rate = rate
+        return call
+
+    def judged(self, error: RayfaasError, client: object) -> RayfaasError:
+        """What a client, by its address, is told instead of an error."""
+        return self._wrong_tokens.judged(error, client)
+
+
+def _caller(principal: Principal) -> Principal:
+    if principal.role == "viewer":
+        raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
+    return principal

@@ -1,0 +1,5 @@
+-- The days between $1 seconds ago and $2 that have some.
+SELECT DISTINCT strftime(logged_at, '%Y-%m-%d') AS day FROM logs
+WHERE logged_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
+  AND logged_at < (now() AT TIME ZONE 'UTC') - to_seconds($2::DOUBLE)
+ORDER BY day

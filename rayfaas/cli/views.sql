@@ -1,0 +1,2 @@
+-- What can be asked.
+SELECT DISTINCT "view" FROM view_columns ORDER BY 1
