@@ -30,6 +30,8 @@ BOOT_S = 600.0
 RESUME_S = 300.0
 # One that Ray has lost is ended after so long.
 ABSENT_S = 30.0
+# How long one that leaves keeps its place: it may be all that its provider has.
+LEAVING_S = 60.0
 # The disk of a stopped one is paid for.
 DISK_S = 7 * 86_400.0
 # How often a provider is asked for its machines: at rest, and while one is on its way.
@@ -149,10 +151,10 @@ class Keeper:
             return
         rooms: list[Resources] = [each.free for each in view.nodes if not each.is_draining]
         for group in groups:
-            for _ in range(self.kept(group) - self._wanted(group)):
+            for _ in range(min(self.kept(group) - self._wanted(group), self._more(group))):
                 self._wake(group, f"{self.kept(group)} of {group.name} are to be up")
             rooms += [group.offers] * self._coming(group, view)
-        may = [_May(group, group.offers, group.max - self._wanted(group)) for group in groups]
+        may = [_May(group, group.offers, self._more(group)) for group in groups]
         if any(each.more > 0 for each in may):
             for asked, number in unmet(view.waiting, rooms):
                 self._bring_for(may, asked, number)
@@ -170,6 +172,15 @@ class Keeper:
 
     def _wanted(self, group: WorkerGroup) -> int:
         return sum(node.want == "RUNNING" for node in self._book.of((group.cluster, group.name)))
+
+    def _more(self, group: WorkerGroup) -> int:
+        """How many more there may be."""
+        now = self._book.clock()
+        leaving = sum(
+            node.want == "GONE" and node.is_up and not node.force and now - node.changed_at < LEAVING_S
+            for node in self._book.of((group.cluster, group.name))
+        )
+        return group.max - self._wanted(group) - leaving
 
     def _coming(self, group: WorkerGroup, view: View) -> int:
         """How many are to be part of the cluster, and are not yet."""
@@ -190,7 +201,8 @@ class Keeper:
         ]
         if back:
             node = min(back, key=lambda each: _BACK.index(each.state))
-            self._book.decide(node, reason, want="RUNNING", boot_at=now)
+            # One that Ray has lost is stopped first: what ran there does not come back by itself.
+            self._book.decide(node, reason, want="RUNNING", boot_at=now, drained=node.drained or self._is_lost(node))
         else:
             self._book.decide(self._new(group, now), reason)
 
@@ -236,12 +248,18 @@ class Keeper:
         if view is None:
             self._present_at[node.id] = now  # nobody could see it
         elif not _is_in(node, view) and node.ray is not None:
-            if now - self._present_at.setdefault(node.id, now) > ABSENT_S:
+            self._present_at.setdefault(node.id, now)
+            if self._is_lost(node):
                 want = "STOPPED" if self._errands.can_stop(node) else "GONE"
                 self._book.decide(node, "Ray has lost it", want=want)
         elif node.ray is None and now - node.boot_at > (limit_s := RESUME_S if node.up_s else BOOT_S):
             self._book.decide(node, f"it did not join within {limit_s:.0f} s", want="GONE")
             self._book.tell(node, "late", f"it did not join within {limit_s:.0f} s", alarm=True)
+
+    def _is_lost(self, node: Node) -> bool:
+        """Whether it was part of the cluster, and has not been for a while."""
+        now = self._book.clock()
+        return node.ray is not None and now - self._present_at.get(node.id, now) > ABSENT_S
 
     # Orders
 

@@ -103,6 +103,34 @@ def test_a_machine_that_ray_misses_is_looked_for_at_once() -> None:
     assert world.answered == 1
 
 
+def test_a_machine_on_which_ray_ended_is_started_again_for_who_waits() -> None:
+    world = World(group(max=1))
+    world.call(1000.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.lose(node.attempt)
+    world.call()
+    world.run(150)
+    assert (world.answered, len(world.events("create")), len(world.events("stop", "start"))) == (1, 1, 2)
+    assert len(world.events("want stopped")) == 1
+
+
+def test_one_that_leaves_keeps_its_place_for_a_while() -> None:
+    only = Placement(provider="memory", type="gpu", place="zone-a", spot=True)
+    world = World(group(max=1, placements=[only.model_dump()]))
+    world.cloud.capacity["zone-a"] = 1
+    world.call(1000.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.lose(node.attempt)
+    world.call()
+    world.drain_fails = "before"
+    world.run(45)
+    world.drain_fails = ""
+    world.run(150)
+    assert (world.answered, world.events("blocked")) == (1, [])
+
+
 def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
     world = World(GPU)
     world.call()
