@@ -181,6 +181,17 @@ class Machines:
             self._book.tell(node, "let in", "its join token was used")
             return True
 
+    def joins(self, attempt: str) -> bool:
+        """Ray starts on it, perhaps once more; False where it is to be part of the cluster no more."""
+        with self._book.lock:
+            node = self.of_attempt(attempt)
+            if node is None or not node.is_wanted:
+                return False
+            if node.ray is not None:
+                self._book.change(node, ray=None, old_ray=node.ray, boot_at=self._clock())
+                self._book.tell(node, "joins again", "Ray there had ended")
+            return True
+
     def take_back(self, node: Node, reason: str) -> None:
         self._keeper.take_back(node, reason)
 
