@@ -49,10 +49,8 @@ class Round:
 
 
 def run(plan: Plan, directory: Path, say: Say) -> Section:
-    with Turn(os.environ) as turn:
-        ours = measure_rayfaas(turn, plan.wakes, say)
-    with Turn(os.environ) as turn:
-        theirs = measure_bare(turn, plan.wakes, say)
+    with Turn(os.environ) as turn, Turn(os.environ) as bare_turn:
+        ours, theirs = measure(turn, bare_turn, plan.wakes, say)
     both = {"rayfaas": ours, "`ray start`, then `serve.run`": theirs}
     text = (
         f"{phases_table(PHASES, {name: [each.wake for each in rounds] for name, rounds in both.items()})}\n\n"
@@ -82,12 +80,17 @@ def phases_table(phases: Sequence[str], systems: Mapping[str, Sequence[Times]]) 
     return markdown_table(["", *phases], rows)
 
 
-def measure_rayfaas(turn: Turn, wakes: int, say: Say) -> list[Round]:
+def measure(turn: Turn, bare_turn: Turn, wakes: int, say: Say) -> tuple[list[Round], list[Round]]:
+    """In turns, so that a slow minute of the machine hits both."""
     server = start_server(turn, "--head-keep-alive", "1s")
     command = (sys.executable, "-m", "rayfaas", "deploy", str(APPS / "noop.py"))
     turn.run(*command, env={"RAYFAAS_HOME": str(server.home)})
+    ours, theirs = [], []
     with rayfaas.Client(url=server.url, token=server.token) as client:
-        return [wake(client, server.endpoint("noop"), say) for _ in range(wakes)]
+        for number in range(wakes):
+            ours.append(wake(client, server.endpoint("noop"), say))
+            theirs.append(bare_wake(bare_turn, number, say))
+    return ours, theirs
 
 
 def wake(client: rayfaas.Client, endpoint: Endpoint, say: Say) -> Round:
@@ -113,10 +116,6 @@ def state(client: rayfaas.Client) -> str:
 def since(client: rayfaas.Client, moment: float, event: str) -> list[float]:
     """When it was told of the head."""
     return [at for at, name, _ in client.sql(_EVENTS).rows if name == event and at >= moment]
-
-
-def measure_bare(turn: Turn, wakes: int, say: Say) -> list[Round]:
-    return [bare_wake(turn, number, say) for number in range(wakes)]
 
 
 def bare_wake(turn: Turn, number: int, say: Say) -> Round:
