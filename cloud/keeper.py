@@ -28,7 +28,8 @@ from rayfaas.worker_group import WorkerGroup
 # A machine that was asked for is with Ray after so long, or it is replaced; one that was only stopped is sooner.
 BOOT_S = 600.0
 RESUME_S = 300.0
-# One that Ray has lost is ended after so long.
+# One that Ray has lost is told so after so long, and ended if it does not come again.
+MISSED_S = 3.0
 ABSENT_S = 30.0
 # How long one that leaves keeps its place: it may be all that its provider has.
 LEAVING_S = 60.0
@@ -53,13 +54,15 @@ class _May:
 
 class Keeper:
     """`groups`, by cluster and name, may be changed at any time, and `floors`, too: how many of a group are to be up
-    until a moment. A cluster that is `resting` gets no machines."""
+    until a moment. A cluster that is `resting` gets no machines. `missed` are the attempts whose machines were part of
+    their cluster, and which Ray there knows no more, as after its head was lost."""
 
     def __init__(self, book: NodeBook, errands: Errands, pauses: Pauses) -> None:
         self._book, self._errands, self._pauses = book, errands, pauses
         self.groups: dict[Key, WorkerGroup] = {}
         self.floors: dict[Key, tuple[int, float]] = {}
         self.resting: frozenset[str] = frozenset()
+        self.missed: frozenset[str] = frozenset()
         self._found_at: dict[str, float] = {}
         self._present_at: dict[str, float] = {}
 
@@ -103,6 +106,7 @@ class Keeper:
             for node in self._book.all():
                 self._note_presence(node, views.get(node.cluster))
                 by_group[node.cluster, node.group].append(node)
+            self.missed = frozenset(node.attempt for node in self._book.all() if self._is_missed(node, views))
             for key, group in self.groups.items():
                 if key[0] in views:
                     self._let_go(group, views[key[0]])
@@ -202,7 +206,9 @@ class Keeper:
         if back:
             node = min(back, key=lambda each: _BACK.index(each.state))
             # One that Ray has lost is stopped first: what ran there does not come back by itself.
-            self._book.decide(node, reason, want="RUNNING", boot_at=now, drained=node.drained or self._is_lost(node))
+            self._book.decide(
+                node, reason, want="RUNNING", boot_at=now, drained=node.drained or self._is_lost(node, ABSENT_S)
+            )
         else:
             self._book.decide(self._new(group, now), reason)
 
@@ -249,17 +255,21 @@ class Keeper:
             self._present_at[node.id] = now  # nobody could see it
         elif not _is_in(node, view) and node.ray is not None:
             self._present_at.setdefault(node.id, now)
-            if self._is_lost(node):
+            if self._is_lost(node, ABSENT_S):
                 want = "STOPPED" if self._errands.can_stop(node) else "GONE"
                 self._book.decide(node, "Ray has lost it", want=want)
         elif node.ray is None and now - node.boot_at > (limit_s := RESUME_S if node.up_s else BOOT_S):
             self._book.decide(node, f"it did not join within {limit_s:.0f} s", want="GONE")
             self._book.tell(node, "late", f"it did not join within {limit_s:.0f} s", alarm=True)
 
-    def _is_lost(self, node: Node) -> bool:
-        """Whether it was part of the cluster, and has not been for a while."""
+    def _is_missed(self, node: Node, views: Mapping[str, View]) -> bool:
+        view = views.get(node.cluster)
+        return view is not None and node.attempt not in view.attempts and self._is_lost(node, MISSED_S)
+
+    def _is_lost(self, node: Node, for_s: float) -> bool:
+        """Whether it was part of the cluster, and has not been for so long."""
         now = self._book.clock()
-        return node.ray is not None and now - self._present_at.get(node.id, now) > ABSENT_S
+        return node.ray is not None and now - self._present_at.get(node.id, now) > for_s
 
     # Orders
 

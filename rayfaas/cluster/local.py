@@ -240,8 +240,6 @@ def ray_environment(token: str) -> dict[str, str]:
     # Ray makes its workers nice (15), and what they start inherits that: calls would come last on their own machine.
     # At its end the node's calls are done, the gateways saw to that, and there is no other node to drain to.
     ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
-    # A node does not find its way back to a head that was started again: the sooner it ends, the sooner it can join.
-    ours |= {"RAY_gcs_rpc_server_reconnect_timeout_s": "30"}
     return {**environ, **auth, **ours}
 
 

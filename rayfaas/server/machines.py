@@ -185,6 +185,10 @@ class Machines:
             self._book.tell(node, "let in", "its join token was used")
             return True
 
+    def is_missed(self, attempt: str) -> bool:
+        """Whether it was part of its cluster, and Ray there knows it no more."""
+        return attempt in self._keeper.missed
+
     def joins(self, attempt: str) -> bool:
         """Ray starts on it, perhaps once more; False where it is to be part of the cluster no more."""
         with self._book.lock:

@@ -69,10 +69,12 @@ class Seats:
         }
         return told if await asyncio.to_thread(self._machines.joins, node.attempt) else None
 
-    async def beat(self, link: Link) -> None:
-        """Answered while the keeper looks after its machines."""
+    async def beat(self, link: Link) -> dict[str, bool]:
+        """Answered while the keeper looks after its machines. One that is missed does not know that its head was lost:
+        Ray there would find out after a minute."""
         if self._machines.silent_s() > LOOKED_S:
             raise Unavailable("the keeper does not look after its machines")
+        return {"missed": self._machines.is_missed(_attempt(link))}
 
     async def taken_back(self, link: Link, notice: str) -> None:
         """Its provider ends it soon: its calls finish, and another comes from elsewhere when something needs it."""

@@ -115,6 +115,26 @@ def test_a_machine_on_which_ray_ended_is_started_again_for_who_waits() -> None:
     assert len(world.events("want stopped")) == 1
 
 
+def test_a_machine_that_ray_knows_no_more_is_missed_until_it_joins_again() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    (node,) = world.book.all()
+    lost = world.raylets[node.attempt]
+    world.lose(node.attempt)
+    world.run(2)
+    assert world.keeper.missed == frozenset()
+    world.can_ask = False
+    world.run(10)
+    assert world.keeper.missed == frozenset()  # nobody could see it
+    world.can_ask = True
+    world.run(5)
+    assert world.keeper.missed == {node.attempt}
+    world.raylets[node.attempt] = lost
+    world.tick()
+    assert world.keeper.missed == frozenset()
+
+
 def test_one_that_leaves_keeps_its_place_for_a_while() -> None:
     only = Placement(provider="memory", type="gpu", place="zone-a", spot=True)
     world = World(group(max=1, placements=[only.model_dump()]))

@@ -126,7 +126,9 @@ async def test_a_node_that_is_to_end_is_told_so(server: Elsewhere, changes: dict
 async def test_a_node_hears_the_keeper_while_that_lives(server: Elsewhere) -> None:
     await server.wait_for_machine()
     link = await server.node()
-    await link.request("beat")
+    assert await link.request("beat") == {"missed": False}
+    server.controller._machines._keeper.missed = frozenset({ATTEMPT})
+    assert await link.request("beat") == {"missed": True}
     server.controller._machines._looked_at -= 3600
     with pytest.raises(Unavailable):
         await link.request("beat")
