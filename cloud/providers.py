@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -63,7 +64,7 @@ def _check_kind(name: str, value: Any, annotation: str) -> None:
     if annotation.startswith("Mapping") and not isinstance(value, Mapping):
         raise ValueError(f"{name} is a table, not {value!r}")
     if annotation.startswith("Sequence") and not isinstance(value, list | tuple):
-        raise ValueError(f"{name} is a list, as {[value]}, not {value!r}")
+        raise ValueError(f"{name} is a list, as {json.dumps([value], default=str)}, not {value!r}")
 
 
 def _load(provider: str) -> Any:

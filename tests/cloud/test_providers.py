@@ -47,7 +47,7 @@ def test_settings_that_do_not_fit_are_answered_with_those_that_do() -> None:
 @pytest.mark.parametrize(
     ("provider", "settings", "said"),
     [
-        ("aws", {"regions": "us-east-1"}, "regions is a list, as ['us-east-1']"),
+        ("aws", {"regions": "us-east-1"}, 'regions is a list, as ["us-east-1"]'),
         ("ssh", {"hosts": 3}, "hosts is a table, not 3"),
         ("ssh", {"hosts": {"rack1": {"addres": "192.0.2.1"}}}, "addres"),
         ("ssh", {"hosts": {"rack1": "192.0.2.1"}}, "docs/clouds/ssh.md"),
