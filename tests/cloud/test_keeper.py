@@ -280,3 +280,15 @@ def test_one_that_is_taken_back_goes_and_another_comes_from_elsewhere() -> None:
     assert (world.answered, world.wrong) == (1, [])
     world.run(800)
     assert "gone" in [event.event for event in world.events("gone") if event.node == node.name]
+
+
+def test_one_that_is_to_go_is_looked_at_often_so_that_it_goes_soon_after_its_last_call() -> None:
+    world = World(GPU)
+    world.call(300.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.keeper.take_back(node, "its provider takes it back")
+    while world.answered == 0:
+        world.tick()
+    world.run(12)
+    assert [event.node for event in world.events("drained")] == [node.name]
