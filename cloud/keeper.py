@@ -322,7 +322,7 @@ class Keeper:
 
 def _is_moving(node: Node, view: View | None) -> bool:
     """Whether it is soon to be in another state, or may be in one already that nobody told of."""
-    if node.ray is not None and node.want == "RUNNING" and view is not None and not _is_in(node, view):
+    if node.sent and node.want == "RUNNING" and view is not None and not _is_in(node, view):
         return True
     return node.sent and (node.state in _MOVING or node.instance is None)
 

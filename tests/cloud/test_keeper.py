@@ -151,6 +151,16 @@ def test_one_that_leaves_keeps_its_place_for_a_while() -> None:
     assert (world.answered, world.events("blocked")) == (1, [])
 
 
+def test_a_machine_that_stops_before_it_joins_is_started_again_at_once() -> None:
+    world = World(GPU)
+    world.call()
+    while states(world) != ["RUNNING"]:
+        world.tick()
+    world.cloud.change(world.ours()[0].id, "STOPPED")
+    world.run(85)
+    assert (world.answered, len(world.events("start"))) == (1, 1)
+
+
 def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
     world = World(GPU)
     world.call()

@@ -137,6 +137,7 @@ def test_an_alarm_reaches_who_listens(home: Server) -> None:
 
 @pytest.mark.parametrize("what", ["machine", "agent"])
 def test_whatever_is_killed_while_it_starts_the_call_is_answered(home: Server, what: str) -> None:
+    eventually(lambda: workers(home) == [])
     with ThreadPoolExecutor(1) as threads:
         calling = threads.submit(home.call, "model", what)
         eventually(lambda: workers(home))
