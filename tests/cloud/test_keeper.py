@@ -157,7 +157,7 @@ def test_a_machine_that_stops_before_it_joins_is_started_again_at_once() -> None
     while states(world) != ["RUNNING"]:
         world.tick()
     world.cloud.change(world.ours()[0].id, "STOPPED")
-    world.run(85)
+    world.run(95)
     assert (world.answered, len(world.events("start"))) == (1, 1)
 
 
