@@ -46,8 +46,8 @@ def notes(plan: Plan) -> str:
     """How it was measured, and each system's version and configuration."""
     how = (
         f"Requests/s, latency in ms at 1 and {MANY} connections, memory of all processes in MiB (PSS): medians of "
-        f"{plan.rounds} rounds, {plan.seconds:g} s of load each, after {plan.warmup_s:g} s that do not count. `{NOOP_BODY}` is "
-        "answered with itself, every answer is checked; load generator and system share the machine."
+        f"{plan.rounds} rounds, {plan.seconds:g} s of load each, after {plan.warmup_s:g} s that do not count. "
+        f"`{NOOP_BODY}` is answered with itself, every answer is checked; load generator and system share the machine."
     )
     return "\n".join([how, "", *(f"- {_described(system)}" for system in plan.systems)])
 
