@@ -23,7 +23,7 @@ class Plan:
     edits: int = 20
     redeploys: int = 3
     cold_starts: int = 5
-    wakes: int = 3
+    wakes: int = 5
     calls: int = 5_000
     payload_calls: int = 5
     journal_calls: int = 1_000_000

@@ -26,6 +26,7 @@ class Capabilities:
     """What a provider can do at all; what it can't raises `Unsupported`."""
 
     create: bool = True  # its machines can be had and ended
+    chosen: bool = False  # which type, and in which place, has to be said
     boot: bool = True  # and run a boot script, so that they can be nodes of a cluster
     stop: bool = True  # and stopped, so that only the disk is paid for
     spot: bool = False  # it has cheaper ones that it may take back

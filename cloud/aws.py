@@ -45,7 +45,7 @@ class AwsAdapter(OwnedAdapter):
     """
 
     provider = "aws"
-    capabilities = Capabilities(spot=True)
+    capabilities = Capabilities(chosen=True, spot=True)
     credentials_advice = (
         "Run `aws sts get-caller-identity`; sign in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         " The rights that are needed are in docs/clouds/aws-policy.json."

@@ -69,7 +69,7 @@ class AzureAdapter(OwnedAdapter):
     """
 
     provider = "azure"
-    capabilities = Capabilities(spot=True)
+    capabilities = Capabilities(chosen=True, spot=True)
     credentials_advice = (
         "Run `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of a service principal with"
         " the role in docs/clouds/azure-role.json on the resource group."

@@ -28,6 +28,8 @@ LOST_S = 600.0
 LEAVE_S = 600.0
 # What fails or is refused is tried again after the first, then twice as long each time, up to the last.
 AGAIN_S = (2.0, 300.0)
+# How often Ray is asked at least whether the calls on one that is to go have ended: it is paid for until then.
+BUSY_S = 10.0
 ALARM_AFTER_S = 900.0
 
 Verb = Literal["find", "create", "start", "drain", "stop", "terminate"]
@@ -137,14 +139,14 @@ class Errands:
             if now_is.want == "STOPPED" or not (now_is.force or now_is.stray):
                 self._book.tell(now_is, "refused", "Ray says that something is on it")
                 return self._keep(now_is)
-            self._try_again(Order("drain", node.provider, node.id), "something is on it")
+            self._try_again(Order("drain", node.provider, node.id), "something is on it", BUSY_S)
 
     def _keep(self, node: Node) -> None:
         """It was to be stopped for being idle, and is not: it stays. What is to go for good is asked again."""
         if node.want == "STOPPED" or node.reason.startswith("no call"):
             self._book.decide(node, "it is in use", want="RUNNING")
         else:
-            self._try_again(Order("drain", node.provider, node.id), "something is on it")
+            self._try_again(Order("drain", node.provider, node.id), "something is on it", BUSY_S)
 
     # What is there
 
@@ -250,11 +252,11 @@ class Errands:
         node = self._book.save(_unsent(node, fresh, self._book))
         self._book.alarm_once("nowhere", f"{node.cluster}/{node.group}", f"no placement is free: {reason}", node)
 
-    def _try_again(self, order: Order, reason: str) -> None:
+    def _try_again(self, order: Order, reason: str, most_s: float = AGAIN_S[1]) -> None:
         node = self._book.get(order.node)
         if node is None:
             return
-        pause_s = min(AGAIN_S[0] * 2 ** min(node.tries, 20), AGAIN_S[1])
+        pause_s = min(AGAIN_S[0] * 2 ** min(node.tries, 20), most_s)
         self._book.tell(node, "again", f"{order.verb} in {pause_s:.0f} s: {reason}")
         self._book.change(node, tries=node.tries + 1, not_before=self._book.clock() + pause_s)
         if order.verb == "terminate" and self._book.clock() - node.changed_at > ALARM_AFTER_S:

@@ -85,7 +85,7 @@ class GcpAdapter(OwnedAdapter):
     """
 
     provider = "gcp"
-    capabilities = Capabilities(spot=True, lifetime=True)
+    capabilities = Capabilities(chosen=True, spot=True, lifetime=True)
     credentials_advice = (
         "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS to the key of a service"
         " account with the role in docs/clouds/gcp-role.yaml; enable compute.googleapis.com in the project."

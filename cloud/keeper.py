@@ -28,8 +28,11 @@ from rayfaas.worker_group import WorkerGroup
 # A machine that was asked for is with Ray after so long, or it is replaced; one that was only stopped is sooner.
 BOOT_S = 600.0
 RESUME_S = 300.0
-# One that Ray has lost is ended after so long.
+# One that Ray has lost is told so after so long, and ended if it does not come again.
+MISSED_S = 3.0
 ABSENT_S = 30.0
+# How long one that leaves keeps its place: it may be all that its provider has.
+LEAVING_S = 60.0
 # The disk of a stopped one is paid for.
 DISK_S = 7 * 86_400.0
 # How often a provider is asked for its machines: at rest, and while one is on its way.
@@ -51,13 +54,15 @@ class _May:
 
 class Keeper:
     """`groups`, by cluster and name, may be changed at any time, and `floors`, too: how many of a group are to be up
-    until a moment. A cluster that is `resting` gets no machines."""
+    until a moment. A cluster that is `resting` gets no machines. `missed` are the attempts whose machines were part of
+    their cluster, and which Ray there knows no more, as after its head was lost."""
 
     def __init__(self, book: NodeBook, errands: Errands, pauses: Pauses) -> None:
         self._book, self._errands, self._pauses = book, errands, pauses
         self.groups: dict[Key, WorkerGroup] = {}
         self.floors: dict[Key, tuple[int, float]] = {}
         self.resting: frozenset[str] = frozenset()
+        self.missed: frozenset[str] = frozenset()
         self._found_at: dict[str, float] = {}
         self._present_at: dict[str, float] = {}
 
@@ -101,6 +106,7 @@ class Keeper:
             for node in self._book.all():
                 self._note_presence(node, views.get(node.cluster))
                 by_group[node.cluster, node.group].append(node)
+            self.missed = frozenset(node.attempt for node in self._book.all() if self._is_missed(node, views))
             for key, group in self.groups.items():
                 if key[0] in views:
                     self._let_go(group, views[key[0]])
@@ -149,10 +155,10 @@ class Keeper:
             return
         rooms: list[Resources] = [each.free for each in view.nodes if not each.is_draining]
         for group in groups:
-            for _ in range(self.kept(group) - self._wanted(group)):
+            for _ in range(min(self.kept(group) - self._wanted(group), self._more(group))):
                 self._wake(group, f"{self.kept(group)} of {group.name} are to be up")
             rooms += [group.offers] * self._coming(group, view)
-        may = [_May(group, group.offers, group.max - self._wanted(group)) for group in groups]
+        may = [_May(group, group.offers, self._more(group)) for group in groups]
         if any(each.more > 0 for each in may):
             for asked, number in unmet(view.waiting, rooms):
                 self._bring_for(may, asked, number)
@@ -170,6 +176,15 @@ class Keeper:
 
     def _wanted(self, group: WorkerGroup) -> int:
         return sum(node.want == "RUNNING" for node in self._book.of((group.cluster, group.name)))
+
+    def _more(self, group: WorkerGroup) -> int:
+        """How many more there may be."""
+        now = self._book.clock()
+        leaving = sum(
+            node.want == "GONE" and node.is_up and not node.force and now - node.changed_at < LEAVING_S
+            for node in self._book.of((group.cluster, group.name))
+        )
+        return group.max - self._wanted(group) - leaving
 
     def _coming(self, group: WorkerGroup, view: View) -> int:
         """How many are to be part of the cluster, and are not yet."""
@@ -190,7 +205,10 @@ class Keeper:
         ]
         if back:
             node = min(back, key=lambda each: _BACK.index(each.state))
-            self._book.decide(node, reason, want="RUNNING", boot_at=now)
+            # One that Ray has lost is stopped first: what ran there does not come back by itself.
+            self._book.decide(
+                node, reason, want="RUNNING", boot_at=now, drained=node.drained or self._is_lost(node, ABSENT_S)
+            )
         else:
             self._book.decide(self._new(group, now), reason)
 
@@ -236,12 +254,22 @@ class Keeper:
         if view is None:
             self._present_at[node.id] = now  # nobody could see it
         elif not _is_in(node, view) and node.ray is not None:
-            if now - self._present_at.setdefault(node.id, now) > ABSENT_S:
+            self._present_at.setdefault(node.id, now)
+            if self._is_lost(node, ABSENT_S):
                 want = "STOPPED" if self._errands.can_stop(node) else "GONE"
                 self._book.decide(node, "Ray has lost it", want=want)
         elif node.ray is None and now - node.boot_at > (limit_s := RESUME_S if node.up_s else BOOT_S):
             self._book.decide(node, f"it did not join within {limit_s:.0f} s", want="GONE")
             self._book.tell(node, "late", f"it did not join within {limit_s:.0f} s", alarm=True)
+
+    def _is_missed(self, node: Node, views: Mapping[str, View]) -> bool:
+        view = views.get(node.cluster)
+        return view is not None and node.attempt not in view.attempts and self._is_lost(node, MISSED_S)
+
+    def _is_lost(self, node: Node, for_s: float) -> bool:
+        """Whether it was part of the cluster, and has not been for so long."""
+        now = self._book.clock()
+        return node.ray is not None and now - self._present_at.get(node.id, now) > for_s
 
     # Orders
 
@@ -294,7 +322,7 @@ class Keeper:
 
 def _is_moving(node: Node, view: View | None) -> bool:
     """Whether it is soon to be in another state, or may be in one already that nobody told of."""
-    if node.ray is not None and node.want == "RUNNING" and view is not None and not _is_in(node, view):
+    if node.sent and node.want == "RUNNING" and view is not None and not _is_in(node, view):
         return True
     return node.sent and (node.state in _MOVING or node.instance is None)
 

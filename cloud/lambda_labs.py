@@ -60,7 +60,7 @@ class LambdaLabsAdapter(OwnedAdapter):
     """
 
     provider = "lambda_labs"
-    capabilities = Capabilities(stop=False)
+    capabilities = Capabilities(chosen=True, stop=False)
     credentials_advice = f"Make a key at https://cloud.lambda.ai/api-keys and write `api_key = …` into {KEY_FILE}."
 
     def __init__(

@@ -121,11 +121,21 @@ def _state(folder: Path) -> InstanceState:
     if ending is None:
         return "RUNNING" if is_alive else "STOPPED"
     if not is_alive:
-        _signal(folder, signal.SIGKILL)  # what it left behind in its session
+        _kill_left(folder)
         return "STOPPED" if ending["then"] == "STOPPED" else "GONE"
     if time.time() - ending["at"] > END_S:
         _signal(folder, signal.SIGKILL)
     return "STOPPING" if ending["then"] == "STOPPED" else "TERMINATING"
+
+
+def _kill_left(folder: Path) -> None:
+    """What it left behind in its session. Once: later the number may be that of somebody else's."""
+    process = _read(folder / _PROCESS)
+    if process is None:
+        return
+    with contextlib.suppress(FileExistsError):
+        (folder / f"killed-{process['began']}").touch(exist_ok=False)
+        _signal(folder, signal.SIGKILL)
 
 
 def _signal(folder: Path, number: signal.Signals) -> None:

@@ -65,6 +65,11 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there is a machine that is paid for, as far as is known."""
         return self.sent and self.state in UP
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether it is to be part of its cluster, as it is."""
+        return self.want == "RUNNING" and not self.drained
+
     def seen(self, state: InstanceState, now: float) -> Node:
         """The same with the state that its provider tells, and the time that it was up."""
         if state == self.state and (self.up_since is not None) == self.is_up:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -42,16 +43,28 @@ def open_adapter(provider: str, owner: str, settings: Mapping[str, Any] | None =
         given["prices"] = Prices.dated(given["prices"])
     try:
         bound = inspect.signature(adapter).bind(owner, **given)
-    except TypeError as error:
-        known = ", ".join(settings_of(provider))
-        raise BadRequest(f"The settings of {provider} don't fit: {error}. Its settings are: {known}.") from None
-    opened: Adapter = adapter(*bound.args, **bound.kwargs)
+        for name, value in given.items():
+            _check_kind(name, value, str(inspect.signature(adapter).parameters[name].annotation))
+        opened: Adapter = adapter(*bound.args, **bound.kwargs)
+    except (TypeError, ValueError) as error:
+        raise BadRequest(
+            f"The settings of {provider} don't fit: {error}. Its settings are: {', '.join(settings_of(provider))}. "
+            f"They are written under [{provider}] in clouds.toml; docs/clouds/{provider}.md tells what they are."
+        ) from None
     return opened
 
 
 def settings_of(provider: str) -> list[str]:
     """The names of a provider's settings."""
     return list(inspect.signature(_load(provider)).parameters)[1:]
+
+
+def _check_kind(name: str, value: Any, annotation: str) -> None:
+    """Raises ValueError where a table or a list is something else: a text would be a list of its letters."""
+    if annotation.startswith("Mapping") and not isinstance(value, Mapping):
+        raise ValueError(f"{name} is a table, not {value!r}")
+    if annotation.startswith("Sequence") and not isinstance(value, list | tuple):
+        raise ValueError(f"{name} is a list, as {json.dumps([value], default=str)}, not {value!r}")
 
 
 def _load(provider: str) -> Any:

@@ -50,7 +50,7 @@ class SagemakerAdapter(OwnedAdapter):
     """
 
     provider = "sagemaker"
-    capabilities = Capabilities(stop=False, spot=True, lifetime=True)
+    capabilities = Capabilities(chosen=True, stop=False, spot=True, lifetime=True)
     credentials_advice = (
         "Run `aws sts get-caller-identity`; sign in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         " The rights that are needed are in docs/clouds/sagemaker-policy.json."

@@ -172,6 +172,9 @@ def parse(model: type[BaseModel], value: Any, what: str) -> Any:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        faults = [{"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]} for e in error.errors()]
+        faults = [
+            {"loc": list(e["loc"]), "msg": e["msg"].removeprefix("Value error, "), "type": e["type"]}
+            for e in error.errors()
+        ]
         text = "; ".join(f"{'.'.join(map(str, f['loc'])) or what}: {f['msg']}" for f in faults)
         raise BadRequest(f"{what} is not valid: {text}", errors=faults) from None

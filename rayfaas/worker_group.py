@@ -19,8 +19,9 @@ from rayfaas.spec import Frozen
 # A node's name is its group's, a hyphen and a number, and has to fit into a provider's label.
 GROUP = r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_TIME = r"([01]\d|2[0-3]):[0-5]\d|24:00"
 _HOURS = re.compile(
-    rf"(?:(?P<first>{'|'.join(_DAYS)})(?:-(?P<last>{'|'.join(_DAYS)}))? )?(?P<begin>\d\d:\d\d)-(?P<end>\d\d:\d\d)"
+    rf"(?:(?P<first>{'|'.join(_DAYS)})(?:-(?P<last>{'|'.join(_DAYS)}))? )?(?P<begin>{_TIME})-(?P<end>{_TIME})"
 )
 
 
@@ -63,6 +64,13 @@ class WorkerGroup(Frozen):
     lifetime: str | None = None
     up: tuple[str, ...] = ()
     placements: Annotated[tuple[Placement, ...], Field(min_length=1, max_length=50)] = (Placement(),)
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _check_name(cls, name: object) -> object:
+        if isinstance(name, str) and not re.fullmatch(GROUP, name):
+            raise ValueError(f"{name!r} is no name: up to 40 of a-z, 0-9 and -, a letter first and no - at the end")
+        return name
 
     @field_validator("keep_alive")
     @classmethod

@@ -41,6 +41,7 @@ def test_without_hours_the_minimum_holds_always() -> None:
         {"keep_alive": "soon"},
         {"lifetime": "1w"},
         {"up": ["weekdays"]},
+        {"up": ["mon 25:00-26:99"]},
         {"max": -1},
         {"placements": []},
         {"colour": "red"},

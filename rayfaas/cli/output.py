@@ -92,5 +92,7 @@ def show_error(error: RayfaasError) -> None:
     STDERR.print("Error:", style="bold red", end=" ")
     STDERR.print(error.detail, markup=False, soft_wrap=True)
     for each in error.extra.get("errors", []):
+        if str(each.get("msg")) in error.detail:
+            continue
         place = ".".join(map(str, each.get("loc", ())))
         STDERR.print(f"  {place}: {each.get('msg')}", markup=False, soft_wrap=True)

@@ -26,7 +26,7 @@ _KEPT = ("0s", "1m", "5m", "15m", "60m")
 @click.command()
 @click.argument("trace", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--wake", default="2m", show_default=True, help="How long a machine takes to start.")
-@click.option("--usd", type=float, default=1.0, show_default=True, help="What an hour of one costs.")
+@click.option("--usd", type=click.FloatRange(min=0), default=1.0, show_default=True, help="What an hour of one costs.")
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw it, to FILE.png, .svg or .pdf.")
 @json_option
 def simulate(trace: Path, wake: str, usd: float, plot: Path | None, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from rayfaas.cli.output import json_option, show_json, show_table
 from rayfaas.client import Client
+from rayfaas.cloud.providers import PROVIDERS
 from rayfaas.errors import BadRequest
 from rayfaas.spec import parse
 from rayfaas.worker_group import WorkerGroup
@@ -21,6 +22,9 @@ else:
 
 _HEADINGS = ["GROUP", "MACHINE", "STATE", "WHY"]
 _CLUSTER = click.option("--cluster", default="local", show_default=True, help="Of which cluster.")
+_PROVIDERS = [each for each in PROVIDERS if each != "memory"]
+# The options that say where machines come from, by their names in `rayfaas.worker_group.Placement`.
+_PLACEMENT = ("provider", "type", "place", "image", "spot", "disk_gb")
 
 
 @click.command()
@@ -36,12 +40,23 @@ _CLUSTER = click.option("--cluster", default="local", show_default=True, help="O
 @click.option("--when-idle", type=click.Choice(["stop", "terminate"]), help="What becomes of it then.")
 @click.option("--lifetime", help="None is older than this, even with calls on it: 12h.")
 @click.option("--up", multiple=True, help='Hours in which one is up, UTC: "mon-fri 08:00-18:00".')
+@click.option("--provider", type=click.Choice(_PROVIDERS), help="Whose machines; processes of this one if not said.")
+@click.option("--type", help="Which of its machines, as g5.2xlarge.")
+@click.option("--place", "--region", "--zone", help="Where, in the provider's own words, as us-east-1.")
+@click.option("--image", help="What is on its disk, in the provider's own words.")
+@click.option("--spot", is_flag=True, default=None, help="Cheaper ones that the provider may take back.")
+@click.option("--disk-gb", type=int, help="How large its disk is.")
 def add(name: str, **options: Any) -> None:
     """Let a cluster have machines: NAME is the worker group's. They start when calls need them.
 
-    The same again changes the group.
+    The same again changes the group. For several places, the next where the first has none: `rayfaas cluster create`.
     """
     given = {option: value for option, value in options.items() if value not in (None, ())}
+    placement = {option: given.pop(option) for option in _PLACEMENT if option in given}
+    if placement:
+        if "provider" not in placement:
+            raise BadRequest(f"--{next(iter(placement)).replace('_', '-')} needs --provider: whose machine it is.")
+        given["placements"] = [placement]
     group: WorkerGroup = parse(WorkerGroup, {"name": name, **given}, "The worker group")
     with Client() as client:
         client.set_group(group)

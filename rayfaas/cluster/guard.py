@@ -2,9 +2,10 @@
 
     RAYFAAS_JOIN=TOKEN python -m rayfaas.cluster.guard --directory DIR --attempt ID --cpus N --gpus N
 
-It ends with 0 when it is told to (SIGTERM), and else when the machine is to end, so that nobody pays for one that is of
-no use: Ray there has ended, the keeper was silent for ten minutes, or it is older than it may be. Whoever started it
-sees to that (`cloud/boot.sh`).
+Where Ray there ends, because its head was lost, it comes again as soon as there is a head. It ends with 0 when it is
+told to (SIGTERM), and else when the machine is to end, so that nobody pays for one that is of no use: the keeper does
+not want it any more, or was silent for ten minutes, or it is older than it may be. Whoever started it sees to that
+(`cloud/boot.sh`).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Times:
     """In seconds: between two beats of the keeper's heart, how long it may be silent, between two looks for a notice,
     and between two tries of what did not work."""
 
-    beat_s: float = 30.0
+    beat_s: float = 10.0
     silent_s: float = 600.0
     notice_s: float = 5.0
     again_s: float = 1.0
@@ -62,6 +63,7 @@ class Guard(Service):
         self._seat, self._resources, self._notices, self._times = seat, resources, notices, times
         self._link: Link | None = None
         self._heard_at = time.monotonic()
+        self._missed = asyncio.Event()
 
     def on_open(self, link: Link) -> None:
         self._link = link
@@ -86,24 +88,45 @@ class Guard(Service):
                 self._link.close()
 
     async def _live(self) -> str:
-        """As a node of the cluster, to the end of Ray or of its own time."""
-        told = await self._ask_until_told("node_up")
+        """As a node of the cluster, again and again, as long as the keeper wants it and it is not too old."""
+        ended = "it is not wanted"
+        while (told := await self._ask_until_told("node_up")) is not None:
+            left_s = None if told["expires_at"] is None else max(0.0, told["expires_at"] - time.time())
+            try:
+                ended = await asyncio.wait_for(self._be_node(told), left_s)
+            except asyncio.TimeoutError:
+                return "it is older than it may be"
+            _log.info("%s", ended)
+            await asyncio.sleep(self._times.again_s)
+        return ended
+
+    async def _be_node(self, told: dict[str, Any]) -> str:
+        """Until Ray ends, or is missed; which of them."""
+        self._missed.clear()
         variables = dict(told["ray"])
         node = RayNode(variables.pop("RAY_ADDRESS"), self._seat.attempt, labels={AWAY: YES}, **self._resources)
-        left_s = None if told["expires_at"] is None else max(0.0, told["expires_at"] - time.time())
         with tempfile.TemporaryDirectory(prefix="rf-") as scratch:  # short: Ray puts sockets below it
             command = node.command("--node-name", told["name"], "--temp-dir", scratch)
             async with _running(command, {**ray_environment(""), **variables}) as process:
-                try:
-                    return f"Ray ended with code {await asyncio.wait_for(process.wait(), left_s)}"
-                except asyncio.TimeoutError:
-                    return "it is older than it may be"
+                return await self._until_ended(process)
+
+    async def _until_ended(self, process: asyncio.subprocess.Process) -> str:
+        ends = [asyncio.ensure_future(each) for each in (process.wait(), self._missed.wait())]
+        try:
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in ends:
+                each.cancel()
+        if process.returncode is None:
+            return "the cluster has lost it"
+        return f"Ray ended with code {process.returncode}"
 
     async def _hear(self) -> str:
         """The keeper's heart, until it is silent for too long."""
         while (silent_s := time.monotonic() - self._heard_at) < self._times.silent_s:
             try:
-                await self._ask("beat")
+                if (await self._ask("beat"))["missed"]:
+                    self._missed.set()
                 self._heard_at = time.monotonic()
             except (RayfaasError, asyncio.TimeoutError) as error:
                 _log.info("the keeper was last heard %.0f s ago: %s", silent_s, error or "no answer")

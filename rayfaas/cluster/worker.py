@@ -20,7 +20,7 @@ from pathlib import Path
 
 import click
 
-from rayfaas.cluster.local import HEAD_UP_S, ray_environment
+from rayfaas.cluster.local import HEAD_UP_S, ray_environment, terminate_with_parent
 from rayfaas.cluster.ray_node import RayNode
 from rayfaas.config import Home
 
@@ -46,6 +46,7 @@ class RayWorker:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     env=ray_environment(self._home.ray_token_file.read_text()),
+                    preexec_fn=terminate_with_parent,  # this process has one thread
                 )
             deadline = time.monotonic() + HEAD_UP_S
             while b"Ray runtime started" not in self._log.read_bytes() and self._process.poll() is None:

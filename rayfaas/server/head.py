@@ -258,7 +258,9 @@ class Head:
         if cluster != LOCAL:
             raise BadRequest(f"The head of {cluster!r} is not this server's: it starts and stops that of {LOCAL!r}.")
         if not self._can_stop:
-            raise BadRequest(f"The cluster {LOCAL!r} was there before this server, and is not this server's to stop.")
+            raise BadRequest(
+                f"The cluster {LOCAL!r} was there before this server, and this server does not start or stop it."
+            )
 
 
 def _new(now: float) -> Node:

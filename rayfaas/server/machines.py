@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.cloud import Adapter, open_adapter
+from rayfaas.cloud.adapter import Capabilities
 from rayfaas.cloud.clouds_file import settings_of
 from rayfaas.cloud.demand import RayNode, Resources, View, times
 from rayfaas.cloud.errands import Errands, Order
@@ -23,12 +24,13 @@ from rayfaas.config import Home
 from rayfaas.errors import BadRequest, NotFound, Unavailable
 from rayfaas.link import Link, Method
 from rayfaas.server.boot import BootScripts
+from rayfaas.server.clusters import LOCAL
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.looking import look_every
 from rayfaas.server.node_rows import NodeRows
 from rayfaas.server.reach import check_reach
 from rayfaas.server.store import Store
-from rayfaas.worker_group import WorkerGroup
+from rayfaas.worker_group import Placement, WorkerGroup
 
 _log = logging.getLogger("rayfaas.keeper")
 
@@ -116,6 +118,8 @@ class Machines:
 
     async def groups(self, link: Link, cluster: str) -> list[dict[str, Any]]:
         """Of one cluster, with their machines."""
+        if cluster != LOCAL:
+            self._check_cluster(cluster)
         nodes = self._book.all()
         return [
             group.model_dump(mode="json")
@@ -131,11 +135,11 @@ class Machines:
             raise BadRequest(f"A worker group is not called as its cluster is: {new.name!r}.")
         if new.max < new.min:
             raise BadRequest(f"min ({new.min}) is over max ({new.max}).")
-        if new.cluster not in self._fleet.joined:
-            known = ", ".join(sorted(self._fleet.joined)) or "none yet"
-            raise NotFound(f"There is no cluster {new.cluster!r}. There are: {known}.")
+        self._check_cluster(new.cluster)
         for provider in dict.fromkeys(place.provider for place in new.placements):
             await self._check_provider(provider, new.cluster)
+        for place in new.placements:
+            _check_placement(place, self._adapter(place.provider).capabilities)
         machines = self._store.registry.machines
         await self._store.write(machines.set_group, new.cluster, new.name, new.model_dump_json(), actor)
         self._keeper.groups = {**self._keeper.groups, (new.cluster, new.name): new}
@@ -179,6 +183,21 @@ class Machines:
                 return False
             self._book.change(node, let_in=True)
             self._book.tell(node, "let in", "its join token was used")
+            return True
+
+    def is_missed(self, attempt: str) -> bool:
+        """Whether it was part of its cluster, and Ray there knows it no more."""
+        return attempt in self._keeper.missed
+
+    def joins(self, attempt: str) -> bool:
+        """Ray starts on it, perhaps once more; False where it is to be part of the cluster no more."""
+        with self._book.lock:
+            node = self.of_attempt(attempt)
+            if node is None or not node.is_wanted:
+                return False
+            if node.ray is not None:
+                self._book.change(node, ray=None, old_ray=node.ray, boot_at=self._clock())
+                self._book.tell(node, "joins again", "Ray there had ended")
             return True
 
     def take_back(self, node: Node, reason: str) -> None:
@@ -262,7 +281,7 @@ class Machines:
     async def _check_provider(self, provider: str, cluster: str) -> None:
         adapter = self._adapter(provider)  # raises where it lacks settings or a library
         if provider == "local":
-            if cluster != "local":
+            if cluster != LOCAL:
                 raise BadRequest(f"Machines of local are for the cluster `local`, not for {cluster}.")
             return
         if not (adapter.capabilities.create and adapter.capabilities.boot):
@@ -277,6 +296,11 @@ class Machines:
         while left := [each for each in left if adapter.get(each).state == "STOPPING"]:
             time.sleep(0.1)
 
+    def _check_cluster(self, name: str) -> None:
+        if name not in self._fleet.joined:
+            known = ", ".join(sorted(self._fleet.joined)) or "none yet"
+            raise NotFound(f"There is no cluster {name!r}. There are: {known}.")
+
     def _group(self, cluster: str, name: str) -> WorkerGroup:
         if (cluster, name) not in self._keeper.groups:
             raise NotFound(f"The cluster {cluster} has no worker group {name!r}. `rayfaas cluster show` lists them.")
@@ -285,8 +309,17 @@ class Machines:
     def _node(self, cluster: str, name: str) -> Node:
         found = [node for node in self._book.all() if (node.cluster, node.name) == (cluster, name)]
         if not found:
-            raise NotFound(f"The cluster {cluster} has no machine {name!r}. `rayfaas nodes` shows them.")
+            raise NotFound(f"The cluster {cluster} has no machine {name!r}. `rayfaas cluster show` lists them.")
         return found[0]
+
+
+def _check_placement(place: Placement, capabilities: Capabilities) -> None:
+    if place.spot and not capabilities.spot:
+        raise BadRequest(f"{place.provider} has no spot machines: leave out `spot`.")
+    if capabilities.chosen and not (place.type and place.place):
+        raise BadRequest(
+            f"A machine of {place.provider} needs a type and a place: docs/clouds/{place.provider}.md shows some."
+        )
 
 
 def _view(answer: dict[str, Any]) -> View:

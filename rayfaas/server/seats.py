@@ -52,23 +52,29 @@ class Seats:
             raise Unauthenticated("The join token of this machine was used already, or has expired.")
         return {"key": node_key(self._key, attempt)}
 
-    async def node_up(self, link: Link) -> dict[str, Any]:
-        """Where the head of its cluster is now, what it is called there, and until when it may be."""
+    async def node_up(self, link: Link) -> dict[str, Any] | None:
+        """Where the head of its cluster is now, what it is called there, and until when it may be; None where it is to
+        be part of the cluster no more."""
         node = self._node(link)
+        if not node.is_wanted:
+            return None
         agent = self._fleet.agents().get(node.cluster)
         if agent is None:
             raise Unavailable(f"the cluster {node.cluster} is not connected")
         lifetime_s = self._machines.lifetime_s(node)
-        return {
+        told = {
             "name": node.name,
             "ray": await agent.request("head", timeout_s=ASK_S),
             "expires_at": None if lifetime_s is None else node.made_at + lifetime_s + LEAVE_S,
         }
+        return told if await asyncio.to_thread(self._machines.joins, node.attempt) else None
 
-    async def beat(self, link: Link) -> None:
-        """Answered while the keeper looks after its machines."""
+    async def beat(self, link: Link) -> dict[str, bool]:
+        """Answered while the keeper looks after its machines. One that is missed does not know that its head was lost:
+        Ray there would find out after a minute."""
         if self._machines.silent_s() > LOOKED_S:
             raise Unavailable("the keeper does not look after its machines")
+        return {"missed": self._machines.is_missed(_attempt(link))}
 
     async def taken_back(self, link: Link, notice: str) -> None:
         """Its provider ends it soon: its calls finish, and another comes from elsewhere when something needs it."""

@@ -68,6 +68,22 @@ def test_flags_that_are_wrong_are_named_and_nothing_is_sent(served: Terminal, wr
     assert served.requests == []
 
 
+def test_flags_say_where_machines_come_from(served: Terminal) -> None:
+    flags = ("--provider", "aws", "--type", "g5.2xlarge", "--region", "us-east-1", "--spot", "--disk-gb", "200")
+    ended = served("cluster", "add", "gpu", "--gpus", "1", *flags)
+    assert ended.code == 0, ended.err
+    (placement,) = served.requests[0].json()["placements"]
+    said = {"provider": "aws", "type": "g5.2xlarge", "place": "us-east-1", "spot": True, "disk_gb": 200}
+    assert placement == {"image": "", "options": {}, **said}
+
+
+def test_what_a_machine_is_needs_to_say_whose_it_is(served: Terminal) -> None:
+    ended = served("cluster", "add", "gpu", "--spot", "--type", "g5.2xlarge")
+    assert ended.code != 0
+    assert "--type needs --provider" in ended.err
+    assert served.requests == []
+
+
 def test_groups_are_made_of_a_file(served: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "lab.toml"
     file.write_text(FILE)

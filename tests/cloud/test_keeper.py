@@ -103,6 +103,64 @@ def test_a_machine_that_ray_misses_is_looked_for_at_once() -> None:
     assert world.answered == 1
 
 
+def test_a_machine_on_which_ray_ended_is_started_again_for_who_waits() -> None:
+    world = World(group(max=1))
+    world.call(1000.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.lose(node.attempt)
+    world.call()
+    world.run(150)
+    assert (world.answered, len(world.events("create")), len(world.events("stop", "start"))) == (1, 1, 2)
+    assert len(world.events("want stopped")) == 1
+
+
+def test_a_machine_that_ray_knows_no_more_is_missed_until_it_joins_again() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    (node,) = world.book.all()
+    lost = world.raylets[node.attempt]
+    world.lose(node.attempt)
+    world.run(2)
+    assert world.keeper.missed == frozenset()
+    world.can_ask = False
+    world.run(10)
+    assert world.keeper.missed == frozenset()  # nobody could see it
+    world.can_ask = True
+    world.run(5)
+    assert world.keeper.missed == {node.attempt}
+    world.raylets[node.attempt] = lost
+    world.tick()
+    assert world.keeper.missed == frozenset()
+
+
+def test_one_that_leaves_keeps_its_place_for_a_while() -> None:
+    only = Placement(provider="memory", type="gpu", place="zone-a", spot=True)
+    world = World(group(max=1, placements=[only.model_dump()]))
+    world.cloud.capacity["zone-a"] = 1
+    world.call(1000.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.lose(node.attempt)
+    world.call()
+    world.drain_fails = "before"
+    world.run(45)
+    world.drain_fails = ""
+    world.run(150)
+    assert (world.answered, world.events("blocked")) == (1, [])
+
+
+def test_a_machine_that_stops_before_it_joins_is_started_again_at_once() -> None:
+    world = World(GPU)
+    world.call()
+    while states(world) != ["RUNNING"]:
+        world.tick()
+    world.cloud.change(world.ours()[0].id, "STOPPED")
+    world.run(95)
+    assert (world.answered, len(world.events("start"))) == (1, 1)
+
+
 def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
     world = World(GPU)
     world.call()
@@ -232,3 +290,15 @@ def test_one_that_is_taken_back_goes_and_another_comes_from_elsewhere() -> None:
     assert (world.answered, world.wrong) == (1, [])
     world.run(800)
     assert "gone" in [event.event for event in world.events("gone") if event.node == node.name]
+
+
+def test_one_that_is_to_go_is_looked_at_often_so_that_it_goes_soon_after_its_last_call() -> None:
+    world = World(GPU)
+    world.call(300.0)
+    world.run(100)
+    (node,) = world.book.all()
+    world.keeper.take_back(node, "its provider takes it back")
+    while world.answered == 0:
+        world.tick()
+    world.run(12)
+    assert [event.node for event in world.events("drained")] == [node.name]

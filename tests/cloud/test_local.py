@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,3 +114,18 @@ def test_a_process_that_has_the_number_of_one_that_ended_is_left_alone(provider:
     pid = int(text.partition('"pid": ')[2].partition(",")[0])
     os.kill(pid, 0)
     os.kill(pid, signal.SIGKILL)
+
+
+def test_a_group_that_has_the_number_of_one_that_was_killed_is_left_alone(provider: Local) -> None:
+    made = provider.adapter().create(provider.machine, claim())
+    provider.adapter().stop(made.id)
+    provider.settle()
+    other = subprocess.run(
+        ["sh", "-c", "sleep 600 > /dev/null & echo $$ $!"], start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    leader, member = map(int, other.stdout.split())
+    file = provider.directory / made.id / "process.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": leader}))
+    assert provider.adapter().get(made.id).state == "STOPPED"
+    assert Path(f"/proc/{member}/cmdline").read_bytes().startswith(b"sleep")
+    os.kill(member, signal.SIGKILL)

@@ -44,6 +44,23 @@ def test_settings_that_do_not_fit_are_answered_with_those_that_do() -> None:
         open_adapter("aws", OWNER, {"region": "us-east-1"})
 
 
+@pytest.mark.parametrize(
+    ("provider", "settings", "said"),
+    [
+        ("aws", {"regions": "us-east-1"}, 'regions is a list, as ["us-east-1"]'),
+        ("ssh", {"hosts": 3}, "hosts is a table, not 3"),
+        ("ssh", {"hosts": {"rack1": {"addres": "192.0.2.1"}}}, "addres"),
+        ("ssh", {"hosts": {"rack1": "192.0.2.1"}}, "docs/clouds/ssh.md"),
+    ],
+)
+def test_settings_of_another_kind_are_answered_with_what_to_write(
+    provider: str, settings: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(BadRequest) as refused:
+        open_adapter(provider, OWNER, settings)
+    assert said in refused.value.detail
+
+
 def test_a_library_that_is_missing_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     monkeypatch.delitem(sys.modules, "rayfaas.cloud.aws", raising=False)

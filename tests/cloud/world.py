@@ -139,6 +139,11 @@ class World:
     def events(self, *names: str) -> list[NodeEvent]:
         return [event for event in self.journal.events if event.event in names]
 
+    def lose(self, attempt: str) -> None:
+        """Ray there ends, with the calls on it, and does not start again before the machine does."""
+        self.raylets.pop(attempt, None)
+        self._up_at[attempt] = float("inf")
+
     def foreign(self) -> str:
         """A machine of somebody else's."""
         return self.cloud.launch(Machine("gpu", "zone-a"), {"rayfaas-owner": "somebody-else", "rayfaas-attempt": "x"})
@@ -172,8 +177,7 @@ class World:
         raylet = self.raylets.get(attempt)
         if raylet is not None and raylet.calls:
             return False
-        self.raylets.pop(attempt, None)
-        self._up_at[attempt] = float("inf")  # Ray does not start there again before the machine does
+        self.lose(attempt)
         if self.drain_fails == "after":
             raise Unavailable("the agent's answer was lost")
         self._pulse()

@@ -44,6 +44,7 @@ class Controller:
         self.answers: dict[str, Any] = {
             "enter": {"key": b"node"},
             "node_up": {"name": "gpu-1", "ray": HEAD, "expires_at": None},
+            "beat": {"missed": False},
         }
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.used = False
@@ -126,9 +127,27 @@ async def test_it_starts_ray_with_what_the_controller_tells(bench: Bench) -> Non
     await ended(task)
 
 
-async def test_the_machine_ends_when_ray_there_has_ended(bench: Bench) -> None:
+async def test_it_comes_again_when_ray_there_has_ended_until_it_is_not_wanted(bench: Bench) -> None:
     (bench.directory / "told.end").touch()
-    assert await bench.guarding() == "Ray ended with code 7"
+    task = bench.guarding()
+    await eventually(lambda: bench.controller.times("node_up") > 2)
+    bench.controller.answers["node_up"] = None
+    assert await task == "Ray ended with code 7"
+
+
+async def test_it_comes_again_when_its_cluster_has_lost_it(bench: Bench) -> None:
+    task = bench.guarding()
+    await eventually(bench.told.exists)
+    bench.controller.answers["beat"] = {"missed": True}
+    await eventually(lambda: bench.controller.times("node_up") > 1)
+    bench.controller.answers["node_up"] = None
+    assert await task == "the cluster has lost it"
+
+
+async def test_one_that_is_not_wanted_starts_nothing(bench: Bench) -> None:
+    bench.controller.answers["node_up"] = None
+    assert await bench.guarding() == "it is not wanted"
+    assert not bench.told.exists()
 
 
 async def test_it_waits_for_a_cluster_that_is_away(bench: Bench) -> None:

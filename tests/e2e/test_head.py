@@ -112,11 +112,13 @@ def test_a_spawned_call_starts_it(home: Server) -> None:
     stopped(home)
 
 
-@pytest.mark.parametrize("what", ["gcs_server", "rayfaas.server.controller", "rayfaas.cluster.local"])
+@pytest.mark.parametrize(
+    "what", ["gcs_server", "rayfaas.server.controller", "rayfaas.cluster.local", "ServeReplica:rayfaas:Agent"]
+)
 def test_whatever_is_killed_while_it_starts_the_call_is_answered(home: Server, what: str) -> None:
     def kill() -> None:
         eventually(lambda: ray(home))
-        assert killed(home.find(what))
+        eventually(lambda: killed(home.find(what)))
 
     assert asyncio.run(called(home, what, kill)) == f"hello, {what}"
     stopped(home)

@@ -5,10 +5,12 @@ The tests are one story, in the order in which they stand.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,14 @@ def states(home: Server) -> list[str]:
 
 def workers(home: Server) -> list[psutil.Process]:
     return home.find("rayfaas.cluster.worker", "--attempt")
+
+
+def kill(home: Server, what: str) -> None:
+    """kill -9, of a machine with all that is on it."""
+    found = workers(home) if what == "machine" else home.find("ServeReplica:rayfaas:Agent")
+    for process in [each for one in found for each in (one, *one.children(recursive=True))]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 def test_a_group_costs_nothing_before_it_is_needed(home: Server) -> None:
@@ -125,7 +135,26 @@ def test_an_alarm_reaches_who_listens(home: Server) -> None:
     eventually(lambda: home.sql(query) == [["DELIVERED"]])
 
 
+@pytest.mark.parametrize("what", ["machine", "agent"])
+def test_whatever_is_killed_while_it_starts_the_call_is_answered(home: Server, what: str) -> None:
+    eventually(lambda: workers(home) == [])
+    with ThreadPoolExecutor(1) as threads:
+        calling = threads.submit(home.call, "model", what)
+        eventually(lambda: workers(home))
+        kill(home, what)
+        assert calling.result() == what.upper()
+
+
+@pytest.mark.parametrize("what", ["machine", "agent"])
+def test_whatever_is_killed_while_it_stops_it_ends(home: Server, what: str) -> None:
+    assert home.call("model", what) == what.upper()
+    eventually(lambda: machines(home)[0]["want"] == "STOPPED", timeout_s=90)
+    kill(home, what)
+    eventually(lambda: states(home) == ["STOPPED"], timeout_s=90)
+    eventually(lambda: home.find("raylet", "rayfaas-attempt") == [])
+
+
 def test_a_deleted_group_leaves_nothing(home: Server) -> None:
     assert home.rayfaas("cluster", "delete", "gpu").returncode == 0
-    eventually(lambda: home.sql("SELECT state FROM nodes") == [["GONE"]])
+    eventually(lambda: home.sql("SELECT DISTINCT state FROM nodes") == [["GONE"]])
     assert list(home.home.machines.iterdir()) == []

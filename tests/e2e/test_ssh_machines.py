@@ -10,16 +10,19 @@ import asyncio
 import shutil
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from rayfaas.cluster.seat import Seat
 from rayfaas.errors import Unauthenticated
 from rayfaas.join_token import JoinToken
+from tests.cluster.test_notices import ACTION, TOKEN, Metadata
 from tests.e2e.conftest import Server, eventually, free_port
 from tests.e2e.rack import PoweredRack, forget, outward_address, rack_in
 
@@ -30,6 +33,18 @@ gpus = 1
 keep_alive = "1s"
 placements = [{ provider = "ssh", type = "gpu" }]
 """
+ELSEWHERE = """
+[groups.gpu]
+gpus = 1
+max = 2
+keep_alive = "1s"
+placements = [{ provider = "ssh", type = "gpu" }, { provider = "local" }]
+"""
+# Runs as the machine's Python, and has the guard look for notices as on a spot machine of AWS.
+PYTHON = """#!/bin/sh
+exec {python} "$@" --notices aws --metadata {url}
+"""
+CONNECTIONS = 8
 HOST = outward_address()
 
 pytestmark = pytest.mark.skipif(not HOST, reason="this machine has no address but loopback's")
@@ -43,11 +58,22 @@ def rack() -> Iterator[PoweredRack]:
 
 
 @pytest.fixture(scope="module")
-def home(rack: PoweredRack) -> Iterator[Server]:
+def metadata() -> Iterator[Metadata]:
+    metadata = Metadata()
+    metadata.answers[TOKEN] = (200, "a token")
+    yield metadata
+    metadata.close()
+
+
+@pytest.fixture(scope="module")
+def home(rack: PoweredRack, metadata: Metadata) -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="rf-"))
     server = None
     try:
-        (directory / "clouds.toml").write_text(rack.settings(sys.executable))
+        python = rack.directory / "python"
+        python.write_text(PYTHON.format(python=sys.executable, url=metadata.url))
+        python.chmod(0o755)
+        (directory / "clouds.toml").write_text(rack.settings(str(python)))
         addresses = ("--cluster-address", f"{HOST}:{free_port()}", "--head-address", f"{HOST}:{free_port()}")
         server = Server(directory, "--cpus", "2", "--gpus", "0", *addresses)
         yield server
@@ -67,6 +93,13 @@ def home(rack: PoweredRack) -> Iterator[Server]:
 def states(home: Server) -> list[str]:
     groups: list[dict[str, Any]] = home.http.get("/v1/clusters/local/groups").json().get("groups", [])
     return [node["state"] for group in groups for node in group["nodes"]]
+
+
+def happened(home: Server, event: str) -> int:
+    """How often; not known, and so 0, while the server is on its way."""
+    query = "SELECT count(*) FROM node_events WHERE event = ? AND worker_group = 'gpu'"
+    answer = home.http.post("/v1/sql", json={"sql": query, "parameters": [event]})
+    return int(answer.json()["rows"][0][0]) if answer.status_code == 200 else 0
 
 
 def while_it_has_power(rack: PoweredRack, ask: Callable[[], Any]) -> Any:
@@ -122,8 +155,60 @@ def test_a_call_switches_it_on_again_and_is_answered(home: Server, rack: Powered
     assert events == [["create"], ["joined"], ["joined"], ["let in"], ["start"]]
 
 
+def kill_the_head(home: Server) -> None:
+    for process in home.find("gcs_server"):
+        process.kill()
+
+
+def restart_the_server(home: Server) -> None:
+    assert home.rayfaas("down").returncode == 0
+    home.up()
+
+
+@pytest.mark.parametrize("lose", [kill_the_head, restart_the_server])
+def test_it_comes_again_by_itself_when_its_head_was_lost(
+    home: Server, rack: PoweredRack, lose: Callable[[Server], None]
+) -> None:
+    assert home.rayfaas("nodes", "hold", "gpu-1", "--for", "10m").returncode == 0
+    before = {event: happened(home, event) for event in ("create", "start", "joined", "joins again")}
+    lose(home)
+    eventually(lambda: happened(home, "joined") > before["joined"], timeout_s=150)
+    assert home.call("model", "again").split() == ["AGAIN", str(rack.directory / "home")]
+    after = {event: happened(home, event) - number for event, number in before.items()}
+    assert after == {"create": 0, "start": 0, "joined": 1, "joins again": 1}
+
+
+def test_when_the_provider_takes_it_back_no_call_fails(home: Server, metadata: Metadata, tmp_path: Path) -> None:
+    file = tmp_path / "gpu.toml"
+    file.write_text(ELSEWHERE)
+    assert home.rayfaas("cluster", "create", file).returncode == 0
+    over = threading.Event()
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        calling = [threads.submit(calls_until, over, home) for _ in range(CONNECTIONS)]
+        metadata.answers[ACTION] = (200, '{"action": "terminate", "time": "2026-11-27T12:02:00Z"}')
+        try:
+            eventually(lambda: happened(home, "gone") == 1, timeout_s=150)
+        finally:
+            over.set()
+        answers = [answer for each in calling for answer in each.result()]
+    assert [answer.text for answer in answers if answer.status_code != 200] == []
+    places = {answer.json().split()[1] for answer in answers}
+    assert len(places) == 2, places  # it was answered there, and then where another came
+    assert len(answers) > 10 * CONNECTIONS
+
+
+def calls_until(over: threading.Event, home: Server) -> list[httpx.Response]:
+    """One connection, one call after the other."""
+    headers = {"Authorization": f"Bearer {home.token}"}
+    with httpx.Client(base_url=home.url, headers=headers, timeout=120) as client:
+        answers = []
+        while not over.is_set():
+            answers.append(client.post("/call/model", json="hello"))
+        return answers
+
+
 def test_a_deleted_group_gives_the_host_back(home: Server, rack: PoweredRack) -> None:
     assert home.rayfaas("cluster", "delete", "gpu").returncode == 0
-    eventually(rack.powered(lambda: home.sql("SELECT state FROM nodes") == [["GONE"]]), timeout_s=120)
+    eventually(rack.powered(lambda: home.sql("SELECT DISTINCT state FROM nodes") == [["GONE"]]), timeout_s=120)
     assert rack.count() == 0
     eventually(lambda: not [each for each in rack.processes() if each.is_running()])

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from rayfaas.cloud.adapter import Capabilities
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, NotFound, Unavailable
 from rayfaas.server.fleet import Fleet
-from rayfaas.server.machines import Machines
+from rayfaas.server.machines import Machines, _check_placement
 from rayfaas.server.store import Store
-from rayfaas.worker_group import WorkerGroup
+from rayfaas.worker_group import Placement, WorkerGroup
 from tests.server.parts import Peer
 
 GROUP = WorkerGroup(name="gpu", gpus=1, keep_alive="10m").model_dump(mode="json")
@@ -99,6 +100,7 @@ async def test_nothing_is_asked_while_there_is_no_group(machines: Machines, flee
         ({"min": 3}, BadRequest),
         ({"cluster": "mars"}, NotFound),
         ({"placements": [{"provider": "memory"}]}, BadRequest),
+        ({"placements": [{"spot": True}]}, BadRequest),
     ],
 )
 async def test_a_group_that_can_not_be_is_refused(
@@ -109,8 +111,15 @@ async def test_a_group_that_can_not_be_is_refused(
     assert await machines.groups(LINK, "local") == []
 
 
+@pytest.mark.parametrize("said", [{}, {"type": "g5.xlarge"}, {"place": "us-east-1"}])
+def test_a_machine_of_a_cloud_says_what_it_is_and_where(said: dict[str, str]) -> None:
+    with pytest.raises(BadRequest, match="needs a type and a place"):
+        _check_placement(Placement.model_validate({"provider": "aws", **said}), Capabilities(chosen=True))
+
+
 async def test_what_is_not_there_is_told(machines: Machines) -> None:
     for asked in (
+        machines.groups(LINK, "mars"),
         machines.warm(LINK, "local", "gpu", 1, 0.0, "ann"),
         machines.hold_node(LINK, "local", "gpu-1", 0.0, "ann"),
         machines.end_node(LINK, "local", "gpu-1", False, "ann"),

@@ -106,10 +106,29 @@ async def test_a_node_is_told_where_its_head_is_and_how_old_it_may_be(server: El
     assert told == {"name": "gpu-1", "ray": HEAD, "expires_at": node.made_at + 3600 + 600}
 
 
+async def test_a_node_whose_ray_has_ended_is_waited_for_again(server: Elsewhere) -> None:
+    await server.wait_for_machine(ray="r-1", boot_at=1.0)
+    link = await server.node()
+    with pytest.raises(Unavailable):
+        await link.request("node_up")
+    before = server.seen
+    await agent_of(server, await server.join_far(), head=HEAD)
+    assert (await link.request("node_up"))["ray"] == HEAD
+    assert (before.ray, server.seen.ray, server.seen.old_ray, server.seen.boot_at > 1.0) == ("r-1", None, "r-1", True)
+
+
+@pytest.mark.parametrize("changes", [{"want": "GONE"}, {"want": "STOPPED"}, {"drained": True}])
+async def test_a_node_that_is_to_end_is_told_so(server: Elsewhere, changes: dict[str, Any]) -> None:
+    await server.wait_for_machine(**changes)
+    assert await (await server.node()).request("node_up") is None
+
+
 async def test_a_node_hears_the_keeper_while_that_lives(server: Elsewhere) -> None:
     await server.wait_for_machine()
     link = await server.node()
-    await link.request("beat")
+    assert await link.request("beat") == {"missed": False}
+    server.controller._machines._keeper.missed = frozenset({ATTEMPT})
+    assert await link.request("beat") == {"missed": True}
     server.controller._machines._looked_at -= 3600
     with pytest.raises(Unavailable):
         await link.request("beat")
