@@ -138,6 +138,7 @@ async def test_each_call_has_a_timeout_of_its_own(gateway: SmallGateway) -> None
     await gateway.executor()
     answer = await lines(gateway, b"1\n2\n", Rayfaas_Timeout="0.05").answer()
     assert [line["error"]["code"] for line in answer.lines()] == ["timeout", "timeout"]
+    assert [line["error"]["call"] for line in answer.lines()] == [start.call for start in gateway.starts()]
 
 
 @pytest.mark.parametrize(

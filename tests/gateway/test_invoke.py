@@ -399,31 +399,6 @@ async def test_a_client_that_goes_before_its_answer_cancels_its_call(gateway: Sm
     assert (await gateway.call().answer()).json() == "next"
 
 
-async def test_a_cancelled_call_takes_those_below_it_along(gateway: SmallGateway) -> None:
-    executor = await gateway.executor(concurrency=4)
-    outer = gateway.call(b"outer")
-    first = await executor.call()
-    inner = gateway.call(b"inner", who=(await first.access()).token)
-    second = await executor.call()
-    innermost = gateway.call(b"innermost", who=(await second.access()).token)
-    third = await executor.call()
-    other = gateway.call(b"other")
-    fourth = await executor.call()
-    assert gateway.in_flight.cancel(first.header.call_id)
-    assert [(await each.answer()).code for each in (outer, inner, innermost)] == ["cancelled"] * 3
-    await eventually(lambda: [call.cancelled for call in (first, second, third)] == ["cancelled"] * 3)
-    fourth.returns("untouched")
-    assert (await other.answer()).json() == "untouched"
-
-
-async def test_there_is_nothing_to_cancel_once_a_call_has_ended(gateway: SmallGateway) -> None:
-    executor = await gateway.executor()
-    executor.answers(lambda call: call.returns(1))
-    answer = await gateway.call().answer()
-    assert not gateway.in_flight.cancel(answer.headers["rayfaas-call-id"])
-    assert not gateway.in_flight.cancel("never-was")
-
-
 async def test_a_gateway_that_is_told_to_stop_ends_its_calls_as_cancelled(gateway: SmallGateway) -> None:
     executor = await gateway.executor()
     exchange = gateway.call()

@@ -188,6 +188,7 @@ async def test_a_result_that_is_too_large_to_keep_is_an_error(
         call.yields("x" * 5, "x" * 5)
     (outcome,) = await settled(gateway, call_id)
     assert (outcome.state, outcome.code) == ("FAILED", BodyTooLarge.code)
+    await eventually(lambda: call.cancelled == ("cancelled" if kind == "items" else None))
 
 
 async def test_more_calls_than_can_be_held_are_refused(gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch) -> None:

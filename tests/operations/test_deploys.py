@@ -19,23 +19,23 @@ TWO = (
 )
 
 
-def live(version: int = 1) -> Handler:
+def live(revision: int) -> Handler:
     """Answers a deploy of any function."""
 
     async def handler(request: Request, reply: Reply) -> None:
         _, _, _, team, name, _ = request.path.split("/")
-        event = {"event": "live", "function": f"{team}/{name}", "version": version, "alias": request.json()["alias"]}
-        await streaming({**event, "created": True, "took_ms": 1.0, "phases": {}})(request, reply)
+        event = {"event": "live", "function": f"{team}/{name}", "version": 1, "alias": request.json()["alias"]}
+        await streaming({**event, "created": True, "took_ms": 1.0, "phases": {}, "revision": revision})(request, reply)
 
     return handler
 
 
-def deploys() -> Handler:
+def deploys(revision: int = 0) -> Handler:
     """Knows every bundle, deploys every function."""
 
     async def handler(request: Request, reply: Reply) -> None:
         if request.method == "POST":
-            await live()(request, reply)
+            await live(revision)(request, reply)
         else:
             await reply.json({"team": "nlp"})
 
@@ -122,6 +122,17 @@ def test_a_function_of_this_program_deploys_itself(tmp_path: Path, monkeypatch: 
         assert area.deploy(team="core", client=client).function == "core/area"
     body = next(request for request in server.requests if request.method == "POST").json()
     assert (body["entry"]["kind"], body["provenance"]["message"]) == ("pickle", "why")
+
+
+def test_a_deploy_goes_over_what_this_user_knew_of_the_alias_or_with_force_over_anything(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAYFAAS_HOME", str(tmp_path / "home"))
+    with ScriptedServer(deploys(revision=4)) as server, Client(server.url, "rf_x") as client:
+        client.deploy_file(file, ["a"])
+        client.deploy_file(file, ["a"])
+        client.deploy_file(file, ["a"], force=True)
+    assert [each.json()["expected"] for each in server.requests if each.method == "POST"] == [None, 4, None]
 
 
 def test_events_of_a_deploy_are_told(file: Path) -> None:
