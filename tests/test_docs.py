@@ -58,6 +58,12 @@ def test_routes_in_the_docs_are_those_that_are_served() -> None:
     assert told == served
 
 
+@pytest.mark.parametrize("path", [path for path in PATHS if not path.startswith("/docs/")])
+def test_every_route_is_in_the_docs_word_by_word(path: str) -> None:
+    words = [word for word in path.split("/") if word and not word.startswith("{")]
+    assert not [word for word in words if not re.search(rf"[/…]{re.escape(word)}\b", HTTP)]
+
+
 def test_options_and_views_in_the_docs_are_all_there_are() -> None:
     declaring = FUNCTIONS.partition("## Options of the decorator")[2].partition("##")[0]
     assert {option for option in OPTIONS if f"`{option}`" not in declaring} == set()
