@@ -1,7 +1,7 @@
 """Calls whose request came whole and whose answer is one piece, which are most: answered without a task.
 
 Those of one turn of the loop are recorded in one write: the starts before any of them is dispatched, the ends before
-any of them is answered. Everything else goes through `Invoke`.
+any of them is answered. Everything else goes through `Invoke`; what turns out to be a stream is sent by `Answers`.
 """
 
 from __future__ import annotations
