@@ -138,6 +138,10 @@ class ExecutorConnection(Connection):
         elif kind == Kind.TOUCHED:
             if self.ready_header is not None:
                 self._touches.hear(self.ready_header, message)
+        elif kind == Kind.ARGUMENTS:
+            pending = self.calls.get(message.call)
+            if pending is not None:
+                self._touches.hear_arguments(pending.call_id, message)
         elif kind == Kind.DRAIN:
             if self.ready_header is not None:
                 self._listener.executor_leaves(self, self.ready_header.version_key)

@@ -25,6 +25,7 @@ from rayfaas.records import (
     LogLine,
     LookedUp,
     Record,
+    Recorded,
     Settled,
     Spawned,
     Told,
@@ -110,6 +111,10 @@ class Journal:
     def touched(self, records: Sequence[Touched]) -> None:
         """Which artifacts a call read and wrote, in one write."""
         self._keep_output(lines := encode_records(records), len(lines))
+
+    def recorded(self, record: Recorded) -> None:
+        """What a call was called with."""
+        self._keep_output(encode_record(record) + b"\n", len(record.arguments))
 
     @property
     def directory(self) -> Path:

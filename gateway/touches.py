@@ -1,4 +1,4 @@
-"""What executors tell of the artifacts that calls touched, into the journal, and to the cache.
+"""What executors tell of the artifacts that calls touched, and of their arguments, into the journal, and to the cache.
 
 An executor speaks for the version that it proved to be, whatever it says: which call it was is checked where the
 journal is loaded, against what this gateway recorded of the call.
@@ -6,23 +6,27 @@ journal is loaded, against what this gateway recorded of the call.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import msgspec
 
-from rayfaas.envelope import ReadyHeader
+from rayfaas.envelope import ArgumentsHeader, ReadyHeader
 from rayfaas.errors import ProtocolError
 from rayfaas.frames import Message
 from rayfaas.gateway.cache.call import Tracked
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.pending import Runner
 from rayfaas.names import is_call
-from rayfaas.records import Touched
+from rayfaas.records import Recorded, Touched
 from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Touch, TouchedHeader, TrackedHeader, decode_touches
 
 _decode_header = msgspec.msgpack.Decoder(TouchedHeader).decode
 _decode_tracked = msgspec.msgpack.Decoder(TrackedHeader).decode
+_decode_arguments = msgspec.msgpack.Decoder(ArgumentsHeader).decode
 _LONGEST = 1 << 63
+# Bytes: an executor of ours cuts them, in characters, long before that.
+MOST_ARGUMENTS = 128 << 10
 
 
 class Touches:
@@ -56,6 +60,15 @@ class Touches:
         ]  # fmt: skip
         if records:
             self._journal.touched(records)
+
+    def hear_arguments(self, call_id: str, message: Message) -> None:
+        """What a call was called with. Raises as `hear` does."""
+        header = _decode_arguments(message.header)
+        if len(message.body) > MOST_ARGUMENTS or not isinstance(msgspec.json.decode(message.body), dict):
+            raise ProtocolError("an executor tells of arguments that can't be recorded")
+        self._journal.recorded(
+            Recorded(call_id, time.time_ns() // 1000, message.body.decode(), header.is_whole, header.is_cut)
+        )
 
 
 def _is_fit(touch: Touch) -> bool:

@@ -162,12 +162,14 @@ class Home:
 @dataclass(frozen=True)
 class Retention:
     """How long, in seconds, calls with what they touched, and lines of logs, stay in the registry's file before they
-    move to the archive; and after what time they are deleted, None for never."""
+    move to the archive; and after what time they are deleted, None for never. Recorded arguments are kept for
+    `keep_arguments_s`, and no longer than their calls."""
 
     keep_calls_s: float = 90 * DAY_S
     keep_logs_s: float = 30 * DAY_S
     delete_calls_s: float | None = None
     delete_logs_s: float | None = None
+    keep_arguments_s: float = 7 * DAY_S
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ _SHAPE = (*_MACHINE, "env", "secrets", "ray", "cluster", *_ENVIRONMENT)
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
 _SPEC = (
     "timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "access", "result_ttl_s",
-    "cache",
+    "cache", "record_arguments",
 )  # fmt: skip
 
 _FILES = ("requirements", "pyproject", "include")
@@ -52,6 +52,7 @@ class Options(TypedDict, total=False):
     result_ttl_s: float | None
     access: Literal["team", "everybody"] | None
     cache: bool | float | str | None
+    record_arguments: bool | Sequence[str] | None
     cpus: float | None
     gpus: float | None
     memory_mb: int | None
@@ -99,6 +100,7 @@ class Declaration:
         given |= {option: value for option, value in options.items() if value is not None}
         what = f"@rayfaas.{decorator} of {python_name}"
         given |= _cache(given, decorator, what)
+        given |= _recorded(given, decorator)
         if unknown := sorted(given.keys() - set(OPTIONS)):
             raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
         team, requirements, extras = given.get("team"), given.get("requirements"), given.get("pyproject")
@@ -154,6 +156,14 @@ def _cache(given: Mapping[str, Any], decorator: str, what: str) -> dict[str, Any
         except BadRequest as error:
             raise BadRequest(f"{what} is not valid: cache is True or a time: {error.detail}") from None
     return {"cache": cache or None} if "cache" in given else {}
+
+
+def _recorded(given: Mapping[str, Any], decorator: str) -> dict[str, Any]:
+    """`record_arguments=False` is None. Raises `BadRequest`."""
+    wanted = given.get("record_arguments")
+    if wanted and decorator == "asgi":
+        raise BadRequest("record_arguments= is for functions and classes. An application logs its own requests.")
+    return {"record_arguments": wanted or None} if "record_arguments" in given else {}
 
 
 def _memory(given: Mapping[str, Any], what: str) -> dict[str, int]:

@@ -89,6 +89,14 @@ class LogHeader(msgspec.Struct, array_like=True):
     level: str | None = None
 
 
+class ArgumentsHeader(msgspec.Struct, array_like=True):
+    """ARGUMENTS: what a call was called with; the JSON object is the body. `is_whole`: so that it can be called again
+    with that; `is_cut`: it was too long."""
+
+    is_whole: bool
+    is_cut: bool
+
+
 class DebugHeader(msgspec.Struct, array_like=True):
     """DEBUG: what the debugger of a call says; the text is the body. `waits` for a line, which comes in a DEBUG too."""
 

@@ -53,6 +53,7 @@ class Kind(IntEnum):
         23  # executor → gateway: all that a call whose result is to be kept touched, to tell whether that still holds
     )
     TOUCHED = 24  # executor → gateway: which artifacts a call read and wrote; it may have ended long ago
+    ARGUMENTS = 25  # executor → gateway: what a call that is to be recorded so was called with
 
 
 class Message(NamedTuple):

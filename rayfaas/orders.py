@@ -36,6 +36,7 @@ class Order(msgspec.Struct):
     hardware: str
     scratch: str
     env: dict[str, str] = {}
+    record_arguments: bool | list[str] = False
 
     @property
     def version_key(self) -> str:

@@ -197,6 +197,19 @@ class Kept(msgspec.Struct, tag="kept", tag_field="k", omit_defaults=True):
     why_not: str | None = None
 
 
-Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched | LookedUp | Kept
+class Recorded(msgspec.Struct, tag="recorded", tag_field="k", omit_defaults=True):
+    """What a call was called with, of a function that asks for that: a JSON object as text. `is_whole`: nothing was
+    hidden or left out, so that it can be called again; `is_cut`: it was too long."""
+
+    call: str
+    at_us: int
+    arguments: str
+    is_whole: bool = False
+    is_cut: bool = False
+
+
+Record = (
+    CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched | LookedUp | Kept | Recorded
+)
 encode_record = msgspec.json.Encoder().encode
 encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

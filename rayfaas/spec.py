@@ -89,7 +89,8 @@ class Spec(Frozen):
     from the deploy on, whatever the version; without it that stays as it is, at first for everybody. `result_ttl_s` is
     how long arguments and results of spawned calls are kept after their end, if not as long as the server keeps those
     of others. With `cache` an equal call is answered with the result of an earlier one, for so many seconds or for as
-    long as what that read is as it was.
+    long as what that read is as it was. With `record_arguments` the arguments of each call are on its record, or those
+    that are named, without what is secret.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
@@ -102,6 +103,7 @@ class Spec(Frozen):
     result_ttl_s: Annotated[float, Field(gt=0, le=315_360_000)] | None = None
     access: Literal["team", "everybody"] | None = None
     cache: Literal[True] | Annotated[float, Field(gt=0, le=315_360_000)] | None = None
+    record_arguments: Literal[True] | Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] | None = None
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
 

@@ -127,6 +127,7 @@ class Journal:
                 "compared",
                 "looked_up",
                 "kept",
+                "recorded",
             ):
                 self._run(statement)
             self._add_touches()

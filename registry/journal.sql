@@ -14,7 +14,8 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     priority: 'INTEGER', webhook: 'VARCHAR', shadow_of: 'VARCHAR', same: 'BOOLEAN', answer: 'VARCHAR',
     shadow_answer: 'VARCHAR', mode: 'VARCHAR', uri: 'VARCHAR', how: 'VARCHAR',
     artifact_version: 'VARCHAR', bytes: 'BIGINT', "columns": 'VARCHAR[]', is_certain: 'BOOLEAN',
-    cached_from: 'VARCHAR', verdict: 'VARCHAR', arguments: 'VARCHAR', was: 'VARCHAR', now: 'VARCHAR', why_not: 'VARCHAR'
+    cached_from: 'VARCHAR', verdict: 'VARCHAR', arguments: 'VARCHAR', was: 'VARCHAR', now: 'VARCHAR', why_not: 'VARCHAR',
+    is_whole: 'BOOLEAN', is_cut: 'BOOLEAN'
 });
 
 -- name: open
@@ -81,6 +82,11 @@ SELECT call::UUID AS call, verdict, accept, arguments, uri, was, now FROM record
 
 -- name: kept
 INSERT INTO store.kept BY NAME SELECT call::UUID AS call, why_not FROM records WHERE k = 'kept';
+
+-- name: recorded
+INSERT INTO store.arguments BY NAME
+SELECT call::UUID AS call, at_us, arguments, coalesce(is_whole, false) AS is_whole, coalesce(is_cut, false) AS is_cut
+FROM records WHERE k = 'recorded';
 
 -- name: touching
 SELECT min(call) AS first, max(call) AS last, count(*) AS touches FROM records WHERE k = 'touched';

@@ -10,6 +10,7 @@ from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
+from rayfaas.registry.arguments import RecordedArguments
 from rayfaas.registry.archive import Archive
 from rayfaas.registry.backup import Backup
 from rayfaas.registry.canaries import Canaries
@@ -64,7 +65,8 @@ class Registry:
         self.exports = Exports(database)
         self.misses = Misses(database)
         self._journal = Journal(database, journal)
-        self.spawned = SpawnedCalls(database, journal)
+        self.arguments = RecordedArguments(database)
+        self.spawned = SpawnedCalls(database, journal, self.arguments)
         self._queries = Queries(database, limits)
         self._lineage = Lineage(database)
 

@@ -11,6 +11,7 @@ import msgspec
 
 from rayfaas.errors import CallInterrupted, NotFound, to_problem
 from rayfaas.names import new_id
+from rayfaas.registry.arguments import RecordedArguments
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.journal import is_alive
 from rayfaas.registry.rows import Row, moment
@@ -46,8 +47,8 @@ class Reservation(NamedTuple):
 class SpawnedCalls:
     """`directory` is the gateways' journal, whose locks tell which of them are alive."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
-        self._database, self._directory = database, directory
+    def __init__(self, database: Database, directory: Path, arguments: RecordedArguments) -> None:
+        self._database, self._directory, self._arguments = database, directory, arguments
 
     def reserve(self, wanted: Sequence[Reservation]) -> list[str]:
         """For each, the call that has its key; from now on its own, if none has, or one that failed. All or none."""
@@ -118,13 +119,19 @@ class SpawnedCalls:
         """Ends that this gateway has to tell, and does not know of."""
         return [row for row in self._untold(gateway, before_us) if row["call"] not in telling]
 
-    def again(self, call_id: str, principal: str, team: str) -> str:
-        """A new spawned call with the arguments of an old one; no gateway has it yet. Raises `NotFound`."""
-        found = self._run("again", call=call_id)
-        if not found:
-            raise NotFound("Only spawned calls are kept with their arguments, and can be run again.")
+    def again(self, call_id: str, principal: str, team: str, sees: str | None) -> str:
+        """A new spawned call with the arguments of an old one; no gateway has it yet. Raises `NotFound`.
+
+        `sees` is the team whose sight it is, None for all: of calls that were not spawned it must see the arguments."""
+        kept = self._run("again", call=call_id)
+        found = kept[0] if kept else self._arguments.again(call_id, sees)
+        if found is None:
+            raise NotFound(
+                "Only spawned calls, and those whose arguments were recorded whole, can be run again. "
+                "See `record_arguments` of @rayfaas.function."
+            )
         made = new_id()
-        self._run("add", call=made, parent=call_id, principal=principal, team=team, gateway="replay", **found[0])
+        self._run("add", call=made, parent=call_id, principal=principal, team=team, gateway="replay", **found)
         return made
 
     def purge(self, at_us: int, keep_s: float) -> None:

@@ -27,6 +27,13 @@ SELECT call, root, parent, target, function, version, method, principal AS calle
 FROM store.all_spawned
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
+-- name: arguments
+-- The caller's team sees those that it gave itself: those of calls inside were made by the code of others.
+SELECT a.call, c.function, c.version, c.method, c.principal AS caller, c.team, c.owner,
+       make_timestamp(c.accepted_us) AS accepted_at, TRY_CAST(a.arguments AS JSON) AS arguments, a.is_whole, a.is_cut
+FROM store.arguments a JOIN store.all_calls c ON c.call = a.call
+WHERE ({team} IS NULL OR c.owner = {team} OR (c.team = {team} AND c.parent IS NULL)) AND c.function NOT IN ({hidden});
+
 -- name: logs
 SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
 FROM store.all_logs
@@ -201,6 +208,7 @@ LEFT JOIN (VALUES
     ('alias', 'a name for a version; of a call, the one that it was asked through'),
     ('alias_revision', 'which move of the alias the call was asked through'),
     ('answer', 'what the call answered, where it is JSON and short'),
+    ('arguments', 'what the call was called with, as JSON, where its function has record_arguments='),
     ('arms', 'where the alias leads: versions with weights, as JSON'),
     ('artifact_version', 'the digest of its content, the version, ETag or commit that its store gave it; NULL: not known'),
     ('attempt', 'which launch of the keeper it came of, as its tag `rayfaas-attempt` says'),
@@ -263,6 +271,8 @@ LEFT JOIN (VALUES
     ('instance', 'the id that its provider knows it by'),
     ('interface', 'kind, signature, schemas and docstring, as JSON'),
     ('is_certain', 'false where it may have changed between the call and the look at it'),
+    ('is_cut', 'whether they were too long, so that some is left out'),
+    ('is_whole', 'whether nothing of them was hidden or left out, so that `rayfaas replay` can make the call again'),
     ('items', 'how many items a stream had'),
     ('level', 'the level of a line that was logged'),
     ('machine_type', 'in the words of its provider'),

@@ -1,12 +1,15 @@
-"""`rayfaas calls` and `replay`: how calls ended, and another try for those that were kept with their arguments."""
+"""`rayfaas calls` and `replay`: how calls ended, what one was called with, and another try for those that were kept with their arguments."""
 
 from __future__ import annotations
 
+import json
+
 import click
 
-from rayfaas.cli.output import json_option, show_rows
+from rayfaas.cli.output import json_option, show_json, show_rows
 from rayfaas.cli.statements import statement
 from rayfaas.client import Client
+from rayfaas.names import is_call
 
 STATES = ("waiting", "running", "succeeded", "cached", "failed", "timed_out", "cancelled", "rejected", "interrupted")
 
@@ -25,22 +28,39 @@ _HEADINGS = {
 
 
 @click.command()
-@click.argument("function", required=False)
+@click.argument("function", required=False, metavar="[FUNCTION|CALL]")
 @click.option("--state", type=click.Choice(STATES, case_sensitive=False), help="Only those in this state.")
 @click.option("-n", "--limit", type=click.IntRange(1, 1_000), default=50, show_default=True, help="At most so many.")
 @json_option
 def calls(function: str | None, state: str | None, limit: int, as_json: bool) -> None:
-    """List the newest calls, of FUNCTION or of all. Those that were spawned can be run again: `rayfaas replay`."""
+    """List the newest calls, of FUNCTION or of all, or show the CALL with this id, with its arguments where they were
+    recorded. Those that were spawned can be run again: `rayfaas replay`."""
+    if function and is_call(function):
+        return _show(function, as_json)
     with Client() as client:
         table = client.sql(statement("calls"), [state and state.upper(), function, limit])
     show_rows(table.dicts(), _HEADINGS, as_json)
+
+
+def _show(call_id: str, as_json: bool) -> None:
+    with Client() as client:
+        call = client.spawned(call_id).status()
+    if as_json:
+        return show_json(call)
+    arguments = call.pop("arguments", None)
+    for name, value in call.items():
+        if value is not None:
+            click.echo(f"{name.replace('_', ' '):15}{value}")
+    if arguments is not None:
+        click.echo(f"arguments      {json.dumps(arguments, indent=2, ensure_ascii=False)}")
 
 
 @click.command()
 @click.argument("ids", nargs=-1, required=True, metavar="CALL...")
 @json_option
 def replay(ids: tuple[str, ...], as_json: bool) -> None:
-    """Run spawned calls again with their arguments, each as another call, and print the ids of those."""
+    """Run calls again with their arguments, each as another call, and print the ids of those: calls that were spawned, and
+    those whose arguments were recorded whole."""
     with Client() as client:
         made = [{"call": each, "replay": client.spawned(each).replay().id} for each in ids]
     show_rows(made, {"call": "CALL", "replay": "RUNS AGAIN AS"}, as_json)

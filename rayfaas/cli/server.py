@@ -83,6 +83,14 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
 )
 @click.option("--keep-calls", "keep_calls_s", default="90d", show_default=True, callback=_age, help=_KEEP_CALLS)
 @click.option("--keep-logs", "keep_logs_s", default="30d", show_default=True, callback=_age, help=_KEEP_LOGS)
+@click.option(
+    "--keep-arguments",
+    "keep_arguments_s",
+    default="7d",
+    show_default=True,
+    callback=lambda _context, _option, text: parse_duration(text),
+    help="How long arguments of calls of functions with record_arguments= are kept: 90m, 12h, 30d.",
+)
 @click.option("--delete-calls", "delete_calls_s", callback=_age, help="Delete calls for good after so long: 2y.")
 @click.option("--delete-logs", "delete_logs_s", callback=_age, help="Delete lines of logs for good after so long.")
 @click.option("--pass-env", multiple=True, help="A variable of the server that functions may see: NAME, or AWS_*.")

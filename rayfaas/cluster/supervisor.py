@@ -70,6 +70,7 @@ class VersionOrder(msgspec.Struct):
     environment: Locked | None = None
     secrets: dict[str, str] = {}
     ray: bool = False
+    record_arguments: bool | list[str] = False
 
     @property
     def key(self) -> str:
@@ -337,6 +338,7 @@ class Supervisor:
             replica=self.site.replica,
             hardware=self.site.hardware,
             env=version.env,
+            record_arguments=version.record_arguments,
             scratch=str(self._scratch.path(executor)),
         )
 

@@ -37,6 +37,7 @@ from rayfaas.executor.loading import enter_scratch, load
 from rayfaas.executor.output import Capture
 from rayfaas.executor.problems import sendable
 from rayfaas.executor.program import Program
+from rayfaas.executor.recorded_signature import recorded
 from rayfaas.executor.running import Check, RunningCall
 from rayfaas.executor.sync_calls import SyncCalls
 from rayfaas.executor.tracking import Tracking
@@ -71,7 +72,7 @@ def run(order: Order, control: Channel, secrets: Mapping[str, str]) -> None:
     try:
         with ImportTimes() as times:
             found = load(order)
-            program = Program.of(found)
+            program = recorded(Program.of(found), order.record_arguments, redactor)
             executor = Executor(order, control, program, running, capture, redactor, tracking)
     except ImportFailed as error:
         control.send(Kind.ERROR, 0, encode_header(sendable(redactor.value(to_problem(error)))))

@@ -68,6 +68,11 @@ class Program:
             raise ImportFailed(f"{found.__name__} has no method that could be called.")
         return cls(callees, [getattr(instance, name) for name in exit_methods(found)], loop)
 
+    def with_signatures(self, change: Callable[[Signature], Signature]) -> Program:
+        """The same, with every signature changed."""
+        callees = {name: each._replace(signature=change(each.signature)) for name, each in self.callees.items()}
+        return Program(callees, self._exits, self._loop)
+
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The one that enter methods, calls and exit methods share."""

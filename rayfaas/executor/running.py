@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from rayfaas.context import Access, CallContext
-from rayfaas.envelope import AccessBody, CallHeader, DebugHeader, ErrorHeader, LogHeader, OutputHeader, ResultHeader
+from rayfaas.envelope import (
+    AccessBody,
+    ArgumentsHeader,
+    CallHeader,
+    DebugHeader,
+    ErrorHeader,
+    LogHeader,
+    OutputHeader,
+    ResultHeader,
+)
 from rayfaas.errors import RayfaasError, Unavailable, to_problem
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.problems import sendable
@@ -210,6 +219,10 @@ class RunningCall:
             text = f"{text[:left]}\n[rayfaas: this call wrote over {MAX_OUTPUT} characters; the rest is dropped]\n"
         header = _encode(LogHeader(time.time_ns() // 1000, stream, level))
         self._send(Kind.LOG, header, text.encode("utf-8", "replace"))
+
+    def tell_arguments(self, header: ArgumentsHeader, shown: bytes) -> None:
+        """What it was called with, as JSON."""
+        self._send(Kind.ARGUMENTS, _encode(header), shown)
 
     def debug(self, text: str, waits: bool) -> None:
         """What its debugger says; `waits` for a line."""

@@ -102,6 +102,10 @@ class Signature:
     def __str__(self) -> str:
         return str(self._signature)
 
+    def has(self, name: str) -> bool:
+        """Whether a parameter has this name."""
+        return name in self._signature.parameters
+
     def arguments_schema(self) -> dict[str, Any]:
         """JSON schema of the object of keyword arguments."""
         properties, required, closed = {}, [], True

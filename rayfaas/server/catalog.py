@@ -79,6 +79,7 @@ class Version:
             "environment": None if self.environment is None else msgspec.to_builtins(self.environment),
             "secrets": dict(secrets or {}),
             "ray": self.spec.shape.ray,
+            "record_arguments": recorded if (recorded := self.spec.record_arguments) is True else list(recorded or ()),
         }
 
     @cached_property

@@ -422,6 +422,7 @@ def _name(peer: Identity) -> str:
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
 @click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
 @click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
+@click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
 @click.option("--delete-calls-s", type=float)
 @click.option("--delete-logs-s", type=float)
 @click.option("--head-keep-alive", default="never", help="How long the cluster of this machine is kept without a call.")

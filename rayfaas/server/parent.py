@@ -60,6 +60,7 @@ class ServerOptions:
     keep_results_s: float = KEEP_RESULTS_S
     keep_calls_s: float = Retention.keep_calls_s
     keep_logs_s: float = Retention.keep_logs_s
+    keep_arguments_s: float = Retention.keep_arguments_s
     delete_calls_s: float | None = None
     delete_logs_s: float | None = None
     pass_env: tuple[str, ...] = ()
@@ -281,7 +282,7 @@ def _cluster_options(options: ServerOptions) -> list[str]:
 
 
 def _retention_options(options: ServerOptions) -> list[str]:
-    names = ("keep_results_s", "keep_calls_s", "keep_logs_s", "delete_calls_s", "delete_logs_s")
+    names = ("keep_results_s", "keep_calls_s", "keep_logs_s", "keep_arguments_s", "delete_calls_s", "delete_logs_s")
     given = {name: getattr(options, name) for name in names}
     found = {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
     return [text for option in found.items() for text in option]
@@ -318,6 +319,7 @@ def _terminate_with_parent() -> None:
 @click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
 @click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
 @click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
+@click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
 @click.option("--delete-calls-s", type=float)
 @click.option("--delete-logs-s", type=float)
 @click.option("--pass-env", multiple=True)

@@ -23,6 +23,7 @@ class Retaining:
     def __init__(self, store: Store, retention: Retention, outgoing: Path, clock: Callable[[], float]) -> None:
         self._store, self._archive, self._clock = store, store.registry.archive, clock
         self._outgoing = outgoing
+        self._keep_arguments_s = min(retention.keep_arguments_s, retention.delete_calls_s or float("inf"))
         self._keep_s = {
             "calls": retention.keep_calls_s,
             "touches": retention.keep_calls_s,
@@ -40,6 +41,7 @@ class Retaining:
     async def look(self) -> None:
         """Have everything where it belongs by its age."""
         await asyncio.to_thread(remove_forgotten, self._outgoing, self._clock())
+        await self._store.write(self._store.registry.arguments.purge, self._before_us(self._keep_arguments_s))
         await self._store.write(self._archive.sweep)
         for kind, delete_s in self._delete_s.items():
             if delete_s is not None:

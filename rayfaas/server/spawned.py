@@ -75,14 +75,18 @@ class Spawned:
     async def _call(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, Any] | None:
         await self._journals.load()
         team = None if actor["role"] == "admin" else actor["team"]
-        return await self._store.query(self._store.registry.spawned.call, call_id, team)
+        registry = self._store.registry
+        found = await self._store.query(registry.spawned.call, call_id, team)
+        return None if found is None else found | await self._store.query(registry.arguments.of_call, call_id, team)
 
     async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:
         await self._journals.load()
         return await self._store.query(self._store.registry.spawned.outcome, call_id)
 
     async def _replay(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, str]:
-        made = await self._store.write(self._store.registry.spawned.again, call_id, actor["principal"], actor["team"])
+        await self._journals.load()
+        again, sees = self._store.registry.spawned.again, None if actor["role"] == "admin" else actor["team"]
+        made = await self._store.write(again, call_id, actor["principal"], actor["team"], sees)
         await self._hand_out()
         return {"call": made}
 
