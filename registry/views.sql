@@ -27,17 +27,17 @@ SELECT call, root, parent, target, function, version, method, principal AS calle
 FROM store.all_spawned
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
+-- name: logs
+SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
+FROM store.all_logs
+WHERE {team} IS NULL OR starts_with(function, {team} || '/');
+
 -- name: arguments
 -- The caller's team sees those that it gave itself: those of calls inside were made by the code of others.
 SELECT a.call, c.function, c.version, c.method, c.principal AS caller, c.team, c.owner,
        make_timestamp(c.accepted_us) AS accepted_at, TRY_CAST(a.arguments AS JSON) AS arguments, a.is_whole, a.is_cut
 FROM store.arguments a JOIN store.all_calls c ON c.call = a.call
 WHERE ({team} IS NULL OR c.owner = {team} OR (c.team = {team} AND c.parent IS NULL)) AND c.function NOT IN ({hidden});
-
--- name: logs
-SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
-FROM store.all_logs
-WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 
 -- name: functions
 SELECT f.team, f.name, f.team || '/' || f.name AS function, f.scaling,

@@ -26,6 +26,7 @@ VALID: dict[str, Any] = {
     "result_ttl_s": 86_400,
     "access": "team",
     "cache": "1h",
+    "record_arguments": ["text"],
     "cpus": 0.5,
     "gpus": 1,
     "memory_mb": 512,
@@ -63,7 +64,7 @@ def test_each_option_arrives_where_it_belongs() -> None:
         "retries": 3,
         "retry_delay_s": 0.5,
     }
-    assert (spec.cache, spec.cache_ttl_s) == (3600.0, 3600.0)
+    assert (spec.cache, spec.cache_ttl_s, spec.record_arguments) == (3600.0, 3600.0, ("text",))
     assert (spec.preload, spec.retry_on, spec.result_ttl_s) == (("numpy",), ("OSError",), 86_400.0)
     assert spec.shape.model_dump() == {
         "cpus": 0.5,
@@ -118,6 +119,8 @@ def test_the_table_of_options_is_that_of_the_decorator() -> None:
         ("swap", "at once"),
         ("result_ttl_s", 0),
         ("cache", -1),
+        ("record_arguments", "text"),
+        ("record_arguments", [1]),
         ("cache", "an hour"),
         ("cache", math.inf),
         ("cache", [1]),

@@ -90,6 +90,8 @@ SCHEMAS: dict[str, Schema] = {
     "LogEntry": record("level", at_us=WHOLE, stream=TEXT, level=nullable(TEXT), text=TEXT),
     "Done": record("single", call=TEXT, items=WHOLE, single={"enum": [True]}),
     "Call": record(
+        "arguments",
+        "arguments_cut",
         call=TEXT,
         function=TEXT,
         version=WHOLE,
@@ -102,6 +104,8 @@ SCHEMAS: dict[str, Schema] = {
         spawned=YES_OR_NO,
         accepted_at=nullable(TIME),
         ended_at=nullable(TIME),
+        arguments={"type": "object"},
+        arguments_cut=YES_OR_NO,
     ),
     "LogLine": record(
         "level", call=TEXT, function=TEXT, version=WHOLE, at=TIME, stream=TEXT, text=TEXT, level=nullable(TEXT)

@@ -157,9 +157,8 @@ def _shown(value: Any, field: dataclasses.Field[Any]) -> Any:
 
 def _description(value: Any) -> str:
     if isinstance(value, bytes | bytearray | memoryview):
-        return f"{len(value):,} bytes"
-    if isinstance(value, File):
-        return f"file {value.filename}, {len(value):,} bytes"
+        named = f"file {value.filename}, " if isinstance(value, File) and value.filename else ""
+        return f"{named}{len(value):,} bytes"
     kind = kind_of(value)
     if kind is None:
         return f"{type(value).__module__}.{type(value).__qualname__}"

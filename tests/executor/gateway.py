@@ -14,6 +14,7 @@ import pytest
 from rayfaas.connection import Connection
 from rayfaas.envelope import (
     AccessBody,
+    ArgumentsHeader,
     CallHeader,
     CancelHeader,
     CreditHeader,
@@ -48,6 +49,7 @@ class Call:
         self.items: list[Any] = []
         self.logs: list[tuple[LogHeader, str]] = []
         self.said: list[str] = []
+        self.recorded: list[tuple[Any, bool, bool]] = []  # its arguments, whether they are whole, and cut
         self.end: asyncio.Future[ResultHeader | ErrorHeader] = asyncio.get_running_loop().create_future()
         self.body = b""
         self.output_header: OutputHeader | None = None  # of a result that came in pieces
@@ -129,6 +131,9 @@ class Call:
             self.said.append(message.body.decode())
         elif message.kind == Kind.LOG:
             self.logs.append((msgspec.msgpack.decode(message.header, type=LogHeader), message.body.decode()))
+        elif message.kind == Kind.ARGUMENTS:
+            told = msgspec.msgpack.decode(message.header, type=ArgumentsHeader)
+            self.recorded.append((json.loads(message.body), told.is_whole, told.is_cut))
         elif message.kind == Kind.OUTPUT:
             self.output_header = self.output_header or msgspec.msgpack.decode(message.header, type=OutputHeader)
             self.body += message.body
