@@ -51,3 +51,18 @@ def test_calls_are_run_again_as_others(rayfaas: Terminal) -> None:
     assert rayfaas("replay", CALL, "--json").json == [{"call": CALL, "replay": AGAIN}]
     assert rayfaas("replay", CALL).lines[1] == [CALL, AGAIN]
     assert rayfaas("replay").code == 2
+
+
+def test_one_is_shown_with_its_arguments(rayfaas: Terminal) -> None:
+    found = {"call": CALL, "function": "nlp/embed", "code": None, "arguments": {"text": "é"}, "arguments_cut": False}
+    rayfaas.serve(routes({f"GET /calls/{CALL}": found}))
+    out = rayfaas("calls", CALL).out
+    assert out.splitlines() == [
+        f"call           {CALL}",
+        "function       nlp/embed",
+        "arguments cut  False",
+        "arguments      {",
+        '  "text": "é"',
+        "}",
+    ]
+    assert rayfaas("calls", CALL, "--json").json == found

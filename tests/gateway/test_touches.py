@@ -1,13 +1,17 @@
-"""What an executor tells of artifacts is recorded as its own version's, however long the call has ended."""
+"""What an executor tells of artifacts is recorded as its own version's, however long the call has ended; and of
+arguments, while it has the call."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+import pytest
 
+from rayfaas.envelope import ArgumentsHeader
 from rayfaas.frames import Kind
-from rayfaas.records import Touched
+from rayfaas.gateway.touches import MOST_ARGUMENTS
+from rayfaas.records import Recorded, Touched
 from rayfaas.touches import Touch, TouchedHeader, encode_touches
 from tests.gateway.executor import FakeExecutor
 from tests.gateway.small import SmallGateway
@@ -54,3 +58,29 @@ async def test_before_it_is_ready_an_executor_has_no_calls(gateway: SmallGateway
     executor.is_ready()
     await executor.drain()
     assert gateway.touched() == []
+
+
+def tell_arguments(executor: FakeExecutor, number: int, body: bytes) -> None:
+    executor.send(Kind.ARGUMENTS, number, msgspec.msgpack.encode(ArgumentsHeader(True, False)), body)
+
+
+async def test_arguments_are_recorded_of_the_call_that_they_were_sent_for(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    exchange = gateway.call()
+    call = await executor.call()
+    tell_arguments(executor, call.number, b'{"x":1}')
+    tell_arguments(executor, call.number + 1, b'{"of": "no call"}')
+    call.returns(1)
+    await exchange.answer()
+    (recorded,) = [record for record in gateway.records() if isinstance(record, Recorded)]
+    assert (recorded.call, recorded.arguments, recorded.is_whole) == (call.header.call_id, '{"x":1}', True)
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"{", b'{"x":"\xff"}', b'{"x":"' + b"y" * MOST_ARGUMENTS + b'"}'])
+async def test_one_that_tells_of_what_are_no_arguments_is_hung_up_on(gateway: SmallGateway, body: bytes) -> None:
+    executor = await gateway.executor()
+    gateway.call()
+    call = await executor.call()
+    tell_arguments(executor, call.number, body)
+    await executor.closed
+    assert not [record for record in gateway.records() if isinstance(record, Recorded)]

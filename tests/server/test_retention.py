@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rayfaas.config import DAY_S, Home, Retention
+from rayfaas.records import Recorded
 from rayfaas.registry import Registry
 from rayfaas.server.retention import Retaining
 from rayfaas.server.store import Store
@@ -68,3 +69,21 @@ async def test_after_a_full_disk_it_is_tried_again(home: Home, store: Store) -> 
     assert counted(store, "calls") == [[2]]
     await retaining.look()
     assert (files(home, "calls"), counted(store, "calls")) == (1, [[2]])
+
+
+@pytest.mark.parametrize(
+    ("retention", "is_kept"),
+    [
+        (Retention(keep_arguments_s=41 * DAY_S), True),
+        (Retention(), False),
+        (Retention(keep_arguments_s=41 * DAY_S, delete_calls_s=39 * DAY_S), False),
+    ],
+)
+async def test_recorded_arguments_are_forgotten_at_their_own_age_and_with_their_calls(
+    home: Home, store: Store, retention: Retention, is_kept: bool
+) -> None:
+    call = started()
+    segment(home.journal, call, Recorded(call.call, ACCEPTED_US, "{}"), ended(call), number=2)
+    store.registry.load_journal()
+    await Retaining(store, retention, home.outgoing, clock()).look()
+    assert counted(store, "arguments") == [[int(is_kept)]]
