@@ -90,8 +90,7 @@ SCHEMAS: dict[str, Schema] = {
     "LogEntry": record("level", at_us=WHOLE, stream=TEXT, level=nullable(TEXT), text=TEXT),
     "Done": record("single", call=TEXT, items=WHOLE, single={"enum": [True]}),
     "Call": record(
-        "arguments",
-        "arguments_cut",
+        "arguments arguments_cut",
         call=TEXT,
         function=TEXT,
         version=WHOLE,
