@@ -19,6 +19,7 @@ import msgspec
 from rayfaas.records import Record
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.rows import LogRow, Row, moment
+from rayfaas.registry.spending import Spending
 from rayfaas.registry.statements import load
 
 _log = logging.getLogger("rayfaas.registry")
@@ -49,8 +50,8 @@ class Loaded:
 class Journal:
     """The loader, and what it loaded."""
 
-    def __init__(self, database: Database, directory: Path) -> None:
-        self._database, self._directory = database, directory
+    def __init__(self, database: Database, directory: Path, spending: Spending) -> None:
+        self._database, self._directory, self._spending = database, directory, spending
 
     def load(self) -> Loaded:
         """Add what the segments hold and the registry lacks; delete those that are done with."""
@@ -131,6 +132,7 @@ class Journal:
             ):
                 self._run(statement)
             self._add_touches()
+            self._spending.forget_late()
             self._run("set_loaded", segment=segment, loaded=offset)
 
     def _add_touches(self) -> None:

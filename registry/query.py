@@ -24,6 +24,7 @@ from rayfaas.errors import QueryError
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
 from rayfaas.registry.sandbox import check_text, check_tree, parse_tree
+from rayfaas.registry.spending import costs
 from rayfaas.registry.statements import load
 
 VIEWS = load("views.sql")
@@ -92,9 +93,10 @@ class Queries:
         deadline = _Deadline(cursor, self._limits.seconds)
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team), "since": since, "until": until}
+            seen = {"team": _literal(team), "hidden": self._hidden(team)}
             for name in self._views_in(cursor, sql):
-                cursor.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].format(**seen)}")
+                text = costs(VIEWS[name], since, until, **seen) if name == "costs" else VIEWS[name].format(**seen)
+                cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield cursor
         except duckdb.InterruptException:

@@ -32,6 +32,7 @@ from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
 from rayfaas.registry.spawned import SpawnedCalls
+from rayfaas.registry.spending import Spending
 from rayfaas.registry.usage import Usage
 
 
@@ -64,7 +65,8 @@ class Registry:
         self.backup = Backup(database)
         self.exports = Exports(database)
         self.misses = Misses(database)
-        self._journal = Journal(database, journal)
+        self.spending = Spending(database)
+        self._journal = Journal(database, journal, self.spending)
         self.arguments = RecordedArguments(database)
         self.spawned = SpawnedCalls(database, journal, self.arguments)
         self._queries = Queries(database, limits)

@@ -128,63 +128,35 @@ FROM (SELECT *, ((record ->> 'up_s')::DOUBLE + greatest(0.0,
              coalesce(epoch(now()) - (record ->> 'up_since')::DOUBLE, 0.0))) / 3600 AS up_hours FROM store.machines);
 
 -- name: costs
--- While an executor has calls, it holds of its machine the larger of the shares of CPUs and GPUs that its function asks
--- for, and its calls share that evenly; executors that hold more than all of it share all. What nobody holds is idle:
--- a row without a call for each time that a machine was up. Calls and stays have numbers: those are quicker to sort.
-WITH stays AS MATERIALIZED (
-    SELECT *, row_number() OVER () AS stay, usd_per_hour / 3.6e9 AS usd_per_us, greatest(began_us, {since}) AS from_us,
-           least(coalesce(ended_us, {until}), {until}) AS to_us
+-- What is settled is added to what is worked out of the rest, as spending.sql says. What nobody holds is idle: a row
+-- without a call for each time that a machine was up.
+WITH stretches AS (
+    SELECT from_us, stays FROM store.spent_stretches WHERE from_us >= {since} AND from_us + {stretch} <= {until}
+), settled AS MATERIALIZED (
+    SELECT from_us FROM stretches SEMI JOIN ({up}) now USING (from_us, stays)
+), spans AS MATERIALIZED (
+    SELECT after_us AS from_us, from_us AS until_us
+    FROM (SELECT from_us, lag(from_us + {stretch}, 1, {since}) OVER (ORDER BY from_us) AS after_us
+          FROM (SELECT from_us FROM settled UNION ALL SELECT {until}))
+    WHERE after_us < from_us
+), spent AS MATERIALIZED (
+    SELECT machine, began_us, call, sum(usd) AS usd
+    FROM (SELECT machine, began_us, call, usd FROM store.spent SEMI JOIN settled USING (from_us)
+          UNION ALL BY NAME {sweep})
+    GROUP BY ALL
+), stays AS (
+    SELECT *, usd_per_hour / 3.6e9 * (least(coalesce(ended_us, {until}), {until}) - greatest(began_us, {since})) AS whole_usd
     FROM store.stays
     WHERE usd_per_hour IS NOT NULL AND began_us < {until} AND coalesce(ended_us, {until}) > {since}
-), asked AS (
-    SELECT team || '/' || name AS function, version, coalesce((spec ->> '$.shape.cpus')::DOUBLE, 1.0) AS cpus,
-           coalesce((spec ->> '$.shape.gpus')::DOUBLE, 0.0) AS gpus
-    FROM store.versions
-), ran AS MATERIALIZED (
-    SELECT row_number() OVER () AS number, s.stay, s.usd_per_us, hash(coalesce(c.executor, c.call::VARCHAR)) AS executor,
-           greatest(c.started_us, s.from_us) AS from_us, least(c.started_us + c.run_us, s.to_us) AS to_us,
-           CASE WHEN s.cpus + s.gpus = 0 OR a.cpus IS NULL THEN 1.0
-                ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
-           END AS share, c.call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.owner,
-           make_timestamp(c.started_us) AS started_at
-    FROM store.all_calls c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
-         LEFT JOIN asked a USING (function, version)
-    WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us AND c.run_us > 0
-), steps AS (
-    SELECT number, stay, usd_per_us, executor, share, unnest([from_us, to_us]) AS at_us, unnest([1, -1]) AS step
-    FROM ran WHERE from_us < to_us
-), counted AS (
-    SELECT *, sum(step) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number
-                              ROWS UNBOUNDED PRECEDING) AS running
-    FROM steps
-), held AS (
-    SELECT *, sum(share * ((running > 0)::INT - (running - step > 0)::INT)) OVER (
-                  PARTITION BY stay ORDER BY at_us, step, number ROWS UNBOUNDED PRECEDING) AS held,
-           lead(at_us) OVER (PARTITION BY stay ORDER BY at_us, step, number) - at_us AS next_us
-    FROM counted
-), paced AS (
-    SELECT *, coalesce(sum(usd_per_us * next_us / greatest(1.0, held)) OVER (
-                  PARTITION BY stay ORDER BY at_us, step, number
-                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.0) AS whole_usd
-    FROM held
-), paid AS (
-    SELECT *, share * (lead(whole_usd) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number) - whole_usd)
-              / nullif(running, 0) AS each_usd
-    FROM paced
-), billed AS (
-    SELECT *, sum(each_usd) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number
-                                  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS so_far_usd
-    FROM paid
-), spent AS MATERIALIZED (
-    SELECT number, stay, sum(-step * coalesce(so_far_usd, 0.0)) AS usd FROM billed GROUP BY number, stay
 )
-SELECT call, function, version, method, alias, caller, team, owner, s.cluster, s.worker_group, s.node, started_at, usd
-FROM spent JOIN ran USING (number) JOIN stays s ON s.stay = spent.stay
-WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
+SELECT call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.owner, s.cluster, s.worker_group,
+       s.node, make_timestamp(c.started_us) AS started_at, spent.usd
+FROM spent JOIN store.all_calls c USING (call) JOIN stays s USING (machine, began_us)
+WHERE ({team} IS NULL OR c.team = {team} OR c.owner = {team}) AND c.function NOT IN ({hidden})
 UNION ALL BY NAME
-SELECT s.cluster, s.worker_group, s.node, make_timestamp(s.from_us) AS started_at,
-       greatest(0.0, s.usd_per_us * (s.to_us - s.from_us) - coalesce(total.usd, 0.0)) AS usd
-FROM stays s LEFT JOIN (SELECT stay, sum(usd) AS usd FROM spent GROUP BY stay) total USING (stay);
+SELECT s.cluster, s.worker_group, s.node, make_timestamp(greatest(s.began_us, {since})) AS started_at,
+       greatest(0.0, s.whole_usd - coalesce(total.usd, 0.0)) AS usd
+FROM stays s LEFT JOIN (SELECT machine, began_us, sum(usd) AS usd FROM spent GROUP BY ALL) total USING (machine, began_us);
 
 -- name: node_events
 SELECT make_timestamp(e.at_us) AS happened_at, e.cluster, e.worker_group, e.node, e.event, e.reason, e.alarm,

@@ -1,4 +1,4 @@
--- $count ended calls of the 60 days before $now, spread evenly: 20 teams with 5 principals each call 40 functions, each
+-- $count ended calls of the 60 days before $now, one after the other: 20 teams with 5 principals each call 40 functions, each
 -- in 3 versions, of 8 teams; 1 in 100 failed.
 INSERT INTO store.calls BY NAME
 SELECT
@@ -13,7 +13,7 @@ FROM (
     SELECT
         n, uuid() AS call, 'owner' || n % 8 AS owner, 'owner' || n % 8 || '/f' || n % 40 AS function,
         1 + n % 3 AS version, 'team' || hash(n) % 20 AS team,
-        $now - CAST(random() * 60 * 86400e6 AS BIGINT) AS accepted_us,
+        $now - CAST((1 - n / $count) * 60 * 86400e6 AS BIGINT) AS accepted_us,
         200 AS queue_us, CAST(1000 + random() * 200000 AS BIGINT) AS run_us
     FROM range($count) numbers(n)
 );

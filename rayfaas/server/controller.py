@@ -62,6 +62,7 @@ from rayfaas.server.routing import RouteTable
 from rayfaas.server.seats import Seats
 from rayfaas.server.secrets import Secrets
 from rayfaas.server.spawned import Spawned
+from rayfaas.server.spending import Settling
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.tokens import Tokens
@@ -120,6 +121,7 @@ class Controller(Service):
         self._elsewhere = Gateways(self._store, mirrors, lambda: self._gateways, self._key, address)
         self._journals = Journals(self._store, self._elsewhere.copy_journals)
         self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
+        self._settling = Settling(self._store, time.time)
         self._retaining = Retaining(self._store, retention or Retention(), home.outgoing, time.time)
         self._backups = Backups(home, self._store, self._journals)
         self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
@@ -207,6 +209,7 @@ class Controller(Service):
             self._awaited.keep_looking(),
             self._alarms.keep_looking(),
             self._retaining.keep_looking(),
+            self._settling.keep_looking(),
             self._tick(),
         )
         door = self._entrance.open(self._accept_network) if self._entrance else None

@@ -46,6 +46,8 @@ class Retaining:
         for kind, delete_s in self._delete_s.items():
             if delete_s is not None:
                 await self._store.write(self._archive.delete, kind, self._before_us(delete_s))
+        if (delete_s := self._delete_s["calls"]) is not None:
+            await self._store.write(self._store.registry.spending.forget_deleted, self._before_us(delete_s))
         for kind, keep_s in self._keep_s.items():
             await self._move(kind, self._before_us(keep_s))
 

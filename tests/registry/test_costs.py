@@ -65,7 +65,7 @@ class Calls:
             node=node,
             executor=executor or f"e{self._number}",
         )
-        segment(self._journal, begun, end)
+        segment(self._journal, begun, end, number=self._number)
         return begun.call
 
     def usd(self) -> dict[str | None, Any]:
@@ -203,6 +203,7 @@ def test_the_question_of_the_docs_is_answered(registry: Registry) -> None:
 @pytest.mark.usefixtures("history")
 def test_money_is_counted_in_the_time_that_is_asked_for(registry: Registry) -> None:
     # From second 60 to 80: 10 s of a call that began before, at half a cent, and 40 machine seconds in all.
+    registry.load_journal()
     now = time.time()
     rows = table(registry, "function", since_s=now - at(60) / 1e6, until_s=now - at(80) / 1e6)
     (embed,) = [row for row in rows if row["function"]]

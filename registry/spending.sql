@@ -1,0 +1,118 @@
+-- What calls cost of the machines that they ran on, worked out of what ran when; for stretches that are over once and for
+-- all. {stretch} is the length of one, in microseconds.
+
+-- name: sweep
+-- In {spans}, which do not overlap. While an executor has calls, it holds of its machine the larger of the shares of CPUs
+-- and GPUs that its function asks for, and its calls share that evenly; executors that hold more than all of it share all.
+-- Calls and stays have numbers: those are quicker to sort.
+SELECT machine, began_us, call, sum(usd) AS usd FROM (
+    WITH stays AS MATERIALIZED (
+        SELECT s.* EXCLUDE (usd_per_hour), row_number() OVER () AS stay, usd_per_hour / 3.6e9 AS usd_per_us,
+               greatest(s.began_us, p.from_us) AS from_us,
+               least(coalesce(s.ended_us, p.until_us), p.until_us) AS to_us
+        FROM store.stays s JOIN {spans} p
+             ON s.began_us < p.until_us AND coalesce(s.ended_us, p.until_us) > p.from_us
+        WHERE s.usd_per_hour IS NOT NULL
+    ), asked AS (
+        SELECT team || '/' || name AS function, version, coalesce((spec ->> '$.shape.cpus')::DOUBLE, 1.0) AS cpus,
+               coalesce((spec ->> '$.shape.gpus')::DOUBLE, 0.0) AS gpus
+        FROM store.versions
+    ), ran AS MATERIALIZED (
+        SELECT row_number() OVER () AS number, s.stay, s.usd_per_us,
+               hash(coalesce(c.executor, c.call::VARCHAR)) AS executor,
+               greatest(c.started_us, s.from_us) AS from_us, least(c.started_us + c.run_us, s.to_us) AS to_us,
+               CASE WHEN s.cpus + s.gpus = 0 OR a.cpus IS NULL THEN 1.0
+                    ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
+               END AS share, c.call
+        FROM store.all_calls c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
+             LEFT JOIN asked a USING (function, version)
+        WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us AND c.run_us > 0
+          AND c.started_us > {earliest} AND c.started_us < {until}  -- which skips what was stored at other times
+    ), steps AS (
+        SELECT number, stay, usd_per_us, executor, share, unnest([from_us, to_us]) AS at_us, unnest([1, -1]) AS step
+        FROM ran WHERE from_us < to_us
+    ), counted AS (
+        SELECT *, sum(step) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number
+                                  ROWS UNBOUNDED PRECEDING) AS running
+        FROM steps
+    ), held AS (
+        SELECT *, sum(share * ((running > 0)::INT - (running - step > 0)::INT)) OVER (
+                      PARTITION BY stay ORDER BY at_us, step, number ROWS UNBOUNDED PRECEDING) AS held,
+               lead(at_us) OVER (PARTITION BY stay ORDER BY at_us, step, number) - at_us AS next_us
+        FROM counted
+    ), paced AS (
+        SELECT *, coalesce(sum(usd_per_us * next_us / greatest(1.0, held)) OVER (
+                      PARTITION BY stay ORDER BY at_us, step, number
+                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0.0) AS whole_usd
+        FROM held
+    ), paid AS (
+        SELECT *, share * (lead(whole_usd) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number) - whole_usd)
+                  / nullif(running, 0) AS each_usd
+        FROM paced
+    ), billed AS (
+        SELECT *, sum(each_usd) OVER (PARTITION BY stay, executor ORDER BY at_us, step, number
+                                      ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS so_far_usd
+        FROM paid
+    ), totals AS (
+        SELECT number, sum(-step * coalesce(so_far_usd, 0.0)) AS usd FROM billed GROUP BY number
+    )
+    SELECT s.machine, s.began_us, ran.call, totals.usd
+    FROM totals JOIN ran USING (number) JOIN stays s ON s.stay = ran.stay
+) GROUP BY ALL
+
+-- name: up
+-- Of each stretch in {stretches} a digest of the machines that were up in it.
+SELECT p.from_us, coalesce(bit_xor(hash(s.machine, s.began_us, greatest(s.began_us, p.from_us),
+       least(s.ended_us, p.from_us + {stretch}), s.usd_per_hour, s.cpus, s.gpus, s.known)), 0) AS stays
+FROM {stretches} p LEFT JOIN (
+    SELECT s.* REPLACE (coalesce(s.ended_us, 9223372036854775807) AS ended_us), r.known
+    FROM store.stays s LEFT JOIN (
+        SELECT machine, began_us, string_agg(ray, ' ' ORDER BY ray) AS known FROM store.rays GROUP BY ALL
+    ) r USING (machine, began_us)
+) s ON s.began_us < p.from_us + {stretch} AND s.ended_us > p.from_us
+GROUP BY p.from_us
+
+-- name: next
+-- The oldest stretch that is over, in which a machine with a price was up, and of which nothing counts. No call that is
+-- open may have run in it.
+WITH over AS (
+    SELECT least($before, (SELECT coalesce(min(accepted_us), $before) FROM store.open_calls)) AS before
+), stretches AS MATERIALIZED (
+    SELECT DISTINCT unnest(range(began_us // {stretch} * {stretch},
+                                 least(coalesce(ended_us, before), before - {stretch} + 1), {stretch})) AS from_us
+    FROM store.stays, over WHERE usd_per_hour IS NOT NULL
+)
+SELECT min(from_us) AS from_us FROM ({up}) up ANTI JOIN store.spent_stretches done USING (from_us, stays)
+WHERE NOT list_contains($but::BIGINT[], from_us);
+
+-- name: size
+SELECT count(*) AS calls FROM store.all_calls
+WHERE started_us < $from_us + {stretch} AND started_us + run_us > $from_us AND run_us > 0;
+
+-- name: forget
+DELETE FROM store.spent WHERE from_us = $from_us;
+
+-- name: forget_stretch
+DELETE FROM store.spent_stretches WHERE from_us = $from_us;
+
+-- name: settle
+INSERT INTO store.spent BY NAME
+SELECT $from_us::BIGINT AS from_us, * FROM ({sweep});
+
+-- name: settled
+INSERT INTO store.spent_stretches BY NAME SELECT from_us, stays FROM ({up});
+
+-- name: late
+-- The time in which calls ran that were loaded just now, where some of it is settled.
+SELECT min(started_us) AS first, max(started_us + run_us) AS last FROM records WHERE k = 'end' AND run_us > 0
+HAVING min(started_us) < (SELECT max(from_us) FROM store.spent_stretches) + {stretch};
+
+-- name: forget_late
+DELETE FROM store.spent WHERE from_us > $first - {stretch} AND from_us < $last;
+
+-- name: forget_late_stretches
+DELETE FROM store.spent_stretches WHERE from_us > $first - {stretch} AND from_us < $last;
+
+-- name: forget_deleted
+-- Their stretches stay settled: there is nothing in them any more.
+DELETE FROM store.spent WHERE from_us < $before AND call NOT IN (SELECT call FROM store.all_calls WHERE call IS NOT NULL);
