@@ -208,8 +208,6 @@ class Recorded(msgspec.Struct, tag="recorded", tag_field="k", omit_defaults=True
     is_cut: bool = False
 
 
-Record = (
-    CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched | LookedUp | Kept | Recorded
-)
+Record = CallStarted | CallEnded | LogLine | Spawned | Settled | Told | Compared | Touched | LookedUp | Kept | Recorded
 encode_record = msgspec.json.Encoder().encode
 encode_records = msgspec.json.Encoder().encode_lines  # each with its newline

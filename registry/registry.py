@@ -10,8 +10,8 @@ from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
-from rayfaas.registry.arguments import RecordedArguments
 from rayfaas.registry.archive import Archive
+from rayfaas.registry.arguments import RecordedArguments
 from rayfaas.registry.backup import Backup
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog

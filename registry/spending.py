@@ -47,7 +47,7 @@ class Spending:
         return True
 
     def forget_late(self) -> None:
-        """Calls were loaded just now, in the transaction that is under way: the stretches in which they ran don't count."""
+        """Have the stretches not count in which calls ran that were loaded just now, in the transaction under way."""
         for late in self._run("late"):
             self._run("forget_late", **late)
             self._run("forget_late_stretches", **late)

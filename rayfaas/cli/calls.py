@@ -1,4 +1,4 @@
-"""`rayfaas calls` and `replay`: how calls ended, what one was called with, and another try for those that were kept with their arguments."""
+"""`rayfaas calls` and `replay`: how calls ended, what one was called with, and another try where that is kept."""
 
 from __future__ import annotations
 
@@ -59,8 +59,10 @@ def _show(call_id: str, as_json: bool) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="CALL...")
 @json_option
 def replay(ids: tuple[str, ...], as_json: bool) -> None:
-    """Run calls again with their arguments, each as another call, and print the ids of those: calls that were spawned, and
-    those whose arguments were recorded whole."""
+    """Run calls again with their arguments, each as another call, and print the ids of those.
+
+    Calls that were spawned can be, and those whose arguments were recorded whole.
+    """
     with Client() as client:
         made = [{"call": each, "replay": client.spawned(each).replay().id} for each in ids]
     show_rows(made, {"call": "CALL", "replay": "RUNS AGAIN AS"}, as_json)

@@ -29,7 +29,7 @@ class Color(Enum):
 class Model(BaseModel):
     user: str = "ann"
     key: SecretStr = SecretStr(KEY)
-    card: str = Field("4111", repr=False)
+    card: str = Field(default="4111", repr=False)
 
 
 @dataclass
@@ -95,17 +95,23 @@ def test_what_is_secret_by_type_by_name_or_by_value_is_hidden() -> None:
     assert shown([123456], secrets=("123456",)) == (["***"], False, False)
 
 
-@pytest.mark.parametrize("name", ["password", "db_passwd", "APIKey", "accesstoken", "X-Auth", "clientSecret", "cookies"])
+@pytest.mark.parametrize(
+    "name", ["password", "db_passwd", "APIKey", "accesstoken", "X-Auth", "clientSecret", "cookies"]
+)
 def test_names_of_secrets(name: str) -> None:
     assert is_secretive(name)
 
 
-@pytest.mark.parametrize("name", ["max_tokens", "tokenizer", "author", "key", "keyboard", "text", "spinning", "authority"])
+@pytest.mark.parametrize(
+    "name", ["max_tokens", "tokenizer", "author", "key", "keyboard", "text", "spinning", "authority"]
+)
 def test_names_of_other_things(name: str) -> None:
     assert not is_secretive(name)
 
 
-@pytest.mark.parametrize("value", ["x" * 5000, ["abc"] * 5000, {f"k{n}": n for n in range(5000)}, [[list("abcd")] * 500]])
+@pytest.mark.parametrize(
+    "value", ["x" * 5000, ["abc"] * 5000, {f"k{n}": n for n in range(5000)}, [[list("abcd")] * 500]]
+)
 def test_what_is_long_is_cut_with_a_mark(value: Any) -> None:
     made, is_whole, is_cut = shown(value, room=200)
     assert (is_whole, is_cut) == (False, True)

@@ -334,7 +334,9 @@ def test_no_table_of_ours_is_for_users(ask: Ask, opened_database: Database) -> N
 
 
 def test_the_complaint_about_a_table_names_those_that_there_are_and_none_of_ours(ask: Ask) -> None:
-    with pytest.raises(QueryError, match=r"There is no table toknes\. There are: calls, spawned, logs, arguments, functions"):
+    with pytest.raises(
+        QueryError, match=r"There is no table toknes\. There are: calls, spawned, logs, arguments, functions"
+    ):
         ask("SELECT * FROM toknes")
     with pytest.raises(QueryError) as refused:
         ask("SELECT * FROM (WITH tokens AS (SELECT 1) SELECT * FROM tokens), tokens")

@@ -1,4 +1,4 @@
-"""What calls cost is the same whether it was worked out before or is when it is asked, whatever became known between."""
+"""What calls cost is the same whether it was worked out before or is when it is asked, whatever became known since."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def settled(database: Database) -> int:
 
 @pytest.fixture
 def history(registry: Registry, calls: Calls) -> None:
-    """A machine for an hour; calls of one executor and of several at once, within a stretch and over the ends of some."""
+    """A machine for an hour; calls of one executor and of several at once, within a stretch and over ends of some."""
     machine(registry, until_s=HOUR_S)
     calls.add("embed", 10, 30, "e")
     calls.add("embed", 20, 40, "e")
