@@ -19,6 +19,7 @@ STRETCH_US = 600_000_000
 LONGEST_US = 8 * 86_400_000_000
 # Calls of a stretch that has more of them are shared out when somebody asks: to do so would hold up the registry.
 MOST_CALLS = 1_000_000
+_AT_ONCE = 100
 
 
 class Spending:
@@ -27,10 +28,10 @@ class Spending:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def next_stretch(self, before_us: int, but: Collection[int] = ()) -> int | None:
-        """The oldest that ended before then and is to be settled, `but` those; None: all are."""
-        (row,) = self._run("next", before=before_us, but=list(but), up=_up("stretches"))
-        return None if row["from_us"] is None else int(row["from_us"])
+    def unsettled(self, before_us: int, but: Collection[int] = ()) -> list[int]:
+        """Where stretches begin that ended before then and are to be settled, `but` those: some, the oldest."""
+        rows = self._run("unsettled", before=before_us, but=list(but), limit=_AT_ONCE, up=_up("stretches"))
+        return [int(row["from_us"]) for row in rows]
 
     def settle(self, from_us: int) -> bool:
         """Work out what each call cost in it. False where too many calls ran: then nothing is."""

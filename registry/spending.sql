@@ -72,9 +72,9 @@ FROM {stretches} p LEFT JOIN (
 ) s ON s.began_us < p.from_us + {stretch} AND s.ended_us > p.from_us
 GROUP BY p.from_us
 
--- name: next
--- The oldest stretch that is over, in which a machine with a price was up, and of which nothing counts. No call that is
--- open may have run in it.
+-- name: unsettled
+-- The oldest stretches that are over, in which a machine with a price was up, and of which nothing counts. No call that
+-- is open may have run in them.
 WITH over AS (
     SELECT least($before, (SELECT coalesce(min(accepted_us), $before) FROM store.open_calls)) AS before
 ), stretches AS MATERIALIZED (
@@ -82,8 +82,9 @@ WITH over AS (
                                  least(coalesce(ended_us, before), before - {stretch} + 1), {stretch})) AS from_us
     FROM store.stays, over WHERE usd_per_hour IS NOT NULL
 )
-SELECT min(from_us) AS from_us FROM ({up}) up ANTI JOIN store.spent_stretches done USING (from_us, stays)
-WHERE NOT list_contains($but::BIGINT[], from_us);
+SELECT from_us FROM ({up}) up ANTI JOIN store.spent_stretches done USING (from_us, stays)
+WHERE NOT list_contains($but::BIGINT[], from_us)
+ORDER BY from_us LIMIT $limit;
 
 -- name: size
 SELECT count(*) AS calls FROM store.all_calls

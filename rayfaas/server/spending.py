@@ -29,9 +29,11 @@ class Settling:
     async def look(self) -> None:
         """Settle all that can be."""
         before_us = int((self._clock() - _LATE_S) * 1e6)
-        while (
-            stretch := await self._store.query(self._spending.next_stretch, before_us, self._is_too_much)
-        ) is not None:
-            if not await self._store.write(self._spending.settle, stretch):
-                self._is_too_much.add(stretch)
-                _log.info("too many calls ran from %d on to settle what they cost; each question does it", stretch)
+        while stretches := await self._store.query(self._spending.unsettled, before_us, self._is_too_much):
+            for stretch in stretches:
+                await self._settle(stretch)
+
+    async def _settle(self, stretch: int) -> None:
+        if not await self._store.write(self._spending.settle, stretch):
+            self._is_too_much.add(stretch)
+            _log.info("too many calls ran from %d on to settle what they cost; each question does it", stretch)

@@ -24,11 +24,10 @@ HOUR_S = 3600.0
 def settle(registry: Registry, before_us: int = at(HOUR_S)) -> int:
     """All that can be; how many stretches that was."""
     registry.load_journal()
-    number = 0
-    while (stretch := registry.spending.next_stretch(before_us)) is not None:
+    stretches = registry.spending.unsettled(before_us)
+    for stretch in stretches:
         registry.spending.settle(stretch)
-        number += 1
-    return number
+    return len(stretches)
 
 
 def settled(database: Database) -> int:
@@ -108,7 +107,7 @@ def test_a_stretch_in_which_a_call_may_run_is_not_settled(registry: Registry, jo
     machine(registry, until_s=HOUR_S)
     with living_segment(journal, started(accepted_us=at(STRETCH_S + 1))):
         assert settle(registry) in (1, 2)
-        assert registry.spending.next_stretch(BEGAN_US) is None
+        assert registry.spending.unsettled(at(HOUR_S)) == []
 
 
 @pytest.mark.usefixtures("history")
@@ -117,12 +116,10 @@ def test_too_many_calls_are_left_to_who_asks(
 ) -> None:
     before = calls.usd()
     monkeypatch.setattr(spending, "MOST_CALLS", 2)
-    first = registry.spending.next_stretch(at(HOUR_S))
-    assert first is not None
-    left = [each for each in range(first, at(HOUR_S), STRETCH_US) if not registry.spending.settle(each)]
+    left = [each for each in registry.spending.unsettled(at(HOUR_S)) if not registry.spending.settle(each)]
     assert left
-    assert registry.spending.next_stretch(at(HOUR_S)) == left[0]
-    assert registry.spending.next_stretch(at(HOUR_S), left) is None
+    assert registry.spending.unsettled(at(HOUR_S)) == left
+    assert registry.spending.unsettled(at(HOUR_S), left) == []
     assert calls.usd() == before
 
 

@@ -41,24 +41,24 @@ def store(home: Home) -> Iterator[Store]:
         store.close()
 
 
-async def look(store: Store, minutes: float) -> int | None:
-    """Look so long after the machine came up; the next stretch that could be settled then."""
+async def look(store: Store, minutes: float) -> list[int]:
+    """Look so long after the machine came up; the stretches that could be settled still."""
     clock = Clock()
     clock.now = BEGAN_US / 1e6 + minutes * 60
     await Settling(store, clock).look()
-    return store.registry.spending.next_stretch(BEGAN_US + int(minutes * 60e6))
+    return store.registry.spending.unsettled(BEGAN_US + int(minutes * 60e6))
 
 
 async def test_it_is_settled_some_minutes_after_its_end(store: Store) -> None:
-    assert await look(store, 14) == BEGAN_US
-    assert await look(store, 16) is None
-    assert await look(store, 26) is None
+    assert await look(store, 14) == [BEGAN_US]
+    assert await look(store, 16) == []
+    assert await look(store, 26) == []
 
 
 async def test_one_with_too_many_calls_is_left_and_the_next_is_not(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spending, "MOST_CALLS", 1)
-    assert await look(store, 36) == BEGAN_US + STRETCH_US
+    assert await look(store, 36) == [BEGAN_US + STRETCH_US]
     rows = store.registry.query("SELECT sum(usd) FROM costs WHERE call IS NOT NULL", [], None).rows
     assert rows == [[pytest.approx(0.5)]]
