@@ -45,7 +45,7 @@ accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
  WHERE c.ended_at IS NULL OR c.ended_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE))
 
 -- name: with_idle
-WITH spending AS MATERIALIZED (SELECT * FROM costs)
+WITH spending AS MATERIALIZED (SELECT call, function, team, cluster, worker_group, node, usd FROM costs)
 SELECT * FROM ({usage})
 UNION ALL BY NAME
 SELECT {cluster}cluster || '/' || worker_group AS idle, 0 AS calls, round(sum(usd), 9) AS usd

@@ -13,7 +13,7 @@ from rayfaas.registry.query import Queries, QueryLimits, Window
 from rayfaas.registry.registry import Registry
 from rayfaas.registry.spending import STRETCH_US
 from tests.registry.builders import living_segment, started
-from tests.registry.test_costs import BEGAN_US, CPUS, GPUS, Calls, at, calls, function, machine, save
+from tests.registry.test_costs import CPUS, GPUS, Calls, at, calls, function, machine, save
 
 __all__ = ["calls"]  # a fixture
 
