@@ -52,10 +52,12 @@ class QueryResult:
 
 
 class Window(NamedTuple):
-    """From when to when costs are counted, in microseconds of Unix time."""
+    """From when to when costs are counted, in microseconds of Unix time; and since when calls are read at all, for who
+    asks of no older ones: those that were stored before then are not looked at."""
 
     since_us: int
     until_us: int
+    begun_us: int = 0
 
 
 class Queries:
@@ -88,12 +90,12 @@ class Queries:
     @contextmanager
     def _asking(self, sql: str, team: str | None, window: Window | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor that sees what the team sees, changes nothing, and is interrupted when its time is over."""
-        since, until = window or Window(0, now_us())
+        since, until, begun = window or Window(0, now_us())
         cursor = self._database.cursor()
         deadline = _Deadline(cursor, self._limits.seconds)
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team)}
+            seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": str(begun)}
             for name in self._views_in(cursor, sql):
                 text = costs(VIEWS[name], since, until, **seen) if name == "costs" else VIEWS[name].format(**seen)
                 cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")

@@ -53,9 +53,10 @@ class Usage(NamedTuple):
 
     @property
     def window(self) -> Window:
-        """The time in which money is counted."""
+        """The time in which money is counted. Of older calls one may cost something, or have made a younger one."""
         now = now_us()
-        return Window(now - int(self.since_s * 1e6), now - int(self.until_s * 1e6))
+        since, until = now - int(self.since_s * 1e6), now - int(self.until_s * 1e6)
+        return Window(since, until, 0 if self.cost or "via" in self.by else since)
 
     def _text(self) -> str:
         by = ", ".join(BY[each] for each in dict.fromkeys(self.by))

@@ -1,6 +1,6 @@
 -- What users' SQL sees: each is made a temporary view of a query's own connection, for one team, or for all ({team} is
 -- then NULL). A team sees its own calls and the calls of its own functions, and nothing of the functions that are not
--- for it, which {hidden} lists. Times are UTC.
+-- for it, which {hidden} lists. Of calls it sees those since {begun}, in microseconds. Times are UTC.
 
 -- name: calls
 SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
@@ -16,7 +16,7 @@ SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision
        make_timestamp(ended_us) AS ended_at,
        (ended_us - accepted_us) / 1000 AS duration_ms, queue_us / 1000 AS queue_ms, run_us / 1000 AS run_ms,
        cpu_us / 1e6 AS cpu_seconds, gpu_us / 1e6 AS gpu_seconds, bytes_in, bytes_out, items, batch_size
-FROM (SELECT *, TRY_CAST(context AS JSON) AS told FROM store.all_calls)
+FROM (SELECT *, TRY_CAST(context AS JSON) AS told FROM store.all_calls WHERE accepted_us >= {begun})
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: spawned
