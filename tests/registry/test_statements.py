@@ -7,9 +7,19 @@ from importlib import resources
 import duckdb
 import pytest
 
+from rayfaas.registry.spending import costs
 from rayfaas.registry.statements import load
 
-FILES = ["access.sql", "alarms.sql", "catalog.sql", "deploys.sql", "journal.sql", "spawned.sql", "views.sql"]
+FILES = [
+    "access.sql",
+    "alarms.sql",
+    "arguments.sql",
+    "catalog.sql",
+    "deploys.sql",
+    "journal.sql",
+    "spawned.sql",
+    "views.sql",
+]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -21,7 +31,8 @@ def test_no_name_is_given_twice(file: str) -> None:
 @pytest.mark.parametrize("file", FILES)
 def test_under_each_name_is_one_statement(file: str) -> None:
     for name, statement in load(file).items():
-        whole = statement.format(team="'red'", hidden="''", since=0, until=1) if file == "views.sql" else statement
+        seen = {"team": "'red'", "hidden": "''", "begun": "0"}
+        whole = costs(statement, 0, 1, **seen) if file == "views.sql" else statement
         assert len(duckdb.extract_statements(whole)) == 1
         assert statement == statement.strip()
         assert not statement.endswith(";")
