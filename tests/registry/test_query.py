@@ -329,7 +329,7 @@ def test_no_system_view_is_for_users(ask: Ask) -> None:
         "SELECT (WITH {view} AS (SELECT 1) SELECT * FROM {view}), (SELECT count(*) FROM {view})",
         "WITH {view} AS (SELECT * FROM {view}) SELECT * FROM {view}",
         "WITH a AS (SELECT * FROM {view}), {view} AS (SELECT 1) SELECT * FROM a",
-        "WITH RECURSIVE {view} AS (SELECT 1 FROM {view} UNION ALL SELECT 2 FROM {view} WHERE false) SELECT * FROM {view}",
+        "WITH RECURSIVE {view} AS (SELECT 1 FROM {view} UNION ALL SELECT 2 FROM {view}) FROM {view}",
         'WITH "duc\u212adb_views" AS (SELECT 1) SELECT * FROM {view}',
     ],
 )
