@@ -75,7 +75,7 @@ class Spawned:
     async def _call(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, Any] | None:
         await self._journals.load()
         team = None if actor["role"] == "admin" else actor["team"]
-        return await self._store.query(self._store.registry.spawned.call, call_id, team)
+        return await self._store.query(self._store.registry.spawned.call, call_id, team, actor.get("code"))
 
     async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:
         await self._journals.load()
