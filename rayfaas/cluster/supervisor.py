@@ -69,6 +69,7 @@ class VersionOrder(msgspec.Struct):
     memory_mb: int = 0
     environment: Locked | None = None
     secrets: dict[str, str] = {}
+    edition: str = ""
     ray: bool = False
 
     @property
@@ -337,6 +338,7 @@ class Supervisor:
             replica=self.site.replica,
             hardware=self.site.hardware,
             env=version.env,
+            edition=version.edition,
             scratch=str(self._scratch.path(executor)),
         )
 
