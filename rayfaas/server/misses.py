@@ -26,9 +26,9 @@ _MOST_NAMED = 10
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """`part` is none (it was a hit), bypassed, expired, artifact, first, code, environment, settings, secrets, encoding,
-    arguments, failed, kept or evicted; `detail` says it in a sentence. `nearest` is the call that it is compared with,
-    of a hit the one whose result it was given."""
+    """`part` is none (it was a hit), bypassed, expired, artifact, first, code, environment, settings, secrets,
+    encoding, arguments, failed, kept or evicted; `detail` says it in a sentence. `nearest` is the call that it is
+    compared with, of a hit the one whose result it was given."""
 
     call: str
     part: str
