@@ -95,6 +95,7 @@ class CallProtocol(HttpToolsProtocol):
         self._whole: bytes | None = None  # what came last, where it began a request
         self._is_in_head = True  # what came last brought nothing but lines of a head
         self._head_size = 0
+        self._is_head_open = False  # of a head that began not all has come
         self._answering: Any = None  # the cycle whose answer is under way; others may wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -130,10 +131,13 @@ class CallProtocol(HttpToolsProtocol):
         self._whole = data if self._is_between else None
         self._is_in_head = True
         super().data_received(data)
+        if self._is_head_open:
+            self._expect_head()
+        else:
+            self._end_head()
         if not self._is_in_head:
             self._head_size = 0
-            return self._end_head()
-        self._expect_head()
+            return
         self._head_size += len(data)
         if self._head_size > MAX_HEAD and not self.transport.is_closing():
             self._refuse_head()
@@ -159,20 +163,21 @@ class CallProtocol(HttpToolsProtocol):
         self._head_timer = None
         if self._answering is not None and not self._answering.response_complete:
             self._expect_head()
-        elif self._answering is None or not self._is_between:
+        elif self._answering is None or self._is_head_open:
             self.transport.close()
 
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
         self._is_between = self._is_in_head = False
+        self._is_head_open = True
         self.url, self.headers = b"", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head = self._is_head_open = False
         headers = dict(self.headers)
         if self._is_direct(headers):
             target = self.url[len(_PREFIX) :].decode("ascii")

@@ -219,7 +219,7 @@ async def test_a_head_without_an_end_ends_the_connection(start: bytes, piece: by
 async def test_who_does_not_end_a_head_in_time_is_let_go(pieces: list[bytes]) -> None:
     echo = Echo()
     echo.may_answer.set()
-    async with served(echo, head_s=0.01) as port:
+    async with served(echo, head_s=0.3) as port:
         client = await Client.connect(port)
         for piece in pieces:
             await client.send(piece)
@@ -230,7 +230,7 @@ async def test_who_does_not_end_a_head_in_time_is_let_go(pieces: list[bytes]) ->
 
 async def test_an_answer_that_is_under_way_is_waited_for_before_a_late_head_ends_the_connection() -> None:
     echo = Echo()
-    async with served(echo, head_s=0.01) as port:
+    async with served(echo, head_s=0.3) as port:
         client = await Client.connect(port)
         await client.send(post("/", b"x") + b"G")
         await eventually(lambda: echo.asked)
