@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rayfaas.errors import Forbidden, NoCapacity, RayfaasError
-from rayfaas.gateway.call_options import acting_for, context_of, text_of, timeout_s
+from rayfaas.gateway.call_options import acting_for, context_of, timeout_s
 from rayfaas.gateway.content import check_content
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.history import History
