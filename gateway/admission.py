@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rayfaas.errors import Forbidden, NoCapacity, RayfaasError
-from rayfaas.gateway.call_options import acting_for, context_of, text_of, timeout_s
+from rayfaas.gateway.call_options import acting_for, context_of, timeout_s
 from rayfaas.gateway.content import check_content
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.history import History
@@ -76,8 +76,7 @@ class Admission:
             in_flight = self._recording.in_flight
             rate = quotas.take(principal.name, principal.team, route.function, in_flight)
         call_id = new_id()
-        parent_id, most_s = text_of(headers, b"rayfaas-parent"), math.inf
-        root_id = text_of(headers, b"rayfaas-root") or parent_id or call_id
+        root_id, parent_id, most_s = call_id, None, math.inf
         if (parent := principal.parent) is not None:
             parent_id, root_id, most_s = parent.call, parent.root, max(0.001, parent.deadline - time.time())
             context = parent.context

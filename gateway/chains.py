@@ -43,11 +43,7 @@ def is_stuck(call: PendingCall, executors: Iterable[Executor], queued: Iterable[
 
 def _ancestors(call: PendingCall, known: Known) -> Iterator[str]:
     """The calls that wait for it. Nobody waits for one that was spawned."""
-    seen: set[str] = set()
     current: PendingCall | None = call
     while current is not None and current.parent_id is not None and not current.is_spawned:
-        if current.parent_id in seen:
-            return  # a header may say anything
-        seen.add(current.parent_id)
         yield current.parent_id
         current = known.get(current.parent_id)

@@ -16,6 +16,7 @@ from rayfaas.frames import Kind, Message
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.fed_calls import FedCall
 from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.problems import sound
 from rayfaas.gateway.touches import Touches
 from rayfaas.handshake import Identity, ServerSide, derive
 from rayfaas.strangers import Strangers
@@ -24,7 +25,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_credit = msgspec.msgpack.Decoder(CreditHeader).decode
 _decode_ready = msgspec.msgpack.Decoder(ReadyHeader).decode
 decode_result = msgspec.msgpack.Decoder(ResultHeader).decode
-decode_error = msgspec.msgpack.Decoder(ErrorHeader).decode
+_decode_error = msgspec.msgpack.Decoder(ErrorHeader).decode
 
 # An executor whose calls are short is sent the next ones before it has answered, up to this much work: it need not wait
 # for a round trip between two calls, and no call waits long behind another.
@@ -185,6 +186,13 @@ class ExecutorConnection(Connection):
         """Allow so many calls ahead as fit into `_AHEAD_US`, by a moving mean of the time that they take."""
         self._run_us = run_us if self._run_us >= 1e9 else self._run_us + (run_us - self._run_us) / 8
         self.capacity = self.concurrency + min(_MOST_AHEAD, int(_AHEAD_US / max(self._run_us, 20.0)))
+
+
+def decode_error(header: bytes) -> ErrorHeader:
+    """Of an executor, which may tell of a problem that is none."""
+    ended = _decode_error(header)
+    ended.problem = sound(ended.problem)
+    return ended
 
 
 def executor_key(sessions: dict[str, bytes], identity: Identity) -> bytes | None:

@@ -26,6 +26,8 @@ Application = Callable[..., Awaitable[None]]
 MAX_DIRECT_BODY = 64 << 10
 # Of a request's line and headers, or of the trailers after its body; the parser has no limit of its own.
 MAX_HEAD = 64 << 10
+# How long a head may take, from its first byte, or from the beginning of the connection.
+HEAD_S = 60.0
 _PREFIX = b"/call/"
 _LONG_WAY = frozenset((b"expect", b"upgrade", b"transfer-encoding"))
 _NOT_IN_A_TARGET = re.compile(rb"[^A-Za-z0-9/:@_.-]")
@@ -84,23 +86,27 @@ class Exchange:
 class CallProtocol(HttpToolsProtocol):
     """`direct` gets the calls that may be answered at once, everything else the application of `config`."""
 
-    def __init__(self, direct: DirectCalls, heads: Heads, *args: Any, **options: Any) -> None:
+    def __init__(self, direct: DirectCalls, heads: Heads, *args: Any, head_s: float = HEAD_S, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._direct, self._heads = direct, heads
+        self._direct, self._heads, self._head_s = direct, heads, head_s
+        self._head_timer: asyncio.TimerHandle | None = None
         self._receiving: Exchange | None = None
         self._is_between = True  # all that came were whole direct calls, so that the next byte begins a request
         self._whole: bytes | None = None  # what came last, where it began a request
         self._is_in_head = True  # what came last brought nothing but lines of a head
         self._head_size = 0
+        self._is_head_open = False  # of a head that began not all has come
         self._answering: Any = None  # the cycle whose answer is under way; others may wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._paired = PairedWrites(transport)
         self.transport = cast(asyncio.Transport, self._paired)
+        self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._end_head()
         cycle = self._answering
         if cycle is None or cycle.response_complete:
             return
@@ -125,6 +131,10 @@ class CallProtocol(HttpToolsProtocol):
         self._whole = data if self._is_between else None
         self._is_in_head = True
         super().data_received(data)
+        if self._is_head_open:
+            self._expect_head()
+        else:
+            self._end_head()
         if not self._is_in_head:
             self._head_size = 0
             return
@@ -139,17 +149,35 @@ class CallProtocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _expect_head(self) -> None:
+        if self._head_timer is None and not self.transport.is_closing():
+            self._head_timer = asyncio.get_running_loop().call_later(self._head_s, self._head_is_late)
+
+    def _end_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        """Who sends one byte now and then would hold its socket for ever. An answer that is under way is waited for."""
+        self._head_timer = None
+        if self._answering is not None and not self._answering.response_complete:
+            self._expect_head()
+        elif self._answering is None or self._is_head_open:
+            self.transport.close()
+
     # The parser's callbacks
 
     def on_message_begin(self) -> None:
         self._is_between = self._is_in_head = False
+        self._is_head_open = True
         self.url, self.headers = b"", []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._is_in_head = False
+        self._is_in_head = self._is_head_open = False
         headers = dict(self.headers)
         if self._is_direct(headers):
             target = self.url[len(_PREFIX) :].decode("ascii")

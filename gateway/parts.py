@@ -56,7 +56,7 @@ class Parts:
         self.controller.serve(self.dispatcher)
         self.journal = Journal(config.journal, config.name)
         self.recording = Recording(self.journal)
-        self.cache = Cache(config.cache, config.cache_bytes, self.recording, self.journal)
+        self.cache = Cache(config.cache, config.cache_bytes, self.recording, self.journal, self.routes.editions)
 
         # Calls.
         self.in_flight = InFlight(self.dispatcher, self.recording)

@@ -56,8 +56,9 @@ def allow_in_person(routes: Routes, request: Request) -> Principal:
 
 
 def actor_of(principal: Principal) -> dict[str, str]:
-    """As the controller takes it."""
-    return {"principal": principal.name, "team": principal.team, "role": principal.role}
+    """As the controller takes it; of a running call with the team whose code it is, as `code`."""
+    actor = {"principal": principal.name, "team": principal.team, "role": principal.role}
+    return actor if principal.parent is None else {**actor, "code": principal.parent.owner}
 
 
 def mover_of(principal: Principal) -> dict[str, object]:

@@ -37,6 +37,7 @@ class Routes:
         self.sessions: dict[str, bytes] = {}
         self.quotas: Quotas | None = None  # None where there are no limits
         self.weights: dict[str, float] = {}  # of teams, where it is not 1
+        self.editions: dict[str, str] = {}  # of secrets, by team/name (`rayfaas.editions`)
         self._functions: dict[tuple[str, str], FunctionRoute] = {}
         self._tokens: dict[str, TokenRoute] = {}
         self._resolved: dict[tuple[str, str, Reader | None], Route] = {}
@@ -60,6 +61,9 @@ class Routes:
             self.quotas = Quotas(changes.limits, self.quotas) or None
             self.weights.clear()
             self.weights |= {each.name: each.weight for each in changes.limits.limits if each.kind == "team"}
+        if changes.secrets is not None:
+            self.editions.clear()
+            self.editions |= changes.secrets
         if changes.sessions is not None:
             self.sessions = changes.sessions
         self._resolved.clear()

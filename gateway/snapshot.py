@@ -16,6 +16,7 @@ class Changes(msgspec.Struct):
     tokens: list[TokenRoute] | None = None
     sessions: dict[str, bytes] | None = None
     limits: LimitRoutes | None = None
+    secrets: dict[str, str] | None = None
 
 
 class FunctionRoute(msgspec.Struct, frozen=True):
@@ -74,12 +75,13 @@ class VersionRoute(msgspec.Struct, frozen=True):
 
 class CacheRoute(msgspec.Struct, frozen=True):
     """Results of the version may be used again. `code` and `settings` are digests of what makes them the same, `places`
-    the names of arguments by place, of each method ("": of the function)."""
+    the names of arguments by place, of each method ("": of the function), `secrets` those that it names."""
 
     code: str
     settings: str
     ttl_s: float | None = None
     places: dict[str, tuple[str, ...]] = {}
+    secrets: tuple[str, ...] = ()
 
 
 class AliasRoute(msgspec.Struct, frozen=True):

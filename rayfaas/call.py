@@ -11,7 +11,6 @@ from typing import Any
 
 from rayfaas import wire
 from rayfaas.call_options import NO_OPTIONS, CallOptions
-from rayfaas.context import calling
 from rayfaas.errors import ProtocolError, Unavailable
 from rayfaas.names import Target
 from rayfaas.origin import context_header, run_identity
@@ -132,8 +131,6 @@ class Call:
             headers = self.options.headers()
         if self.context is not None:
             headers["Rayfaas-Context"] = self.context
-        if (parent := calling()) is not None:
-            headers["Rayfaas-Parent"], headers["Rayfaas-Root"] = parent.call_id, parent.root_id
         return headers
 
     def _key_of_run(self) -> str | None:

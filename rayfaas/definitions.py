@@ -29,7 +29,7 @@ def _changed(name: str, before: bytes, after: bytes) -> list[str]:
         return [name]
     try:
         old, new = _dumps(before), _dumps(after)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two are the parser's own limits
         return [name]
     module = name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
     differing = sorted(each for each in old.keys() | new.keys() if old.get(each) != new.get(each))

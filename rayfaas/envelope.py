@@ -8,7 +8,8 @@ import msgspec
 
 
 class ReadyHeader(msgspec.Struct, array_like=True):
-    """READY: dispatch calls of this version to me. `version_key` is `team/name:version`."""
+    """READY: dispatch calls of this version to me. `version_key` is `team/name:version`, `edition` which values the
+    secrets have that it was started with (`rayfaas.editions`)."""
 
     version_key: str
     executor: str
@@ -18,6 +19,7 @@ class ReadyHeader(msgspec.Struct, array_like=True):
     node: str
     cluster: str
     hardware: str
+    edition: str = ""
 
 
 class CallHeader(msgspec.Struct, array_like=True):

@@ -149,6 +149,15 @@ def new_id() -> str:
     return format_uuid7(time.time_ns() // 1_000_000, _random.getrandbits(80))
 
 
+def made_ms(call: str) -> int:
+    """When an id was made, in milliseconds of Unix time.
+
+    >>> made_ms("01890a5d-ac96-774b-bcce-b302099a8057")
+    1688137706646
+    """
+    return int(call.replace("-", "")[:12], 16)
+
+
 def format_uuid7(unix_ms: int, random_80: int) -> str:
     high, middle, low = random_80 >> 68, (random_80 >> 54) & 0x3FFF, random_80 & 0xFFFF_FFFF_FFFF
     return f"{unix_ms >> 16:08x}-{unix_ms & 0xFFFF:04x}-7{high:03x}-{0x8000 | middle:04x}-{low:012x}"

@@ -17,7 +17,8 @@ class Order(msgspec.Struct):
     """All that an executor needs to run one version. `key` proves this identity at a gateway, and no other.
 
     `scratch` is a directory of its own, which it makes and works in. Secrets are not in it: they come on a file
-    descriptor that the zygote hands on without reading, so that no other executor inherits their memory.
+    descriptor that the zygote hands on without reading, so that no other executor inherits their memory; `edition` says
+    which values they have (`rayfaas.editions`).
     """
 
     executor: str
@@ -37,6 +38,7 @@ class Order(msgspec.Struct):
     scratch: str
     env: dict[str, str] = {}
     record_arguments: bool | list[str] = False
+    edition: str = ""
 
     @property
     def version_key(self) -> str:

@@ -46,6 +46,8 @@ class SourceFile:
             raise ImportFailed(f"{place} does not parse: {error.msg}", traceback=text) from None
         except ValueError as error:
             raise ImportFailed(f"{self.path} does not parse: {error}") from None
+        except (MemoryError, RecursionError):  # what the parser says of its own limits
+            raise ImportFailed(f"{self.path} does not parse: it is nested too deeply.") from None
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,14 @@ _COLUMNS = 60
 
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
 _TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
-# They tell of the server, or leave something behind.
-_SECRETIVE = {"getenv", "current_setting", "getvariable", "nextval", "currval", "write_log"}
+# They tell of the server, of how it is queried or of rows that a view leaves out, or leave something behind.
+_SECRETIVE = {
+    "getenv", "current_setting", "getvariable", "nextval", "currval", "write_log", "stats", "json_serialize_plan",
+    "pg_get_viewdef", "pg_get_constraintdef", "col_description", "obj_description", "shobj_description",
+}  # fmt: skip
+# They take bytes for what DuckDB has in its memory.
+_RAW = {"to_aggregate_state", "combine", "finalize"}
+_INTERNAL = "__internal"
 # One call of these can take minutes or gigabytes, and nothing ends it before it returns.
 _ENDLESS = {
     "repeat", "lpad", "rpad", "printf", "format", "bar", "range", "generate_series", "levenshtein", "editdist3",
@@ -61,11 +67,11 @@ def parse_tree(serialized: str) -> Tree:
 def check_tree(tree: Tree, views: Mapping[str, str]) -> set[str]:
     """The tables that it names, views and its own. Raises `QueryError`."""
     nodes = list(_walk(tree))
-    names = set(views) | {entry["key"].lower() for node in nodes for entry in _ctes(node)}
+    of_catalog = {id(node) for node in _of_catalog(tree)}
     of_tables = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
     for node in nodes:
         if id(node) not in of_tables:
-            _check_node(node, names, views)
+            _check_node(node, id(node) in of_catalog, views)
     tables = [str(node["table_name"]).lower() for node in nodes if node.get("type") == "BASE_TABLE"]
     if len(tables) > MOST_TABLES:
         raise QueryError(f"The query reads {len(tables)} tables, and may read {MOST_TABLES}.")
@@ -73,7 +79,7 @@ def check_tree(tree: Tree, views: Mapping[str, str]) -> set[str]:
     return set(tables)
 
 
-def _check_node(node: Tree, names: set[str], views: Mapping[str, str]) -> None:
+def _check_node(node: Tree, is_of_catalog: bool, views: Mapping[str, str]) -> None:
     kind = str(node.get("type"))
     path = (node.get("qualified_name") or {}).get("path") or []
     if "cte_map" in node and kind not in _NODES:
@@ -81,7 +87,7 @@ def _check_node(node: Tree, names: set[str], views: Mapping[str, str]) -> None:
     if kind == "BASE_TABLE":
         name = str(node["table_name"])
         qualified = len(path) > 1 or node.get("schema_name") or node.get("catalog_name")
-        if qualified or name.lower() not in names:
+        if qualified or (is_of_catalog and name.lower() not in views):
             whole = ".".join(path) or name
             raise QueryError(f"There is no table {whole}. There are: {', '.join(views)}.")
     elif kind == "TABLE_FUNCTION":
@@ -95,7 +101,7 @@ def _check_node(node: Tree, names: set[str], views: Mapping[str, str]) -> None:
 
 
 def _check_function(name: str) -> None:
-    if name in _SECRETIVE:
+    if name in _SECRETIVE or name in _RAW or name.startswith(_INTERNAL):
         raise QueryError(f"The function {name} is not for queries of users.")
     if name in _ENDLESS:
         what = f"Read from it as a table, FROM {name}(…)" if name in _TABLE_FUNCTIONS else "Do that with the answer"
@@ -110,6 +116,30 @@ def _is_written_map(node: Tree) -> bool:
 
 def _function_name(node: Tree) -> str:
     return str(node.get("function_name", "")).lower()
+
+
+def _of_catalog(tree: Tree) -> Iterator[Tree]:
+    """The tables of it that are none of its own: a name that WITH gives counts below it, and after it, only."""
+    found: list[tuple[Any, frozenset[str]]] = [(tree, frozenset())]
+    while found:
+        value, own = found.pop()
+        if isinstance(value, list):
+            found += [(each, own) for each in value]
+        elif isinstance(value, dict):
+            if value.get("type") == "BASE_TABLE" and _folded(value["table_name"]) not in own:
+                yield value
+            for entry in _ctes(value):
+                found.append((entry["value"], own))
+                own |= {_folded(entry["key"])}
+            parts = {name: part for name, part in value.items() if name != "cte_map"}
+            if value.get("type") == "RECURSIVE_CTE_NODE":  # only what is repeated knows its own name
+                found.append((parts.pop("right"), own | {_folded(value["cte_name"])}))
+            found += [(part, own) for part in parts.values()]
+
+
+def _folded(name: str) -> str:
+    """As DuckDB compares names: of letters only those of ASCII have another case."""
+    return name.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
 
 
 def _ctes(node: Tree) -> list[Tree]:

@@ -70,9 +70,11 @@ class SpawnedCalls:
         """Free the key that is reserved for a call which is not kept."""
         self._run("release", call=call_id)
 
-    def call(self, call_id: str, team: str | None) -> dict[str, Any] | None:
-        """What is known of any call, spawned or not, as far as the team may see it."""
-        found = self._run("spawned_call", call=call_id, team=team) or self._run("call", call=call_id, team=team)
+    def call(self, call_id: str, team: str | None, code: str | None = None) -> dict[str, Any] | None:
+        """What is known of any call, spawned or not, as far as the team may see it; of those only what code of the team
+        `code` made, or that team sees itself, where such code asks."""
+        asked = {"call": call_id, "team": team, "code": code}
+        found = self._run("spawned_call", **asked) or self._run("call", **asked)
         if not found:
             return None
         row = found[0]
@@ -120,10 +122,11 @@ class SpawnedCalls:
         return [row for row in self._untold(gateway, before_us) if row["call"] not in telling]
 
     def again(self, call_id: str, principal: str, team: str, sees: str | None) -> str:
-        """A new spawned call with the arguments of an old one; no gateway has it yet. Raises `NotFound`.
+        """A new spawned call with the arguments of an old one; no gateway has it yet. Its end is told where that of the
+        old one was, if that was the same team's. Raises `NotFound`.
 
         `sees` is the team whose sight it is, None for all: of calls that were not spawned it must see the arguments."""
-        kept = self._run("again", call=call_id)
+        kept = self._run("again", call=call_id, team=team)
         found = kept[0] if kept else self._arguments.again(call_id, sees)
         if found is None:
             raise NotFound(

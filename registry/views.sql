@@ -22,7 +22,8 @@ WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({
 -- name: spawned
 SELECT call, root, parent, target, function, version, method, principal AS caller, team, owner, state, code, attempts,
        retries, idempotency_key, priority, context,
-       make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at, webhook,
+       make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at,
+       CASE WHEN {team} IS NULL OR team = {team} THEN webhook END AS webhook,
        (SELECT any_value(t.state) FROM store.told t WHERE t.call = all_spawned.call) AS webhook_state
 FROM store.all_spawned
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
@@ -315,7 +316,7 @@ LEFT JOIN (VALUES
     ('version', '1, 2, 3 …'),
     ('view', 'the view that has it'),
     ('want', 'what the keeper wants it to be: RUNNING, STOPPED, GONE'),
-    ('webhook', 'where its end is told'),
+    ('webhook', 'where its end is told; NULL too where that is for the eyes of the caller''s team'),
     ('webhook_state', 'whether the webhook was told: DELIVERED or FAILED'),
     ('writer', 'the function that wrote it last; NULL: none that is known'),
     ('writer_version', 'and its version'),

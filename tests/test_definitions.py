@@ -25,4 +25,6 @@ def test_what_changed_is_named_where_it_stands() -> None:
 
 
 def test_what_is_no_python_is_named_as_a_file() -> None:
-    assert changed_definitions({"a.csv": b"1", "b.py": b"("}, {"a.csv": b"2", "b.py": b")"}) == ["a.csv", "b.py"]
+    deep = b"x = " + b"-" * 100_000 + b"1"
+    before, after = {"a.csv": b"1", "b.py": b"(", "c.py": b""}, {"a.csv": b"2", "b.py": b")", "c.py": deep}
+    assert changed_definitions(before, after) == ["a.csv", "b.py", "c.py"]

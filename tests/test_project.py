@@ -159,6 +159,8 @@ def test_what_can_not_be_read_is_named(tmp_path: Path) -> None:
         (b"x = 1\0\n", "null bytes"),
         (b"# coding: klingon\n", "unknown encoding"),
         (b"x = '\xff'\n", "does not parse"),
+        (b"x = " + b"-" * 100_000 + b"1", "nested too deeply"),
+        (b"x = f" + b"()" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_file_that_does_not_parse_is_told_with_its_place(tmp_path: Path, content: bytes, message: str) -> None:

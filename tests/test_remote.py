@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import math
 import threading
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import pytest
 
 import rayfaas
 from rayfaas import Client, RemoteFunction
-from rayfaas.context import CallContext, enter_call
 from rayfaas.errors import BadRequest
 from rayfaas.remote import Remote
 from rayfaas.wire import PICKLE, decode_arguments
@@ -108,18 +106,6 @@ def test_what_is_not_said_is_not_sent(embed: RemoteFunction[..., Any], server: S
     sent = [name for name in server.requests[0].headers if name.startswith(("rayfaas-", "idempotency", "prefer"))]
     assert sent == ["rayfaas-context"]
     assert server.requests[0].headers["authorization"] == "Bearer rf_x"
-
-
-def test_a_call_made_by_a_call_tells_of_its_parent(embed: RemoteFunction[..., Any], server: ScriptedServer) -> None:
-    def in_a_call() -> None:
-        enter_call(CallContext("child", "root", "parent", "t/f", 1, "ada", "t", deadline=0.0))
-        embed.remote()
-        asyncio.run(embed.aio())
-        embed.spawn()
-
-    contextvars.copy_context().run(in_a_call)
-    for request in server.requests:
-        assert (request.headers["rayfaas-parent"], request.headers["rayfaas-root"]) == ("child", "root")
 
 
 def test_a_spawned_call_is_known_by_its_id(embed: RemoteFunction[..., Any], server: ScriptedServer) -> None:

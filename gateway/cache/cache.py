@@ -11,11 +11,12 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from rayfaas.editions import edition_of
 from rayfaas.envelope import ResultHeader
 from rayfaas.errors import CallTimeout, ProtocolError
 from rayfaas.gateway.cache.artifacts import Artifacts, Changed, Uncertain
@@ -51,9 +52,17 @@ class Found(NamedTuple):
 
 
 class Cache:
-    """`directory` is shared by the gateways of a home."""
+    """`directory` is shared by the gateways of a home, `editions` are of secrets, by name, as they change."""
 
-    def __init__(self, directory: Path, most_bytes: int, recording: Recording, journal: Journal) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        most_bytes: int,
+        recording: Recording,
+        journal: Journal,
+        editions: Mapping[str, str],
+    ) -> None:
+        self._editions = editions
         self._shelf, self._locks = Shelf(directory / "results", most_bytes), Locks(directory / "lock")
         self._recording, self._journal = recording, journal
         self._artifacts = Artifacts()
@@ -85,7 +94,8 @@ class Cache:
 
         Raises what ended the call while it waited for another.
         """
-        call.key = await self._in_thread(key_of, call, call.cache)
+        call.edition = edition_of(call.cache.secrets, self._editions)
+        call.key = await self._in_thread(key_of, call, call.cache, call.edition)
         found = await self._look(call)
         while found.entry is None and not call.bypasses and call.key.digest not in self._unkept:
             flight = self._flights.get(call.key.digest)
@@ -197,6 +207,8 @@ class Cache:
         """Why its result was not kept; empty where it was."""
         if len(body) > MOST_BODY:
             return f"its result has {len(body):,} bytes; up to {MOST_BODY:,} are kept"
+        if call.edition != (call.executor and call.executor.ready_header and call.executor.ready_header.edition):
+            return "its executor had other values of its secrets than new ones have: rayfaas secrets set … --restart"
         if call.has_called and call.cache.ttl_s is None:
             return "it called other functions; give the cache a time to live, cache='1h'"
         try:

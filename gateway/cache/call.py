@@ -27,14 +27,15 @@ class Tracked(msgspec.Struct, frozen=True):
 
 
 class CachedCall(PendingCall):
-    """Its executor tells what it touches. With `bypasses` no earlier result will do. Others wait for its `flight`."""
+    """Its executor tells what it touches. With `bypasses` no earlier result will do. Others wait for its `flight`.
+    `edition` says which values the secrets had when it came."""
 
-    __slots__ = ("bypasses", "flight", "has_called", "is_kept", "key", "tracked")
+    __slots__ = ("bypasses", "edition", "flight", "has_called", "is_kept", "key", "tracked")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.bypasses = self.has_called = self.is_kept = False
-        self.key = Key("", {})
+        self.key, self.edition = Key("", {}), ""
         self.flight: asyncio.Future[bool] | None = None
         self.tracked: asyncio.Future[Tracked] = asyncio.get_running_loop().create_future()
 

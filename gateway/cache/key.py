@@ -34,14 +34,15 @@ class Key(NamedTuple):
     arguments: dict[str, str]
 
 
-def key_of(call: PendingCall, cache: CacheRoute) -> Key:
+def key_of(call: PendingCall, cache: CacheRoute, edition: str = "") -> Key:
+    """`edition` says which values the secrets have that the function names."""
     places = cache.places.get(call.route.method or "", ())
     arguments = {name: _digest(value) for name, value in _values(call.content_type, call.body, places).items()}
     parts = [
         call.route.called,
         cache.code,
         call.route.version.environment_digest,
-        cache.settings,
+        cache.settings + edition,
         call.accept,
         arguments,
     ]

@@ -24,6 +24,7 @@ from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
 from rayfaas.config import CACHE_MB, DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
+from rayfaas.private import make_home
 
 UP_S = 180.0
 DOWN_S = 60.0
@@ -169,7 +170,8 @@ def server_url(home: Home) -> str:
 
 def _start(home: Home, command: list[str]) -> None:
     """Start the server and wait until it can answer calls; ends it again where that fails or is interrupted."""
-    home.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_home(home)  # before what is made in it, or it would be open to everybody
+    home.logs.mkdir(mode=0o700, exist_ok=True)
     log = home.logs / "parent.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

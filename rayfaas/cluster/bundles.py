@@ -15,6 +15,9 @@ from pathlib import Path
 
 from rayfaas.errors import DeployError
 
+# All files together: as much as a bundle has that is not compressed. What is sent small could be very large.
+MOST_BYTES = 256 << 20
+
 Fetch = Callable[[str], Awaitable[bytes]]
 
 
@@ -59,6 +62,7 @@ def unpack(archive: bytes, path: Path) -> None:
         try:
             with zipfile.ZipFile(io.BytesIO(archive)) as bundle:
                 _check_names(bundle)
+                _check_size(bundle)
                 bundle.extractall(scratch)
         except zipfile.BadZipFile as error:
             raise DeployError(f"the bundle is no ZIP archive, or a damaged one: {error}") from None
@@ -75,3 +79,9 @@ def _check_names(bundle: zipfile.ZipFile) -> None:
     for name in bundle.namelist():
         if name.startswith("/") or ".." in name.split("/") or "\\" in name:
             raise DeployError(f"the bundle holds {name!r}, a path that leaves it")
+
+
+def _check_size(bundle: zipfile.ZipFile) -> None:
+    """By what the archive says: no more of an entry is unpacked."""
+    if sum(info.file_size for info in bundle.infolist()) > MOST_BYTES:
+        raise DeployError(f"the bundle unpacks to more than {MOST_BYTES >> 20} MiB")

@@ -69,6 +69,7 @@ class VersionOrder(msgspec.Struct):
     memory_mb: int = 0
     environment: Locked | None = None
     secrets: dict[str, str] = {}
+    edition: str = ""
     ray: bool = False
     record_arguments: bool | list[str] = False
 
@@ -339,6 +340,7 @@ class Supervisor:
             hardware=self.site.hardware,
             env=version.env,
             record_arguments=version.record_arguments,
+            edition=version.edition,
             scratch=str(self._scratch.path(executor)),
         )
 

@@ -98,9 +98,8 @@ class GatewayConnection:
 
     def _ready(self) -> bytes:
         o = self._order
-        return _encode(
-            ReadyHeader(o.version_key, o.executor, self._at_once, os.getpid(), o.replica, o.node, o.cluster, o.hardware)
-        )
+        place = (o.replica, o.node, o.cluster, o.hardware)
+        return _encode(ReadyHeader(o.version_key, o.executor, self._at_once, os.getpid(), *place, o.edition))
 
 
 class Conversation:

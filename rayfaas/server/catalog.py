@@ -63,8 +63,14 @@ class Version:
         team, _, name = self.function.partition("/")
         return f"{team}--{name}--{self.spec.shape.digest}"
 
-    def order(self, secrets: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """As a supervisor takes it (`cluster.supervisor.VersionOrder`)."""
+    @property
+    def secrets(self) -> list[str]:
+        """Those that it names, as `team/name`."""
+        team, _, _ = self.function.partition("/")
+        return [f"{team}/{name}" for name in sorted(self.spec.shape.secrets)]
+
+    def order(self, secrets: Mapping[str, str] | None = None, edition: str = "") -> dict[str, Any]:
+        """As a supervisor takes it (`cluster.supervisor.VersionOrder`), with values of its secrets."""
         return {
             "function": self.function,
             "version": self.number,
@@ -78,6 +84,7 @@ class Version:
             "memory_mb": self.spec.shape.memory_mb,
             "environment": None if self.environment is None else msgspec.to_builtins(self.environment),
             "secrets": dict(secrets or {}),
+            "edition": edition,
             "ray": self.spec.shape.ray,
             "record_arguments": recorded if (recorded := self.spec.record_arguments) is True else list(recorded or ()),
         }
@@ -111,6 +118,7 @@ class Version:
             "settings": digest_of(settings),
             "ttl_s": self.spec.cache_ttl_s,
             "places": self.places,
+            "secrets": self.secrets,
         }
 
 

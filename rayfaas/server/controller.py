@@ -113,9 +113,7 @@ class Controller(Service):
             self._store, self._fleet, self._routing, entrance.address if entrance else "", lambda: self._head.shown()
         )
         self._vault = Vault(home.secrets_key_file.read_bytes(), self._store, self._catalog)
-        self._placement = Placement(
-            self._fleet, self._catalog, self._loads, self._refuse, lambda v: v.order(self._vault.open(v))
-        )
+        self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse, self._vault.order)
         mirrors = Mirrors(home.journal, self._loaded_bytes)
         address = entrance.address if entrance else ""
         self._elsewhere = Gateways(self._store, mirrors, lambda: self._gateways, self._key, address)
@@ -152,6 +150,7 @@ class Controller(Service):
         self._awaited = Awaited(
             self._catalog, self._fleet, self._placement, self._head, self._machines, lambda: self._gateways
         )
+        self._secrets = Secrets(self._vault, self._fleet, self._placement, self._routing)
         plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
         locks = self._deploys.locks
         self._releases = Releases(self._store, self._catalog, self._placement, swaps, locks, self._protections)
@@ -184,7 +183,7 @@ class Controller(Service):
             Misses(self._store, self._journals, self._bundles),
             ReleaseMethods(self._catalog, self._releases, self._canaries),
             Publishing(self._store, self._bundles, self._deploys, plans),
-            Secrets(self._vault, self._fleet, self._placement),
+            self._secrets,
             Overview(self._catalog, self._fleet, self._head, lambda: self._gateways),
         ):
             self.methods |= part.methods
@@ -269,7 +268,7 @@ class Controller(Service):
             function.aliases = dict(route.aliases)
             function.versions = {row.version: Version.of(row) for row in route.versions}
             await self._routing.set_function(function.route())
-        await self._vault.read()
+        await self._secrets.read()
         await self._functions.read_registry()
         await self._canaries.resume()
         await self._limits.read()

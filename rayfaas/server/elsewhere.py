@@ -29,6 +29,7 @@ from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.server import Gateway
 from rayfaas.join_token import JoinToken
 from rayfaas.link import Service, dial_link
+from rayfaas.private import make_home
 from rayfaas.server.certificate import ensure_certificate
 from rayfaas.server.parent import write_secret
 
@@ -58,8 +59,8 @@ async def join(home: Home, token: JoinToken) -> Membership:
     finally:
         link.close()
     member = msgspec.convert({**told, "controller": token.controller}, Membership)
-    for directory in (home.path, home.run, home.journal):
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_home(home)
+    home.journal.mkdir(mode=0o700, exist_ok=True)
     write_secret(home.gateway_file, msgspec.json.encode(member))
     return member
 

@@ -14,6 +14,7 @@ from rayfaas.definitions import changed_definitions
 from rayfaas.environment import differences
 from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.link import Link, Method
+from rayfaas.names import made_ms
 from rayfaas.registry.misses import LookRow
 from rayfaas.registry.rows import VersionRow
 from rayfaas.server.answers import plain, sees
@@ -25,9 +26,9 @@ _MOST_NAMED = 10
 
 
 class Miss(msgspec.Struct, frozen=True):
-    """`part` is none (it was a hit), bypassed, expired, artifact, first, code, environment, settings, encoding,
-    arguments, failed, kept or evicted; `detail` says it in a sentence. `nearest` is the call that it is compared with,
-    of a hit the one whose result it was given."""
+    """`part` is none (it was a hit), bypassed, expired, artifact, first, code, environment, settings, secrets,
+    encoding, arguments, failed, kept or evicted; `detail` says it in a sentence. `nearest` is the call that it is
+    compared with, of a hit the one whose result it was given."""
 
     call: str
     part: str
@@ -76,11 +77,21 @@ class Misses:
             found.append(("environment", _environment_differences(before, now)))
         if (settings := _settings_differences(before, now)) is not None:
             found.append(("settings", settings))
+        if names := await self._secrets_since(now, nearest):
+            found.append(("secrets", f"The secret {', '.join(names)} was set anew since then."))
         if look.accept != nearest.accept:
             found.append(("encoding", _encoding_differences(nearest.accept, look.accept)))
         if look.arguments != nearest.arguments:
             found.append(("arguments", _argument_differences(nearest.arguments, look.arguments)))
         return found
+
+    async def _secrets_since(self, version: VersionRow, call: LookRow) -> list[str]:
+        """Those that the version names, and that were set after a call had begun."""
+        if not version.spec.shape.secrets:
+            return []
+        rows = await self._store.query(self._store.registry.secrets.all)
+        named = [row for row in rows if row.team == version.team and row.name in version.spec.shape.secrets]
+        return [row.name for row in named if row.set_at.timestamp() * 1000 > made_ms(call.call)]
 
     def _code_differences(self, before: VersionRow, now: VersionRow) -> str:
         versions = f"between version {before.version} and {now.version}"

@@ -31,6 +31,7 @@ from rayfaas.config import CACHE_MB, KEEP_RESULTS_S, MAX_BODY_MB, Home, Retentio
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
+from rayfaas.private import make_home
 
 _log = logging.getLogger("rayfaas.parent")
 
@@ -237,10 +238,9 @@ class Parent:
 
 
 def prepare(home: Home) -> None:
-    """Make the home's directories, which only its owner may enter, and its key."""
+    """Make the home's directories, which only its owner may enter, and its key. Raises `Conflict`."""
+    make_home(home)
     for directory in (
-        home.path,
-        home.run,
         home.bundles,
         home.journal,
         home.logs,

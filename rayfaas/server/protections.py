@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from rayfaas.errors import Forbidden
+from rayfaas.errors import Forbidden, NotFound
+from rayfaas.registry.members import MemberRow
 from rayfaas.roles import Roles, rank
 from rayfaas.server.store import Store
 
@@ -37,6 +38,10 @@ class Protections:
             )
 
     async def put(self, team: str, name: str, alias: str, who: Sequence[str], actor: str, reason: str) -> None:
+        """Raises `NotFound` for who is nobody: a name that was mistyped would let nobody move it."""
+        members = await self._store.write(self._store.registry.members.all)
+        for each in who:
+            _check_is_somebody(each, members)
         await self._store.write(self._rows.put, team, name, alias, who, actor, reason)
         await self.read()
 
@@ -56,6 +61,18 @@ def _is_one(actor: str, rights: Roles, who: str) -> bool:
     if not colon:
         return actor == who
     return team in rights and rank(rights[team]) >= rank(role)
+
+
+def _check_is_somebody(who: str, members: Sequence[MemberRow]) -> None:
+    if any(_is_one(member.principal, {member.team: member.role}, who) for member in members):
+        return
+    team, colon, role = who.rpartition(":")
+    if colon:
+        raise NotFound(f"Nobody is {role}, or more, in team {team!r}. `rayfaas team show {team}` lists who is in it.")
+    raise NotFound(
+        f"There is nobody called {who!r} in any team. `rayfaas team list` lists the teams; "
+        f"rayfaas team add TEAM {who} lets somebody in."
+    )
 
 
 def _listed(who: Sequence[str]) -> str:

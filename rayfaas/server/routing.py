@@ -24,6 +24,7 @@ class RouteTable:
         self._versions: defaultdict[str, VersionChanges] = defaultdict(VersionChanges)
         self._tokens: tuple[int, list[dict[str, Any]]] = (1, [])
         self._sessions: tuple[int, dict[str, bytes]] = (1, {})
+        self._secrets: tuple[int, dict[str, str]] = (1, {})
         self._limits: tuple[int, dict[str, Any]] = (1, {"limits": []})
         self._changed = asyncio.Condition()
         self._applied: dict[Link, int] = {}
@@ -41,6 +42,10 @@ class RouteTable:
 
     async def set_sessions(self, sessions: dict[str, bytes]) -> int:
         self._sessions = (self.revision + 1, sessions)
+        return await self._advance()
+
+    async def set_secrets(self, editions: dict[str, str]) -> int:
+        self._secrets = (self.revision + 1, editions)
         return await self._advance()
 
     async def set_limits(self, limits: list[dict[str, Any]], gateways: int) -> int:
@@ -90,6 +95,7 @@ class RouteTable:
             ],
             "tokens": self._tokens[1] if self._tokens[0] > since else None,
             "limits": self._limits[1] if self._limits[0] > since else None,
+            "secrets": self._secrets[1] if self._secrets[0] > since else None,
             "sessions": self._sessions[1] if self._sessions[0] > since else None,
         }
 

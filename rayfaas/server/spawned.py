@@ -75,8 +75,8 @@ class Spawned:
     async def _call(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, Any] | None:
         await self._journals.load()
         team = None if actor["role"] == "admin" else actor["team"]
-        registry = self._store.registry
-        found = await self._store.query(registry.spawned.call, call_id, team)
+        registry, code = self._store.registry, actor.get("code")
+        found = await self._store.query(registry.spawned.call, call_id, team, code)
         return None if found is None else found | await self._store.query(registry.arguments.of_call, call_id, team)
 
     async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from rayfaas.editions import edition_of
 from rayfaas.errors import BadRequest, Conflict, NotFound, Unavailable
 from rayfaas.registry.rows import SecretRow
 from rayfaas.server.catalog import Catalog, Version
@@ -71,6 +72,15 @@ class Vault:
             for s in self._secrets.values()
             if team is None or s.team == team
         ]
+
+    @property
+    def editions(self) -> dict[str, str]:
+        """By `team/name`, what is another text for other values: it tells nothing of them."""
+        return {f"{s.team}/{s.name}": f"{s.revision} {s.set_at.isoformat()}" for s in self._secrets.values()}
+
+    def order(self, version: Version) -> dict[str, Any]:
+        """As a supervisor takes it. Raises `NotFound` or `Unavailable`."""
+        return version.order(self.open(version), edition_of(version.secrets, self.editions))
 
     def check(self, team: str, names: tuple[str, ...]) -> None:
         """Raises `NotFound` for a secret that the team does not have."""

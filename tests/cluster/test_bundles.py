@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rayfaas.cluster.bundles import BundleCache, unpack
+from rayfaas.cluster.bundles import MOST_BYTES, BundleCache, unpack
 from rayfaas.errors import DeployError, Unavailable
 from tests.executor.replica import archive_of
 
@@ -82,6 +82,17 @@ async def test_a_bundle_that_arrives_damaged_is_refused_and_leaves_nothing(tmp_p
         with pytest.raises(DeployError, match="damaged"):
             await BundleCache(tmp_path, Store(archive).fetch).path(DIGEST)
         assert entries(tmp_path) == []
+
+
+async def test_a_small_archive_of_very_much_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bomb:
+        for number in range(MOST_BYTES >> 24):
+            bomb.writestr(f"{number}.txt", bytes(1 << 24))
+        bomb.writestr("one more", b"x")
+    with pytest.raises(DeployError, match="unpacks to more than 256 MiB"):
+        unpack(buffer.getvalue(), tmp_path / "bundle")
+    assert entries(tmp_path) == []
 
 
 async def test_a_fetch_that_fails_can_be_tried_again(tmp_path: Path) -> None:

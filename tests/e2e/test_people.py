@@ -75,6 +75,8 @@ def test_a_token_is_rotated_with_an_overlap_and_is_for_its_function_alone(server
 def test_nobody_moves_a_protected_alias_but_who_may(server: Server, write: Write) -> None:
     file = write("safe.py", "import rayfaas\n\n@rayfaas.function\ndef safe() -> int:\n    return 1\n")
     assert server.rayfaas("deploy", file, "--alias", "prod").returncode == 0
+    assert "There is nobody called 'ann'" in server.rayfaas("protect", "safe", "prod", "--who", "ann").stderr
+    ann = as_(server, make(server, "ann", "--team", "default=deployer")["token"])
     assert "ann" in server.rayfaas("protect", "safe", "prod", "--who", "ann", "-m", "audited").stdout
     file.write_text(file.read_text().replace("return 1", "return 2"))
     refused = server.rayfaas("deploy", file, "--alias", "prod")
@@ -82,7 +84,6 @@ def test_nobody_moves_a_protected_alias_but_who_may(server: Server, write: Write
     assert server.rayfaas("deploy", file).returncode == 0
     assert server.rayfaas("rollback", "safe", "--alias", "prod").returncode == 4
     assert server.rayfaas("delete", "safe", "--yes").returncode != 0
-    ann = as_(server, make(server, "ann", "--team", "default=deployer")["token"])
     assert server.rayfaas("alias", "safe", "prod", "2", environ=ann).returncode == 0
     assert server.rayfaas("protect", "safe", "prod", "--none", environ=ann).returncode == 4
     assert server.rayfaas("protect", "safe", "prod", "--none").returncode == 0

@@ -122,14 +122,18 @@ class SmallGateway:
 
     # Executors
 
-    async def executor(self, version: int = 1, concurrency: int = 1, function: str = "nlp/embed") -> FakeExecutor:
+    async def executor(
+        self, version: int = 1, concurrency: int = 1, function: str = "nlp/embed", edition: str = ""
+    ) -> FakeExecutor:
         """An executor that the gateway may dispatch to."""
-        executor = await self.dial(self.identity(version, function), concurrency=concurrency)
+        executor = await self.dial(self.identity(version, function), concurrency=concurrency, edition=edition)
         executor.is_ready()
         await eventually(lambda: self._ends[-1].ready_header)
         return executor
 
-    async def dial(self, identity: Identity, key: bytes | None = None, concurrency: int = 1) -> FakeExecutor:
+    async def dial(
+        self, identity: Identity, key: bytes | None = None, concurrency: int = 1, edition: str = ""
+    ) -> FakeExecutor:
         """An executor that has shaken hands and is not ready yet; `key` is what it proves, if not its own."""
         ready = ReadyHeader(
             f"{identity['function']}:{identity['version']}",
@@ -140,6 +144,7 @@ class SmallGateway:
             "node",
             str(identity["cluster"]),
             "hardware",
+            edition,
         )
         proven = key or executor_key(SESSIONS, identity) or b"none"
         executor: FakeExecutor = await dial(

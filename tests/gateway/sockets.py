@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from rayfaas.gateway.heads import Headers, Heads
-from rayfaas.gateway.http import CallProtocol, DirectCalls, Exchange
+from rayfaas.gateway.http import HEAD_S, CallProtocol, DirectCalls, Exchange
 from tests.gateway.asgi import Answer, Application
 from tests.waiting import eventually
 
@@ -28,13 +28,13 @@ class NoDirectCalls:
 
 
 @asynccontextmanager
-async def served(app: Application, direct: DirectCalls | None = None) -> AsyncIterator[int]:
+async def served(app: Application, direct: DirectCalls | None = None, head_s: float = HEAD_S) -> AsyncIterator[int]:
     """The port at which it is served, with the calls that `direct` takes answered by that."""
     config = uvicorn.Config(cast(Any, app), ws="none", lifespan="off", log_config=None, access_log=False)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"Fri, 27 Nov 2026 12:00:00 GMT")]
-    options = {"config": config, "server_state": state, "app_state": {}}
+    options: dict[str, Any] = {"config": config, "server_state": state, "app_state": {}, "head_s": head_s}
     server = await asyncio.get_running_loop().create_server(
         partial(CallProtocol, direct or NoDirectCalls(), Heads(), **options), "127.0.0.1", 0
     )
@@ -68,6 +68,12 @@ class Client:
     async def answer(self) -> Answer:
         """The next whole answer on this connection."""
         return await asyncio.wait_for(self._answer(), 20)
+
+    async def is_closed(self) -> bool:
+        """Waits until the server ends the connection; whether it said nothing more before."""
+        rest = await asyncio.wait_for(self._reader.read(), 20)
+        await self.close()
+        return rest == b""
 
     async def close(self) -> None:
         self._writer.close()

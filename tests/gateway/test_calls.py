@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from rayfaas.errors import FunctionError, NotFound, to_problem
 from rayfaas.names import new_id
 from tests.gateway.asgi import Answer
 from tests.gateway.small import SmallGateway
+from tests.gateway.test_invoke import call_token, parent
 from tests.waiting import eventually
 
 CALL = "01900000-0000-7000-8000-000000000000"
@@ -52,6 +54,14 @@ async def test_the_controller_decides_what_a_team_may_see(gateway: SmallGateway,
     answer = await gateway.ask(method, f"/calls/{CALL}{below}", who="otto")
     assert (answer.status, answer.code) == (404, "not_found")
     actor = {"principal": "otto", "team": "vision", "role": "invoker"}
+    assert gateway.controller.asked == [("call", {"call_id": CALL, "actor": actor})]
+
+
+@pytest.mark.parametrize(("method", "below"), ENDPOINTS)
+async def test_the_controller_is_told_whose_code_asks(gateway: SmallGateway, method: str, below: str) -> None:
+    token = call_token(msgspec.structs.replace(parent(), owner="vision"))
+    assert (await gateway.ask(method, f"/calls/{CALL}{below}", who=token)).status == 404
+    actor = {"principal": "ann", "team": "nlp", "role": "invoker", "code": "vision"}
     assert gateway.controller.asked == [("call", {"call_id": CALL, "actor": actor})]
 
 

@@ -103,16 +103,3 @@ async def test_nobody_waits_for_what_is_spawned(gateway: SmallGateway) -> None:
     for executor in (first, second):
         (await executor.call()).returns(1)
     await eventually(lambda: len(gateway.settled()) == 2)
-
-
-async def test_a_parent_that_somebody_only_claims_refuses_nobody_else(gateway: SmallGateway) -> None:
-    first, second = await gateway.executor(), await gateway.executor()
-    outers = [await running(gateway, each) for each in (first, second)]
-    claimed = outers[0].header.call_id
-    one = gateway.call(Rayfaas_Parent=claimed)
-    await eventually(lambda: waiting(gateway) == 1)
-    other = gateway.call()
-    await eventually(lambda: waiting(gateway) == 2)
-    first.answers(lambda call: call.returns(2))
-    outers[0].returns(1)
-    assert [(await each.answer()).status for each in (one, other)] == [200, 200]

@@ -336,7 +336,18 @@ async def test_an_answer_that_would_break_out_of_its_header_fails_alone(gateway:
     assert [(end.state, end.code) for end in gateway.ends()] == [("FAILED", "internal"), ("SUCCEEDED", None)]
 
 
-@pytest.mark.parametrize("problem", [{}, {"code": "x", "retryable": False, "status": 7}, {"status": "no"}])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        {},
+        {"code": "x", "retryable": False, "status": 7},
+        {"status": "no"},
+        {"code": "x", "retryable": False, "status": 204},  # which has no body: it would be read as the next answer
+        {"code": "x", "retryable": False, "status": 100},
+        {"code": ["x"], "retryable": "no", "status": True},
+        {"code": "x" * 100, "status": 304},
+    ],
+)
 async def test_an_error_that_is_no_problem_document_fails_alone(gateway: SmallGateway, problem: dict[str, Any]) -> None:
     executor = await gateway.executor(concurrency=2)
     async with connected(gateway) as (client, _):
@@ -348,6 +359,22 @@ async def test_an_error_that_is_no_problem_document_fails_alone(gateway: SmallGa
         (await executor.call()).returns("fine")
         assert (await client.answer()).json() == "fine"
     assert [end.state for end in gateway.ends()] == ["FAILED", "SUCCEEDED"]
+
+
+@pytest.mark.parametrize("name", ["retry_after_s", "rate_limit", "rate_limit_policy"])
+async def test_an_error_does_not_break_out_of_its_headers(gateway: SmallGateway, name: str) -> None:
+    executor = await gateway.executor()
+    told = {"code": "rate_limited", "retryable": True, "status": 429, "rate_limit": "a", "rate_limit_policy": "b"}
+    async with connected(gateway) as (client, _):
+        await client.send(call())
+        received = await executor.call()
+        problem = {**told, name: "1\r\nSet-Cookie: a=b\r\n\r\nHTTP/1.1 200 OK"}
+        executor.send(Kind.ERROR, received.number, msgspec.msgpack.encode(ErrorHeader(problem, 1, 1, 1, 0)))
+        answer = await client.answer()
+        assert (answer.status, "set-cookie" in answer.headers, name in answer.json()) == (429, False, False)
+        await client.send(call())
+        (await executor.call()).returns("fine")
+        assert (await client.answer()).json() == "fine"
 
 
 async def test_a_client_that_goes_as_the_first_item_comes_leaves_nothing(gateway: SmallGateway) -> None:

@@ -215,6 +215,33 @@ async def test_a_head_without_an_end_ends_the_connection(start: bytes, piece: by
             await _send_much(client, start, piece)
 
 
+@pytest.mark.parametrize("pieces", [[], [b"G"], [b"POST / HTTP/1.1\r\n", b"x-header: 1\r\n"], [post("/", b"x"), b"G"]])
+async def test_who_does_not_end_a_head_in_time_is_let_go(pieces: list[bytes]) -> None:
+    echo = Echo()
+    echo.may_answer.set()
+    async with served(echo, head_s=0.3) as port:
+        client = await Client.connect(port)
+        for piece in pieces:
+            await client.send(piece)
+        if len(pieces) == 2 and pieces[1] == b"G":
+            assert (await client.answer()).body == b"x"
+        assert await client.is_closed()
+
+
+async def test_an_answer_that_is_under_way_is_waited_for_before_a_late_head_ends_the_connection() -> None:
+    echo = Echo()
+    async with served(echo, head_s=0.3) as port:
+        client = await Client.connect(port)
+        await client.send(post("/", b"x") + b"G")
+        await eventually(lambda: echo.asked)
+        later = await Client.connect(port)
+        assert await later.is_closed()
+        echo.may_answer.set()
+        assert (await client.answer()).body == b"x"
+        assert await client.is_closed()
+    assert echo.gone == 0
+
+
 async def test_many_small_requests_are_no_large_head() -> None:
     echo = Echo()
     echo.may_answer.set()

@@ -30,6 +30,7 @@ from tests.gateway.asgi import Answer, Exchange
 from tests.gateway.controller import version_route
 from tests.gateway.disk import full_disk
 from tests.gateway.small import SmallGateway
+from tests.gateway.test_invoke import call_token, parent
 from tests.waiting import eventually
 
 BOOM = FunctionError("OSError: boom", exception="OSError", message="boom")
@@ -118,14 +119,14 @@ async def test_a_spawned_call_keeps_its_encodings(gateway: SmallGateway) -> None
 
 async def test_a_spawned_call_is_kept_whole_before_it_is_accepted(gateway: SmallGateway) -> None:
     body = bytes(range(256))
-    headers = {"Content_Type": "application/json", "Rayfaas_Timeout": "7", "Rayfaas_Parent": "p", "Rayfaas_Root": "r"}
-    exchange = spawn(gateway, body, "nlp/embed@prod", **headers)
+    headers = {"Content_Type": "application/json", "Rayfaas_Timeout": "7"}
+    exchange = spawn(gateway, body, "nlp/embed@prod", who=call_token(parent()), **headers)
     exchange.reads.clear()
     await eventually(lambda: exchange.has_answer)
     (kept,) = gateway.kept()
     assert base64.b64decode(kept.body) == body
     assert (kept.target, kept.function, kept.version) == ("nlp/embed@prod", "nlp/embed", 2)
-    assert (kept.principal, kept.team, kept.parent, kept.root) == ("ivan", "nlp", "p", "r")
+    assert (kept.principal, kept.team, kept.parent, kept.root) == ("ann", "nlp", "the-parent", "the-root")
     assert kept.content_type == "application/json"
     assert kept.timeout_s == pytest.approx(7.0)
     exchange.reads.set()

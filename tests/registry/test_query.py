@@ -322,6 +322,53 @@ def test_no_system_view_is_for_users(ask: Ask) -> None:
                 ask(f"SELECT * FROM {spelling}")
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM (WITH {view} AS (SELECT 1) SELECT * FROM {view}), {view}",
+        "SELECT (WITH {view} AS (SELECT 1) SELECT * FROM {view}), (SELECT count(*) FROM {view})",
+        "WITH {view} AS (SELECT * FROM {view}) SELECT * FROM {view}",
+        "WITH a AS (SELECT * FROM {view}), {view} AS (SELECT 1) SELECT * FROM a",
+        "WITH RECURSIVE {view} AS (SELECT 1 FROM {view} UNION ALL SELECT 2 FROM {view}) FROM {view}",
+        'WITH "duc\u212adb_views" AS (SELECT 1) SELECT * FROM {view}',
+    ],
+)
+def test_a_name_that_with_gives_does_not_lead_to_a_system_view_of_the_same_name(ask: Ask, sql: str) -> None:
+    with pytest.raises(QueryError, match="There is no table duckdb_views"):
+        ask(sql.format(view="duckdb_views"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("WITH duckdb_views AS (SELECT 1) SELECT * FROM (SELECT * FROM duckdb_views)", [[1]]),
+        ("WITH a AS (SELECT 1 AS x), B AS (FROM A) SELECT * FROM b, a WHERE EXISTS (FROM a)", [[1, 1]]),
+        (
+            "WITH RECURSIVE a AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM a WHERE x < 3) FROM a ORDER BY 1",
+            [[1], [2], [3]],
+        ),
+        ("WITH calls AS (SELECT DISTINCT team FROM calls WHERE team = 'red') FROM calls", [["red"]]),
+    ],
+)
+def test_with_names_what_comes_after_it(ask: Ask, sql: str, rows: list[list[Any]]) -> None:
+    assert ask(sql).rows == rows
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT stats(function) FROM functions",  # of all rows of the table, those that the view leaves out too
+        "SELECT pg_get_viewdef(range::INTEGER) FROM range(100)",  # what a view leaves out is written in it
+        "SELECT json_serialize_plan('SELECT * FROM store.tokens')",
+        "SELECT finalize(sum(version) EXPORT_STATE) FROM calls",
+        "SELECT __internal_barrier(1)",
+    ],
+)
+def test_functions_that_tell_of_more_than_the_views_are_not_for_users(ask: Ask, sql: str) -> None:
+    with pytest.raises(QueryError, match="is not for queries of users"):
+        ask(sql)
+
+
 def test_no_table_of_ours_is_for_users(ask: Ask, opened_database: Database) -> None:
     names = [row["name"] for row in opened_database.run("SELECT table_name AS name FROM duckdb_tables()")]
     assert len(names) > 10

@@ -144,6 +144,20 @@ def test_a_call_is_seen_by_the_callers_team_the_owners_team_and_admins(
     assert [registry.spawned.call(each.call, team) is not None for each in (kept, call)] == [sees, sees]
 
 
+@pytest.mark.parametrize("code", ["red", "blue", "green"])
+def test_code_of_a_team_sees_what_it_made_for_a_caller_and_nothing_else_of_the_callers(
+    registry: Registry, journal: Path, code: str
+) -> None:
+    outer = started(owner="blue", function="blue/f", team="red")  # a call of the caller's, to whom blue's code answers
+    made, kept = started(parent=outer.call, root=outer.call), spawned(parent=outer.call, root=outer.call)
+    load(registry, journal, outer, made, kept)
+    seen = [registry.spawned.call(each.call, "red", code) is not None for each in (outer, made, kept)]
+    assert seen == {"red": [True] * 3, "blue": [True] * 3, "green": [False] * 3}[code]
+    other = started(team="red", owner="red")
+    load(registry, journal, other, number=1)
+    assert (registry.spawned.call(other.call, "red", code) is not None) == (code == "red")
+
+
 def test_an_unknown_call_is_none_and_has_no_outcome(registry: Registry) -> None:
     assert registry.spawned.call(new_id(), None) is None
     assert registry.spawned.outcome(new_id()) is None
@@ -365,6 +379,25 @@ HOOK = "https://example.com/done"
 
 def told(call: str, state: str = "DELIVERED") -> Told:
     return Told(call, state, FUTURE_US, 1)
+
+
+@pytest.mark.parametrize(("team", "hook"), [("blue", HOOK), (None, HOOK), ("red", None)])
+def test_where_an_end_is_told_is_for_the_callers_team(
+    registry: Registry, journal: Path, team: str | None, hook: str | None
+) -> None:
+    load(registry, journal, spawned(team="blue", function="red/f", webhook=HOOK))
+    assert registry.query("SELECT webhook FROM spawned", [], team=team).rows == [[hook]]
+
+
+@pytest.mark.parametrize(("team", "hook"), [("blue", HOOK), ("red", None)])
+def test_who_runs_a_call_of_another_team_again_does_not_tell_that_teams_webhook(
+    registry: Registry, journal: Path, team: str, hook: str | None
+) -> None:
+    kept = spawned(team="blue", function="red/f", webhook=HOOK)
+    load(registry, journal, kept, settled(kept))
+    again = registry.spawned.again(kept.call, "ann", team)
+    found = registry.query("SELECT webhook FROM spawned WHERE call = ?", [again], team=None).rows
+    assert found == [[hook]]
 
 
 def test_an_end_is_told_until_it_is_recorded_that_it_was(registry: Registry, journal: Path) -> None:

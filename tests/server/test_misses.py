@@ -106,6 +106,16 @@ async def test_variables_of_the_declaration_are_settings(world: World) -> None:
     assert await world.why(call) == ("settings", "Its declaration changed: env.LANG.", before)
 
 
+async def test_a_secret_that_was_set_anew_is_named(world: World) -> None:
+    version = world.deploy(secrets=("api", "db"))
+    before, call = world.call(version, miss(a="1")), world.call(version, miss(a="1"))
+    for team, name in (("red", "other"), ("blue", "api")):
+        await world.store.write(world.store.registry.secrets.set, team, name, b"sealed", ["KEY"], "ann")
+    assert (await world.why(call))[0] == "evicted"
+    await world.store.write(world.store.registry.secrets.set, "red", "api", b"sealed", ["KEY"], "ann")
+    assert await world.why(call) == ("secrets", "The secret api was set anew since then.", before)
+
+
 async def test_the_argument_that_differs_is_named(world: World) -> None:
     version = world.deploy()
     world.call(version, miss(a="9", b="9"))

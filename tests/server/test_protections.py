@@ -28,6 +28,8 @@ async def server(home: Home, store: Store) -> Shop:
     await server.fleet.join(member(server.warm))
     await server.deploy("a", alias="prod")
     await server.deploy("b")
+    for principal, role in (("ann", "deployer"), ("bob", "admin")):
+        await store.write(store.registry.members.put, "red", principal, role, "root", "")
     await server.releases.protect(*PROD, WHO, "root", "audited")
     return server
 
@@ -59,6 +61,22 @@ async def test_who_may_is_a_name_or_a_role(server: Shop, actor: str, rights: Map
         with pytest.raises(Forbidden):
             await move
     assert await leads_to(server) == (2 if may else 1)
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [
+        ("anne", "nobody called 'anne'"),
+        ("rde:admin", "Nobody is admin, or more, in team 'rde'"),
+        ("blue:viewer", "Nobody is viewer, or more, in team 'blue'"),
+    ],
+)
+async def test_who_is_nobody_is_told_and_nothing_is_changed(server: Shop, who: str, said: str) -> None:
+    with pytest.raises(NotFound, match=said):
+        await server.releases.protect(*PROD, ["bob", who], "root", "mistyped")
+    (row,) = await server.releases.protections("red", "f")
+    assert list(row["who"]) == WHO
+    await server.releases.protect(*PROD, ["bob", "red:viewer"], "root", "")
 
 
 async def test_rollbacks_canaries_and_deletions_obey_too(server: Shop) -> None:

@@ -31,9 +31,11 @@ async def test_a_new_gateway_is_told_everything() -> None:
     await table.set_function(route("f"))
     await table.set_tokens([{"digest": "d"}])
     await table.set_sessions({"lab": b"key"})
+    await table.set_secrets({"red/api": "1"})
     answer = await table.poll(Peer().link, 0)
     assert answer == {
         "revision": table.revision, "functions": [route("f")], "tokens": [{"digest": "d"}], "sessions": {"lab": b"key"},
+        "secrets": {"red/api": "1"},
         "limits": {"limits": []},
     }  # fmt: skip
 
@@ -81,7 +83,14 @@ async def test_a_poll_without_news_is_answered_with_none(monkeypatch: pytest.Mon
     monkeypatch.setattr(routing, "POLL_S", 0.01)
     table = RouteTable()
     answer = await table.poll(Peer().link, table.revision)
-    assert answer == {"revision": table.revision, "functions": [], "tokens": None, "sessions": None, "limits": None}
+    assert answer == {
+        "revision": table.revision,
+        "functions": [],
+        "tokens": None,
+        "sessions": None,
+        "limits": None,
+        "secrets": None,
+    }
 
 
 async def test_a_gateway_that_goes_while_it_polls_blocks_nobody() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rayfaas.config import Home
+from rayfaas.editions import edition_of
 from rayfaas.errors import BadRequest, Conflict, NotFound, Unavailable
 from rayfaas.registry import Registry
 from rayfaas.server.catalog import Catalog
@@ -31,6 +32,18 @@ async def test_a_secret_is_opened_for_a_version_that_names_it(vault: Vault) -> N
     assert vault.open(version()) == {}
     await vault.set("red", "api", {"API_KEY": "other", "MORE": "x"}, "ann")
     assert vault.open(KNOWS) == {"API_KEY": "other", "MORE": "x"}
+
+
+async def test_another_value_is_another_edition_for_executors_and_gateways_alike(vault: Vault) -> None:
+    editions = []
+    for _ in range(2):
+        await vault.set("red", "api", {"API_KEY": VALUE}, "ann")
+        editions.append(vault.order(KNOWS)["edition"])
+        assert editions[-1] == edition_of(["red/api"], vault.editions)
+    await vault.delete("red", "api", "ann")
+    await vault.set("red", "api", {"API_KEY": VALUE}, "ann")
+    assert len({*editions, vault.order(KNOWS)["edition"]}) == 3
+    assert vault.order(version())["edition"] == ""
 
 
 async def test_another_teams_secret_is_not_there(vault: Vault) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from rayfaas.editions import edition_of
 from rayfaas.errors import FunctionError
 from rayfaas.frames import Kind
 from rayfaas.touches import Touch, TrackedHeader, encode_touches
@@ -73,6 +74,18 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+async def set_secrets(gateway: SmallGateway, **editions: str) -> None:
+    """nlp/embed names the secret `api`; these are in force."""
+    cache = {"code": "code", "settings": "s", "secrets": ["nlp/api"]}
+    await gateway.controller.set_function("nlp/embed", [version_route(1, cache=cache)], {"live": (1, 1)})
+    table = gateway.controller.table
+    await table.applied(await table.set_secrets({f"nlp/{name}": edition for name, edition in editions.items()}))
+
+
+def edition(of: str) -> str:
+    return edition_of(["nlp/api"], {"nlp/api": of})
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return write(tmp_path / "model ä", "weights")
@@ -90,6 +103,21 @@ async def test_an_equal_call_is_answered_without_an_executor(gateway: SmallGatew
     (looked,) = gateway.looked_up()
     assert (looked.call, looked.verdict, list(looked.arguments)) == (computed, "miss", ["text"])
     assert [kept.why_not for kept in gateway.results_kept()] == [None]
+
+
+async def test_a_result_that_was_made_with_other_values_of_a_secret_is_given_to_nobody(gateway: SmallGateway) -> None:
+    await set_secrets(gateway, api="1")
+    executor = await gateway.executor(edition=edition("1"))
+    computed = await first(gateway, executor, "with 1")
+    await hit(gateway, computed, "with 1")
+    await set_secrets(gateway, api="2", other="9")
+    await first(gateway, executor, "still with 1")
+    assert "other values of its secrets" in str(gateway.results_kept()[-1].why_not)
+    await executor.die()
+    newer = await gateway.executor(edition=edition("2"))
+    with_2 = await first(gateway, newer, "with 2")
+    await set_secrets(gateway, api="2", other="10")
+    await hit(gateway, with_2, "with 2")
 
 
 async def test_it_goes_the_short_way_in_and_is_answered_all_the_same(gateway: SmallGateway) -> None:

@@ -29,12 +29,14 @@ from rayfaas.wire.typed import encode_typed
 CACHE = CacheRoute("code", "settings", places={"": ("a", "b")})
 
 
-async def key(content_type: str, body: bytes, cache: CacheRoute = CACHE, accept: str = "", **version: Any) -> Key:
+async def key(
+    content_type: str, body: bytes, cache: CacheRoute = CACHE, accept: str = "", edition: str = "", **version: Any
+) -> Key:
     fields: dict[str, Any] = {"code_digest": "b", "syntax_digest": "s", "environment_digest": "e", "shape": "x"}
     route = VersionRoute(1, gpus=0, timeout_s=1, concurrency=1, cache=cache, **{**fields, **version})
     named = Route("nlp/f:1", "nlp/f", "nlp", route)
     call = PendingCall(named, "c", "c", None, "ann", "nlp", content_type, body, 1.0, lambda *_: None, accept=accept)
-    return key_of(call, cache)
+    return key_of(call, cache, edition)
 
 
 def positional(*args: Any, **kwargs: Any) -> tuple[str, bytes]:
@@ -99,10 +101,11 @@ async def test_code_environment_settings_and_encoding_of_the_result_make_a_diffe
     others = [
         await key(JSON, b"1", CacheRoute("other", "settings")),
         await key(JSON, b"1", CacheRoute("code", "other")),
+        await key(JSON, b"1", edition="2"),
         await key(JSON, b"1", environment_digest="other"),
         await key(JSON, b"1", accept=JSON),
     ]
-    assert len({plain.digest, *(each.digest for each in others)}) == 5
+    assert len({plain.digest, *(each.digest for each in others)}) == 6
 
 
 async def test_each_argument_has_a_digest_that_tells_which_differs() -> None:
