@@ -395,7 +395,7 @@ def test_who_runs_a_call_of_another_team_again_does_not_tell_that_teams_webhook(
 ) -> None:
     kept = spawned(team="blue", function="red/f", webhook=HOOK)
     load(registry, journal, kept, settled(kept))
-    again = registry.spawned.again(kept.call, "ann", team)
+    again = registry.spawned.again(kept.call, "ann", team, None)
     found = registry.query("SELECT webhook FROM spawned WHERE call = ?", [again], team=None).rows
     assert found == [[hook]]
 
