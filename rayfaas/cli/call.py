@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from difflib import get_close_matches
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,18 @@ from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+class _Call(click.Command):
+    """Takes negative numbers as arguments, but no option that it does not know: that is a slip, not for the function."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        known = [name for parameter in self.get_params(ctx) for name in parameter.opts]
+        for name in (each.partition("=")[0] for each in takewhile(lambda each: each != "--", args)):
+            if name.startswith("--") and name not in known:
+                raise click.NoSuchOption(name, possibilities=get_close_matches(name, known), ctx=ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Call, context_settings={"ignore_unknown_options": True})
 @click.argument("target")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("-d", "--data", help="The arguments as JSON: text, @FILE, or - for stdin. An object is by name.")
@@ -44,7 +57,7 @@ def call(
 ) -> None:
     """Call TARGET (embed, embed:7, nlp/embed@prod, Model.predict) with ARGUMENTS, and print its result as JSON.
 
-    An argument is a value, or name=value; values are JSON, and else text:
+    An argument is a value, or name=value; values are JSON, and else text; one that begins with -- is written after --:
 
         rayfaas call area 2 height=3
     """
@@ -93,10 +106,9 @@ def _parsed(arguments: tuple[str, ...]) -> tuple[tuple[Any, ...], dict[str, Any]
 
 def given_arguments(data: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Of `--data`: JSON, @FILE, or - for stdin. An object is arguments by name, anything else the single one."""
-    text = _read(data)
     try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
+        value = json.loads(_read(data))
+    except (ValueError, RecursionError) as error:  # no JSON, or no text
         raise click.UsageError(f"--data is not JSON: {error}") from None
     return ((), value) if isinstance(value, dict) else ((value,), {})
 

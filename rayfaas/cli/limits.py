@@ -32,7 +32,7 @@ def limits(as_json: bool) -> None:
 @click.option("--calls", type=float, help="Calls per second.")
 @click.option("--concurrency", type=int, help="Calls at once, waiting ones included.")
 @click.option("--gpu-seconds", type=float, help="GPU time of a day (UTC).")
-@click.option("--weight", type=float, default=1.0, help="Of a team: turns where teams wait for the same function.")
+@click.option("--weight", type=float, help="Of a team: turns where teams wait for the same function.")
 @click.option("--none", "is_none", is_flag=True, help="Drop the limit.")
 @click.option("-m", "--message", default="", help="Why; kept in the audit.")
 @json_option
@@ -42,7 +42,7 @@ def limit(
     calls: float | None,
     concurrency: int | None,
     gpu_seconds: float | None,
-    weight: float,
+    weight: float | None,
     is_none: bool,
     message: str,
     as_json: bool,
@@ -51,6 +51,9 @@ def limit(
 
     What is not said is not limited; it takes the place of what was said before.
     """
+    said = {"calls_per_s": calls, "concurrency": concurrency, "gpu_s_per_day": gpu_seconds, "weight": weight}
+    if is_none == any(value is not None for value in said.values()):
+        raise click.UsageError("Say what it may use, --calls, --concurrency, --gpu-seconds or --weight; or --none.")
     with Client() as client:
         if is_none:
             client.drop_limit(kind, name, message)
@@ -62,7 +65,7 @@ def limit(
             calls_per_s=calls,
             concurrency=concurrency,
             gpu_s_per_day=gpu_seconds,
-            weight=weight,
+            weight=1.0 if weight is None else weight,
             message=message,
         )
     if as_json:

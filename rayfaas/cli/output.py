@@ -26,7 +26,12 @@ def json_option(command: F) -> F:
 
 
 def show_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+    """One line of JSON: what JSON has no word for, as keys that are no text and NaN, is as `encode_json` writes it."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
+    except (TypeError, ValueError):
+        text = json.dumps(_plain(value), ensure_ascii=False)
+    click.echo(text)
 
 
 def _plain(value: Any) -> Any:
@@ -91,8 +96,12 @@ def show_error(error: RayfaasError) -> None:
         STDERR.print(str(output).rstrip(), style="dim", markup=False, soft_wrap=True)
     STDERR.print("Error:", style="bold red", end=" ")
     STDERR.print(error.detail, markup=False, soft_wrap=True)
-    for each in error.extra.get("errors", []):
-        if str(each.get("msg")) in error.detail:
-            continue
-        place = ".".join(map(str, each.get("loc", ())))
-        STDERR.print(f"  {place}: {each.get('msg')}", markup=False, soft_wrap=True)
+    for fault in map(_fault, error.extra.get("errors", [])):
+        if fault not in error.detail:
+            STDERR.print(f"  {fault}", markup=False, soft_wrap=True)
+
+
+def _fault(error: Mapping[str, Any]) -> str:
+    """One of several faults, with its place where it has one."""
+    place = ".".join(map(str, error.get("loc", ())))
+    return f"{place}: {error.get('msg')}" if place else str(error.get("msg"))

@@ -27,6 +27,8 @@ from tests.scripted_server import Reply, Request, answering, refusing, streaming
         (["é", "name=Ödön"], ["é"], {"name": "Ödön"}),
         (["target=1", "self=2"], [], {"target": 1, "self": 2}),
         (["--", "--stream"], ["--stream"], {}),
+        (["--timeout", "5", "--", "--unknown", "-1"], ["--unknown", -1], {}),
+        (["9" * 5000], ["9" * 5000], {}),
     ],
 )
 def test_arguments_are_values_by_place_and_by_name(
@@ -62,6 +64,9 @@ def test_data_is_json_of_the_line_a_file_or_stdin(
         (["-d", "@/"], "can't be read: Is a directory"),
         (["-d", "1", "2"], "not both"),
         (["a=1", "2"], "'2' has no name and comes after one that has"),
+        (["-d", "[" * 100_000], "--data is not JSON"),
+        (["1", "--timeot", "5"], "No such option"),
+        (["1", "--timeot=5"], "--timeout"),
         (["--timeout", "soon"], "'soon' is not a valid float"),
     ],
 )
@@ -73,6 +78,12 @@ def test_what_is_typed_wrongly_is_told_before_anything_is_called(
     assert (code, out) == (2, "")
     assert message in " ".join(err.split())
     assert rayfaas.requests == []
+
+
+def test_data_that_is_no_text_is_told(rayfaas: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(b"\x9f\xff")
+    code, _, err = rayfaas("call", "f", "-d", f"@{tmp_path}/data.bin")
+    assert (code, "--data is not JSON" in err) == (2, True)
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, "é\n\u2028", [1, {"a": None}], {}])

@@ -30,6 +30,13 @@ def test_limits_are_listed_and_dropped(served: Terminal) -> None:
     assert served("limit", "team", "ads", "--none") == (0, "The team ads has no limit.\n", "")
 
 
+def test_a_look_at_a_limit_does_not_lift_it(served: Terminal) -> None:
+    code, _, err = served("limit", "team", "ads")
+    assert (code, "--calls" in err) == (2, True)
+    assert served("limit", "team", "ads", "--none", "--calls", "5").code == 2
+    assert served.requests == []
+
+
 def test_there_are_three_kinds(served: Terminal) -> None:
     assert served("limit", "cluster", "x").code == 2
     assert served.requests == []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rayfaas.cli.output import cell, show_error, show_rows, show_table, when
+from rayfaas.cli.output import cell, show_error, show_json, show_rows, show_table, when
 from rayfaas.errors import BadRequest, FunctionError, ImportFailed, NotFound
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
@@ -84,4 +84,25 @@ def test_a_traceback_is_shown_for_the_users_own_errors_only(capsys: pytest.Captu
 
 def test_faults_are_told_with_their_places(capsys: pytest.CaptureFixture[str]) -> None:
     show_error(BadRequest("no", errors=[{"loc": ["a", 0], "msg": "[x]"}, {"msg": "y"}]))
-    assert capsys.readouterr().err == "Error: no\n  a.0: [x]\n  : y\n"
+    assert capsys.readouterr().err == "Error: no\n  a.0: [x]\n  y\n"
+
+
+def test_a_fault_that_the_error_names_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    faults = [{"loc": ["a"], "msg": "is missing"}, {"loc": [], "msg": "too many"}, {"loc": ["b"], "msg": "is missing"}]
+    show_error(BadRequest("They do not fit f(a, b): a: is missing; too many", errors=faults))
+    assert capsys.readouterr().err == "Error: They do not fit f(a, b): a: is missing; too many\n  b: is missing\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ({(1, 2): 3, 4: "é"}, '{"1,2": 3, "4": "é"}'),
+        ([float("nan"), {"a": float("inf")}], '[null, {"a": null}]'),
+        ({"at": NOW, "nan": float("nan")}, '{"at": "2026-01-01T12:00:00Z", "nan": null}'),
+    ],
+)
+def test_what_json_has_no_word_for_is_json_all_the_same(
+    capsys: pytest.CaptureFixture[str], value: Any, shown: str
+) -> None:
+    show_json(value)
+    assert capsys.readouterr().out == f"{shown}\n"
