@@ -1,15 +1,22 @@
 """The command line: `rayfaas up`, `deploy`, `call`, `sql` and the rest.
 
 Exit codes, for scripts: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not allowed, 5 the server is not available,
-6 the called function raised.
+6 the called function raised, 130 Ctrl-C.
 """
 
 from __future__ import annotations
 
-from rayfaas.cli.commands import commands
+import sys
+from importlib import import_module
+
+from rayfaas.cli.exits import INTERRUPTED
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    commands(prog_name="rayfaas")
+    try:
+        commands = import_module("rayfaas.cli.commands").commands  # takes a moment, in which Ctrl-C may come too
+        commands(prog_name="rayfaas")
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from rayfaas.cli.exits import exit_code
+from rayfaas.cli.exits import INTERRUPTED, exit_code
 from rayfaas.cli.group import Group
 from rayfaas.cli.output import show_error
 from rayfaas.errors import RayfaasError
@@ -97,6 +97,9 @@ class _Commands(Group):
         except RayfaasError as error:
             show_error(error)
             sys.exit(exit_code(error))
+        except KeyboardInterrupt:
+            click.echo(err=True)  # ends the line on which the terminal shows ^C
+            sys.exit(INTERRUPTED)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -9,6 +9,7 @@ NOT_FOUND = 3
 NOT_ALLOWED = 4
 UNAVAILABLE = 5
 FUNCTION_RAISED = 6
+INTERRUPTED = 130  # as shells have it: 128, and the number of SIGINT
 
 _BY_KIND: tuple[tuple[type[RayfaasError], int], ...] = (
     (FunctionError, FUNCTION_RAISED),

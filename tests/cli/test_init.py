@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import subprocess
 import sys
 
@@ -23,7 +26,7 @@ from rayfaas.errors import (
     Unavailable,
 )
 from tests.cli.terminal import Terminal
-from tests.scripted_server import refusing
+from tests.scripted_server import Reply, Request, refusing
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,7 @@ def test_what_the_server_refuses_has_its_exit_code(rayfaas: Terminal, error: Ray
 def test_the_exit_codes_are_those_that_the_docstring_tells() -> None:
     assert cli.__doc__ is not None
     told = " ".join(cli.__doc__.split())
-    for code in ("0 done", "1 failed", "2 wrong usage", "3 not found", "4 not allowed", "5 the server", "6 the called"):
+    for code in ("0 done", "1 failed", "2 wrong usage", "3 not found", "4 not allowed", "5 the server", "6 the called", "130 Ctrl-C"):
         assert code in told
 
 
@@ -82,6 +85,23 @@ def test_each_argument_that_does_not_fit_is_told(rayfaas: Terminal) -> None:
     faults = [{"loc": ["x"], "msg": "should be a number"}, {"loc": ["y", 0], "msg": "is missing"}]
     rayfaas.serve(refusing(InvalidArguments("The arguments do not fit", errors=faults)))
     assert rayfaas("call", "f").err == "Error: The arguments do not fit\n  x: should be a number\n  y.0: is missing\n"
+
+
+def test_ctrl_c_is_exit_code_130_and_no_traceback(rayfaas: Terminal) -> None:
+    async def interrupt(request: Request, reply: Reply) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    rayfaas.serve(interrupt)
+    assert rayfaas("functions") == (130, "", "\n")
+
+
+def test_ctrl_c_before_anything_is_loaded_is_the_same(rayfaas: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "import_module", interrupted)
+    assert rayfaas("functions") == (130, "", "")
 
 
 def test_python_m_is_the_same_command() -> None:
