@@ -36,7 +36,8 @@ class Remembered:
 
     def remember(self, url: str, target: str, revision: int) -> None:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            for directory in (self._directory.parent, self._directory):  # the home, which is its owner's only
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd, scratch = tempfile.mkstemp(dir=self._directory)
             with os.fdopen(fd, "w") as file:
                 file.write(str(revision))

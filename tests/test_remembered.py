@@ -34,3 +34,8 @@ def test_a_place_that_can_not_be_written_or_holds_nonsense_is_as_none(tmp_path: 
     remembered.remember("http://a", "red/f@live", 3)
     next((tmp_path / "deployed").iterdir()).write_bytes(b"\xff\x00nonsense")
     assert remembered.revision("http://a", "red/f@live") is None
+
+
+def test_a_home_that_it_makes_is_its_owners_only(tmp_path: Path) -> None:
+    Remembered(tmp_path / "home" / "deployed").remember("http://server", "nlp/embed@live", 3)
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700

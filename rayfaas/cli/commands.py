@@ -97,6 +97,10 @@ class _Commands(Group):
         except RayfaasError as error:
             show_error(error)
             sys.exit(exit_code(error))
+        except BrokenPipeError:
+            raise  # click ends quietly where nobody reads on
+        except OSError as error:  # a home that is no folder, a disk that is full
+            raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
             click.echo(err=True)  # ends the line on which the terminal shows ^C
             sys.exit(INTERRUPTED)

@@ -7,6 +7,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,6 +30,7 @@ from rayfaas.private import make_home
 UP_S = 180.0
 DOWN_S = 60.0
 _LOOK_S = 0.05
+_LEAST_SPACE = 16 << 20
 _KEEP_CALLS = "How long calls stay in the registry's file; older ones move to its archive, where SQL finds them too."
 _OUT_OF_REACH = (
     "Functions on other machines can't call others: {host} is this machine only. Give --host 0.0.0.0, or --url."
@@ -172,6 +174,7 @@ def _start(home: Home, command: list[str]) -> None:
     """Start the server and wait until it can answer calls; ends it again where that fails or is interrupted."""
     make_home(home)  # before what is made in it, or it would be open to everybody
     home.logs.mkdir(mode=0o700, exist_ok=True)
+    _check_space(home)
     log = home.logs / "parent.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
@@ -185,6 +188,12 @@ def _start(home: Home, command: list[str]) -> None:
         process.terminate()
         process.wait(DOWN_S)
         raise
+
+
+def _check_space(home: Home) -> None:
+    """One that has no room for its log can't tell of it."""
+    if shutil.disk_usage(home.path).free < _LEAST_SPACE:
+        raise click.ClickException(f"There is no space left for {home.path}: it takes {_LEAST_SPACE >> 20} MiB or more.")
 
 
 def _steps(home: Home, process: subprocess.Popen[bytes], log: Path) -> Iterator[str]:

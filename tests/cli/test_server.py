@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -123,12 +124,39 @@ def test_a_server_that_ends_while_it_starts_shows_the_end_of_its_log(home: Home,
         assert directory.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_new_home_is_its_owners_only(home: Home, start: Start) -> None:
+    home.path.rmdir()
+    assert ended(start("up", "--port", free_port(), failure="no disk left"))[0] == 1
+    assert home.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_without_room_is_told_before_anything_starts(
+    rayfaas: Terminal, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage(home.path)._replace(free=4096)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    code, out, err = rayfaas("up", "--port", free_port())
+    assert (code, out) == (1, "")
+    assert f"Error: There is no space left for {home.path}" in err
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_a_home_that_is_no_folder_is_told_and_not_a_traceback(
+    rayfaas: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RAYFAAS_HOME", str(tmp_path / "file"))
+    code, out, err = rayfaas(command)
+    assert (code, out) == (1, "")
+    assert err.startswith("Error: [Errno 20] Not a directory")
+
+
 def test_ctrl_c_while_it_starts_ends_what_was_started(home: Home, start: Start) -> None:
     process = start("up", "--port", free_port())
     eventually(lambda: is_running(home))
     process.send_signal(signal.SIGINT)
     code, out, err = ended(process)
-    assert (code, out, err.strip()) == (1, "", "Aborted!")
+    assert (code, out, err) == (130, "", "\n")
     assert not alive(int((home.path / "pid").read_text()))
 
 
