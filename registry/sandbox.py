@@ -57,8 +57,10 @@ def parse_tree(serialized: str) -> Tree:
         tree: Tree = json.loads(serialized)
     except RecursionError:
         raise QueryError("The query is nested too deeply.") from None
+    if tree["error"] and tree["error_type"] == "not implemented":
+        raise QueryError("Only a SELECT can be asked: queries read, and change nothing.")
     if tree["error"]:
-        raise QueryError(f"Only one SELECT can be asked: {tree['error_message']}")
+        raise QueryError(f"The query does not parse: {tree['error_message']}")
     if len(tree["statements"]) != 1:
         raise QueryError("One SELECT at a time, please.")
     return tree

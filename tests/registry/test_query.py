@@ -299,6 +299,20 @@ def test_not_even_an_admin_may_ask(
     assert contents() == before
 
 
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("DELETE FROM calls", "Only a SELECT can be asked: queries read, and change nothing"),
+        ("COPY calls TO '/tmp/out.csv'", "Only a SELECT can be asked"),
+        ("SELEC 1", 'does not parse: syntax error at or near "SELEC"'),
+        ("SELECT 1; SELECT 2", "One SELECT at a time"),
+    ],
+)
+def test_what_is_no_select_is_told_in_words_of_the_one_who_asked(ask: Ask, sql: str, told: str) -> None:
+    with pytest.raises(QueryError, match=told):
+        ask(sql)
+
+
 def catalog_of(duckdb_question: str) -> list[str]:
     with duckdb.connect() as connection:
         return sorted({str(name) for (name,) in connection.execute(duckdb_question).fetchall()})
