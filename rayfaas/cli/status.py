@@ -9,6 +9,8 @@ import click
 from rayfaas.cli.output import json_option, show_json, show_table
 from rayfaas.client import Client
 
+_MOST_HOSTS = 5
+
 
 @click.command()
 @json_option
@@ -40,9 +42,19 @@ def _nodes(found: dict[str, Any]) -> list[list[Any]]:
 
 def _replicas(found: dict[str, Any]) -> list[list[Any]]:
     return [
-        [each["application"], each["replica"], short(each["node"]), ", ".join(sorted(each["hosted"]))]
+        [each["application"], each["replica"], short(each["node"]), _hosts(sorted(each["hosted"]))]
         for each in found["replicas"]
     ]
+
+
+def _hosts(versions: list[str]) -> str:
+    """The first of them, and how many more: a warm replica may host hundreds.
+
+    >>> _hosts(["a:1", "b:2"])
+    'a:1, b:2'
+    """
+    more = len(versions) - _MOST_HOSTS
+    return ", ".join(versions[:_MOST_HOSTS]) + (f" and {more} more (--json has all)" if more > 0 else "")
 
 
 def _deployments(found: dict[str, Any]) -> list[list[Any]]:

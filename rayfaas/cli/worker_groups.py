@@ -11,7 +11,7 @@ import click
 from rayfaas.cli.output import json_option, show_json, show_table
 from rayfaas.client import Client
 from rayfaas.cloud.providers import PROVIDERS
-from rayfaas.errors import BadRequest
+from rayfaas.errors import BadRequest, NotFound
 from rayfaas.spec import parse
 from rayfaas.worker_group import WorkerGroup
 
@@ -84,9 +84,11 @@ def show(cluster: str, as_json: bool) -> None:
         if as_json:
             show_json(found)
             return
-        for each in client.clusters():
-            if each["cluster"] == cluster:
-                click.echo(": ".join(filter(None, (f"{cluster} is {each['state']}", each.get("reason")))) + "\n")
+        known = {each["cluster"]: each for each in client.clusters()}
+    if not found and cluster not in known:
+        raise NotFound(f"There is no cluster {cluster}. `rayfaas cluster list` shows them.")
+    if told := known.get(cluster):
+        click.echo(": ".join(filter(None, (f"{cluster} is {told['state']}", told.get("reason")))) + "\n")
     show_table(_HEADINGS, [row for group in found for row in _rows(group)])
 
 

@@ -38,6 +38,14 @@ def test_nodes_and_replicas_are_shown_with_what_they_host(rayfaas: Terminal) -> 
     assert "nlp--a--12 local RUNNING 0 0 to 8" in lines
 
 
+def test_a_replica_that_hosts_many_versions_is_still_one_line(rayfaas: Terminal) -> None:
+    hosted = [f"nlp/f{n:02}:1" for n in range(40)]
+    rayfaas.serve(routes({"GET /v1/status": {**STATUS, "replicas": [{**STATUS["replicas"][0], "hosted": hosted}]}}))
+    out = " ".join(rayfaas("status").out.split())
+    assert "nlp/f00:1, nlp/f01:1, nlp/f02:1, nlp/f03:1, nlp/f04:1 and 35 more" in out
+    assert rayfaas("status", "--json").json["replicas"][0]["hosted"] == hosted
+
+
 def test_programs_have_all_that_the_server_says(rayfaas: Terminal) -> None:
     rayfaas.serve(routes({"GET /v1/status": STATUS}))
     assert rayfaas("status", "--json").json == STATUS

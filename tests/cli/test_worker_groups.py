@@ -42,6 +42,7 @@ def served(rayfaas: Terminal) -> Terminal:
         "GET /v1/clusters/local/groups": {"groups": [GROUP]},
         "DELETE /v1/clusters/local/groups/gpu": {},
         "GET /v1/clusters": {"clusters": [LOCAL]},
+        "GET /v1/clusters/nowhere/groups": {"groups": []},
         "POST /v1/clusters/local/start": {},
         "POST /v1/clusters/local/stop": {},
         "POST /v1/clusters/local/groups/gpu/warm": {},
@@ -50,6 +51,12 @@ def served(rayfaas: Terminal) -> Terminal:
     }
     rayfaas.serve(routes(paths))
     return rayfaas
+
+
+def test_a_cluster_that_nobody_knows_is_not_shown_as_an_empty_one(served: Terminal) -> None:
+    code, out, err = served("cluster", "show", "nowhere")
+    assert (code, out) == (3, "")
+    assert "There is no cluster nowhere. `rayfaas cluster list` shows them." in err
 
 
 def test_a_group_is_made_of_flags(served: Terminal) -> None:
