@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from rayfaas import wire
 from rayfaas.bundle import Bundle
-from rayfaas.errors import Conflict, NotFound, Unavailable, from_problem
+from rayfaas.errors import AccessError, Conflict, NotFound, Unavailable, from_problem
 from rayfaas.git import commit_of, git, holds
 from rayfaas.names import LIVE, check_alias
 from rayfaas.remembered import Remembered
@@ -171,8 +171,12 @@ async def _send_bundle(transport: Transport, bundle: Bundle) -> None:
     path = f"/v1/bundles/{bundle.digest}"
     try:
         await transport.send("HEAD", path)
+        return
     except NotFound:
-        await transport.send("PUT", path, body=bundle.archive, media=_ZIP, timeout_s=None)
+        body = bundle.archive
+    except AccessError:
+        body = b""  # is refused as well, with the reason, for which an answer to HEAD has no place
+    await transport.send("PUT", path, body=body, media=_ZIP, timeout_s=None)
 
 
 def _deployed(event: dict[str, Any], environment: list[str] | None) -> Deployed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from rayfaas.errors import (
     Forbidden,
     ImportFailed,
     ProtocolError,
+    RayfaasError,
+    Unauthenticated,
     Unavailable,
     to_problem,
 )
@@ -144,6 +147,18 @@ async def test_a_bundle_that_is_refused_is_not_published(bundle: Bundle) -> None
         with pytest.raises(BodyTooLarge, match="too big"):
             await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
     assert [request.method for request in server.requests] == ["HEAD", "PUT"]
+
+
+@pytest.mark.parametrize("refusal", [Unauthenticated("The token has expired."), Forbidden("This needs deployer.")])
+async def test_who_may_not_deploy_is_told_why_and_sends_no_code(bundle: Bundle, refusal: RayfaasError) -> None:
+    async def without_a_body(_: Request, reply: Reply) -> None:
+        await reply.send(refusal.status)
+
+    path = f"/v1/bundles/{bundle.digest}"
+    async with talking({f"HEAD {path}": without_a_body, f"PUT {path}": refusing(refusal)}, bundle) as (transport, server):
+        with pytest.raises(type(refusal), match=re.escape(refusal.detail)):
+            await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
+    assert [(request.method, request.body) for request in server.requests] == [("HEAD", b""), ("PUT", b"")]
 
 
 async def test_a_server_that_is_no_rayfaas_is_told_at_the_first_request(bundle: Bundle) -> None:
