@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 import traceback
 from types import TracebackType
@@ -10,6 +11,8 @@ from types import TracebackType
 from rayfaas.errors import FunctionError, RayfaasError
 
 _MOST_CAUSES = 16
+# Where a node unpacks bundles: long, and no business of who reads a traceback.
+_UNPACKED = re.compile(r'(?<=  File ")[^"\n]*/bundles/[0-9a-f]{64}/')
 
 
 def describe_exception(error: BaseException) -> RayfaasError:
@@ -25,8 +28,9 @@ def describe_exception(error: BaseException) -> RayfaasError:
 
 
 def format_traceback(error: BaseException) -> str:
-    """As Python prints it, from the first frame that is the user's."""
-    return "".join(traceback.format_exception(type(error), error, _user_frames(error.__traceback__)))
+    """As Python prints it, from the first frame that is the user's, with the names that files have in their bundle."""
+    text = "".join(traceback.format_exception(type(error), error, _user_frames(error.__traceback__)))
+    return _UNPACKED.sub("", text)
 
 
 def _causes(error: BaseException) -> list[dict[str, str]]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import rayfaas.executor
 from rayfaas.errors import FunctionError, RayfaasError
-from rayfaas.executor.exceptions import describe_exception
+from rayfaas.executor.exceptions import describe_exception, format_traceback
 from tests.executor.replica import Replica
 
 
@@ -69,6 +72,19 @@ def test_a_long_chain_of_causes_is_cut() -> None:
         following.__cause__ = error
         error = following
     assert len(described(error, error.__cause__).extra["causes"]) < 50
+
+
+def test_a_traceback_has_the_names_that_files_have_in_their_bundle(tmp_path: Path) -> None:
+    unpacked = tmp_path / "cache" / "bundles" / ("a1" * 32)
+    (unpacked / "package").mkdir(parents=True)
+    source = unpacked / "package" / "model.py"
+    source.write_text("def load():\n    raise OSError('no model')\n")
+    try:
+        runpy.run_path(str(source))["load"]()
+    except OSError as error:
+        found = format_traceback(error)
+    assert '  File "package/model.py", line 2, in load\n    raise OSError' in found
+    assert str(unpacked) not in found
 
 
 async def test_a_traceback_holds_the_users_frames_only(replica: Replica) -> None:
