@@ -17,6 +17,10 @@ from rayfaas.call_options import CallOptions
 from rayfaas.cli.output import show_json
 from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
+from rayfaas.errors import ResultNotSerializable
+from rayfaas.wire import encode_json
+
+_FILE = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
 
 
 class _Call(click.Command):
@@ -37,6 +41,7 @@ class _Call(click.Command):
 @click.option("--stream", is_flag=True, help="Print the items of a generator as they come, and its logs on stderr.")
 @click.option("--dry-run", is_flag=True, help="Check target, rights and arguments, and run nothing.")
 @click.option("-f", "--follow", is_flag=True, help="Show what it writes on stderr, while it runs.")
+@click.option("-o", "--output", type=_FILE, help="Write the result into FILE, or -: bytes as they are, else JSON.")
 @click.option("--debug", is_flag=True, help="Stop at breakpoint(), with pdb in this terminal; it may take an hour.")
 @click.option("--timeout", "timeout_s", type=float, help="Seconds that it may take, waiting included.")
 @click.option("--team", help="The team for which it is called; for admins.")
@@ -48,6 +53,7 @@ def call(
     data: str | None,
     stream: bool,
     follow: bool,
+    output: Path | None,
     debug: bool,
     dry_run: bool,
     timeout_s: float | None,
@@ -64,18 +70,37 @@ def call(
     args, kwargs = given_arguments(data) if data is not None else _parsed(arguments)
     if data is not None and arguments:
         raise click.UsageError("Give the arguments by --data or one by one, not both.")
+    if output is not None and (stream or debug or dry_run):
+        raise click.UsageError("--output is for one result: not with --stream, --debug or --dry-run.")
+    if output is not None and not output.parent.is_dir():
+        raise click.UsageError(f"There is no folder {output.parent} for --output.")
     options = CallOptions(timeout_s, team=team, priority=priority, cache=not no_cache)
     with Client() as client:
         if dry_run:
             show_json(asdict(client.validate(target, args, kwargs, options)))
             return
         if not stream and not debug:
-            show_json(client.answer(target, args, kwargs, options, show_log if follow else None))
+            _show(client.answer(target, args, kwargs, options, show_log if follow else None), output)
             return
         answer = partial(_answer_debugger, client) if debug else None
         for item in client.stream(target, args, kwargs, options, show_log, answer):
             show_json(item)
             sys.stdout.flush()
+
+
+def _show(result: Any, output: Path | None) -> None:
+    if output is not None:
+        with click.open_file(output, "wb") as file:
+            file.write(result if isinstance(result, bytes) else encode_json(result) + b"\n")
+        return
+    try:
+        show_json(result)
+    except ResultNotSerializable as error:
+        if not isinstance(result, bytes):
+            raise
+        raise click.ClickException(
+            f"It returned {len(result):,} bytes that are no text. Call it with -o FILE, or -o - | …, to have them."
+        ) from error
 
 
 def _answer_debugger(client: Client, said: dict[str, Any]) -> None:

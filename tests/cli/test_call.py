@@ -93,6 +93,39 @@ def test_a_result_is_one_line_of_json(rayfaas: Terminal, value: Any) -> None:
     assert (ended.code, ended.json, ended.out.count("\n")) == (0, value, 1)
 
 
+@pytest.fixture
+def returning_bytes(rayfaas: Terminal) -> Terminal:
+    async def handler(_: Request, reply: Reply) -> None:
+        await reply.send(200, b"\x89PNG", {"Content-Type": "application/octet-stream"})
+
+    rayfaas.serve(handler)
+    return rayfaas
+
+
+def test_bytes_go_into_a_file_as_they_are(returning_bytes: Terminal, tmp_path: Path) -> None:
+    assert returning_bytes("call", "f", "-o", tmp_path / "cat.png").code == 0
+    assert (tmp_path / "cat.png").read_bytes() == b"\x89PNG"
+
+
+def test_bytes_on_the_screen_are_told_with_how_to_have_them(returning_bytes: Terminal) -> None:
+    code, out, err = returning_bytes("call", "f")
+    assert (code, out) == (1, "")
+    assert err == "Error: It returned 4 bytes that are no text. Call it with -o FILE, or -o - | …, to have them.\n"
+
+
+def test_another_result_goes_into_the_file_as_json(rayfaas: Terminal, tmp_path: Path) -> None:
+    rayfaas.serve(answering({"é": [1]}))
+    assert rayfaas("call", "f", "--output", tmp_path / "out.json") == (0, "", "")
+    assert (tmp_path / "out.json").read_text() == '{"é":[1]}\n'
+
+
+@pytest.mark.parametrize("typed", [["-o", "x", "--stream"], ["-o", "/no/such/folder/x"]])
+def test_a_file_that_can_not_be_had_is_told_before_anything_is_called(rayfaas: Terminal, typed: list[str]) -> None:
+    rayfaas.serve(answering(1))
+    assert rayfaas("call", "f", *typed).code == 2
+    assert rayfaas.requests == []
+
+
 CALL = "01900000-0000-7000-8000-000000000000"
 
 
