@@ -65,6 +65,7 @@ _SECTIONS = {
         "coverage": "rayfaas.cli.coverage",
     },
     "Who may": {
+        "whoami": "rayfaas.cli.whoami",
         "token": "rayfaas.cli.tokens",
         "team": "rayfaas.cli.teams",
         "access": "rayfaas.cli.access",
