@@ -92,7 +92,7 @@ async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     path = f"{request.method} {request.url.path}"
     if error.status_code == 404:
-        return await _problem(request, NotFound(f"There is nothing at {path}."))
+        return await _problem(request, NotFound(f"There is nothing at {path}. /docs shows what there is."))
     kind = MethodNotAllowed if error.status_code == 405 else BadRequest
     problem = {**to_problem(kind(f"{path}: {error.detail}.")), "status": error.status_code}
     return Response(encode(problem), error.status_code, error.headers, media_type=PROBLEM_JSON)

@@ -159,5 +159,5 @@ def _check_distinct(found: list[DeclaredFunction], file: Path) -> None:
         by_target.setdefault(function.declaration.target, []).append(function.attribute)
     for target, attributes in by_target.items():
         if len(attributes) > 1:
-            both = ", ".join(attributes)
+            both = ", ".join(dict.fromkeys(attributes))
             raise BadRequest(f"{file} declares {target} more than once: {both}. Give them other names.")
