@@ -155,7 +155,8 @@ async def test_who_may_not_deploy_is_told_why_and_sends_no_code(bundle: Bundle, 
         await reply.send(refusal.status)
 
     path = f"/v1/bundles/{bundle.digest}"
-    async with talking({f"HEAD {path}": without_a_body, f"PUT {path}": refusing(refusal)}, bundle) as (transport, server):
+    table = {f"HEAD {path}": without_a_body, f"PUT {path}": refusing(refusal)}
+    async with talking(table, bundle) as (transport, server):
         with pytest.raises(type(refusal), match=re.escape(refusal.detail)):
             await deploy(transport, "t", "f", bundle, publish_of(bundle, Spec(), DeployOptions()))
     assert [(request.method, request.body) for request in server.requests] == [("HEAD", b""), ("PUT", b"")]

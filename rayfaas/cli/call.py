@@ -24,7 +24,7 @@ _FILE = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Pat
 
 
 class _Call(click.Command):
-    """Takes negative numbers as arguments, but no option that it does not know: that is a slip, not for the function."""
+    """Takes negative numbers as arguments, but no option that it does not know: that is a slip of the caller."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         known = [name for parameter in self.get_params(ctx) for name in parameter.opts]

@@ -193,7 +193,7 @@ def _start(home: Home, command: list[str]) -> None:
 def _check_space(home: Home) -> None:
     """One that has no room for its log can't tell of it."""
     if shutil.disk_usage(home.path).free < _LEAST_SPACE:
-        raise click.ClickException(f"There is no space left for {home.path}: it takes {_LEAST_SPACE >> 20} MiB or more.")
+        raise click.ClickException(f"There is no space left for {home.path}: it takes {_LEAST_SPACE >> 20} MiB.")
 
 
 def _steps(home: Home, process: subprocess.Popen[bytes], log: Path) -> Iterator[str]:
