@@ -38,6 +38,13 @@ def test_every_command_in_the_docs_exists(page: Path) -> None:
     assert not [name for name in named if commands.get_command(context, name) is None]
 
 
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_a_body_that_curl_sends_has_its_type(page: Path) -> None:
+    lines = DOCS[page].replace("\\\n", " ").splitlines()
+    typed = [line for line in lines if re.match(r"\s*curl .* (-d|--data\S*) ", line)]
+    assert not [line for line in typed if "Content-Type: " not in line]
+
+
 def test_the_readme_begins_with_the_commands_of_the_first_hour() -> None:
     named = set(re.findall(r"(?:^|`)rayfaas ([a-z]+)", README, re.MULTILINE))
     assert {"up", "down", "deploy", "call", "sql"} <= named

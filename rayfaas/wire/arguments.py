@@ -17,6 +17,7 @@ from rayfaas.wire.media import (
     ARGUMENTS_JSON,
     ARGUMENTS_MSGPACK,
     ARROW,
+    FORM,
     JSON,
     MSGPACK,
     MULTIPART,
@@ -148,7 +149,9 @@ def _decoder_of_family(media: str, body: bytes) -> Callable[[str, bytes], Argume
         return _json
     if media.startswith("image/"):
         return _file
+    # What curl says of the body of -d, whatever is in it.
+    hint = f" curl -d sends that unless told otherwise: add -H 'Content-Type: {JSON}'." if media == FORM else ""
     raise UnsupportedMediaType(
         f"Content-Type {media!r} is not understood. Send the arguments as {JSON}, {MSGPACK}, {MULTIPART}, {OCTETS}, "
-        f"{ARROW} or image/*."
+        f"{ARROW} or image/*.{hint}"
     )

@@ -108,6 +108,13 @@ def test_another_content_type_is_not_guessed_at(content_type: str) -> None:
         decode_arguments(content_type, b"{}")
 
 
+def test_who_forgets_the_type_with_curl_is_told_how_to_say_it() -> None:
+    with pytest.raises(UnsupportedMediaType, match="curl -d .* add -H 'Content-Type: application/json'"):
+        decode_arguments("application/x-www-form-urlencoded", b'{"x": 1}')
+    with pytest.raises(UnsupportedMediaType, match=r"image/\*\.$"):
+        decode_arguments("text/plain", b'{"x": 1}')
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([MSGPACK, ARGUMENTS_MSGPACK, f"{MULTIPART}; boundary=b", MULTIPART, OCTETS, ARROW, "image/png"]),
