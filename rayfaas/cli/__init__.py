@@ -6,6 +6,7 @@ Exit codes, for scripts: 0 done, 1 failed, 2 wrong usage, 3 not found, 4 not all
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 
@@ -15,6 +16,9 @@ __all__ = ["main"]
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that has no such letter is no reason to fail
     try:
         commands = import_module("rayfaas.cli.commands").commands  # takes a moment, in which Ctrl-C may come too
         commands(prog_name="rayfaas")

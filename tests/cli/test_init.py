@@ -26,7 +26,7 @@ from rayfaas.errors import (
     Unavailable,
 )
 from tests.cli.terminal import Terminal
-from tests.scripted_server import Reply, Request, refusing
+from tests.scripted_server import Reply, Request, answering, refusing
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,14 @@ def test_ctrl_c_before_anything_is_loaded_is_the_same(rayfaas: Terminal, monkeyp
 
     monkeypatch.setattr(cli, "import_module", interrupted)
     assert rayfaas("functions") == (130, "", "")
+
+
+def test_letters_that_the_terminal_lacks_are_written_as_escapes(rayfaas: Terminal) -> None:
+    rayfaas.serve(answering("a → b"))
+    environ = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "rayfaas", "call", "f"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    assert done.stdout == '"a \\u2192 b"\n'
 
 
 def test_python_m_is_the_same_command() -> None:
