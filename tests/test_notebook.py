@@ -53,6 +53,13 @@ def test_a_cell_in_development_is_called(shell: Any, server: Deployments, capsys
     assert (server.deployed[0]["breaking"], "working" in err, out) == (True, True, "Out[0]: 1\n")
 
 
+def test_the_cells_of_the_docs_run_as_they_are(shell: Any, server: Deployments) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "deploying.md").read_text("utf-8")
+    first, second = page.partition("In a notebook")[2].split("```\n")[1:4:2]
+    assert all(shell.run_cell(cell).success for cell in (first, second))
+    assert [path.partition("@")[0] for path, _ in server.called] == ["/call/area"]
+
+
 def test_only_what_the_cell_declares_is_deployed(shell: Any, server: Deployments) -> None:
     shell.run_cell(f"%%rayfaas deploy\n{CELL}")
     shell.run_cell("%%rayfaas deploy\n@rayfaas.function\ndef g(): ...\n")

@@ -38,4 +38,4 @@ class Secrets(Asker):
         await self._transport.send("DELETE", await self._secret_path(name, team))
 
     async def _secret_path(self, name: str, team: str | None) -> str:
-        return f"/v1/secrets/{check_team(team or await self._own_team())}/{check_name(name)}"
+        return f"/v1/secrets/{check_team(team or await self._own_team())}/{check_name(name, 'secret')}"

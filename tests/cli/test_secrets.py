@@ -51,3 +51,8 @@ def test_they_are_listed_and_deleted(served: Terminal) -> None:
     assert "A, B" in served("secrets", "list")[1]
     assert served("secrets", "list", "--json").json == [LISTED]
     assert served("secrets", "delete", "api")[:2] == (0, "api is deleted.\n")
+
+
+def test_a_name_that_no_secret_has_is_told_as_one(served: Terminal) -> None:
+    code, _, err = served("secrets", "set", "a b", "A=b", "--team", "nlp")
+    assert (code, "'a b' is not a secret's name" in err) == (1, True)
