@@ -42,7 +42,10 @@ def encode_typed(value: Any) -> bytes:
     except ResultNotSerializable:
         raise
     except Exception as error:  # noqa: BLE001 the value's own code may raise whatever it likes
-        raise ResultNotSerializable(f"{type(value).__name__} can't be sent without a pickle: {error}.") from None
+        raise ResultNotSerializable(
+            f"{type(value).__name__} can't be sent without a pickle: {error}. Make it of numbers, text, lists, dicts, "
+            "dataclasses, arrays or data frames, or allow a pickle: with_options(pickle=True)."
+        ) from None
 
 
 def decode_typed(body: bytes) -> Any:

@@ -73,7 +73,7 @@ def _itself() -> Any:
     ids=str,
 )
 def test_what_it_can_not_carry_is_an_error(value: Any) -> None:
-    with pytest.raises(ResultNotSerializable):
+    with pytest.raises(ResultNotSerializable, match=r"Make it of numbers, .*with_options\(pickle=True\)"):
         encode_typed([value])
 
 
