@@ -7,6 +7,7 @@ import fcntl
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -127,6 +128,8 @@ def up(foreground: bool, **options: Any) -> None:
     click.echo(f"rayfaas is up at {server_url(home)}")
     click.echo(f"The admin token is {home.token_file.read_text().strip()}")
     click.echo(f"Command line and SDK of this user find it in {home.token_file}.")
+    if home != Home.from_env({}):
+        click.echo(f"They look there once you typed: export RAYFAAS_HOME={shlex.quote(str(home.path))}")
     if options["cluster_address"] and not options["url"] and is_loopback(options["host"]):
         click.echo(_OUT_OF_REACH.format(host=options["host"]))
     if _is_at_rest(_status(home)):

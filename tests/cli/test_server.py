@@ -89,6 +89,7 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         assert (code, err) == (0, "")
         assert out.splitlines()[:2] == [f"rayfaas is up at {server.url}", "The admin token is rf_admin"]
         assert str(home.token_file) in out
+        assert f"export RAYFAAS_HOME={home.path}\n" in out
         assert server.requests[0].headers["authorization"] == "Bearer rf_admin"
         assert is_running(home)
         assert server_url(home) == server.url
