@@ -23,6 +23,10 @@ from rayfaas.raised import error_of
 _GATEWAY_STATUSES = (502, 503, 504)
 # An answer to HEAD has no body, so no problem document.
 _WITHOUT_BODY: dict[int, type[RayfaasError]] = {401: Unauthenticated, 403: Forbidden, 404: NotFound}
+_WHERE_TOKENS_ARE = (
+    "set RAYFAAS_TOKEN to the one that you were given, or RAYFAAS_HOME to the home of a server of this machine's, as "
+    "`rayfaas up` told it."
+)
 
 
 class Answer:
@@ -71,6 +75,8 @@ class Answer:
         if self.response.is_success:
             return
         error = self._error()
+        if isinstance(error, Unauthenticated) and "Authorization" not in self.response.request.headers:
+            error = Unauthenticated(f"{self._url} wants a token: {_WHERE_TOKENS_ARE}", url=self._url)
         if call := self.response.headers.get("Rayfaas-Call-Id"):
             error.extra.setdefault("call", call)
         raise error
