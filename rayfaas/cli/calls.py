@@ -6,7 +6,7 @@ import json
 
 import click
 
-from rayfaas.cli.output import json_option, show_json, show_rows
+from rayfaas.cli.output import json_option, show_json, show_rows, when
 from rayfaas.cli.statements import statement
 from rayfaas.client import Client
 from rayfaas.names import is_call
@@ -38,8 +38,10 @@ def calls(function: str | None, state: str | None, limit: int, as_json: bool) ->
     if function and is_call(function):
         return _show(function, as_json)
     with Client() as client:
-        table = client.sql(statement("calls"), [state and state.upper(), function, limit])
-    show_rows(table.dicts(), _HEADINGS, as_json)
+        found = client.sql(statement("calls"), [state and state.upper(), function, limit]).dicts()
+    if not as_json:
+        found = [{**row, "accepted_at": when(row["accepted_at"])} for row in found]
+    show_rows(found, _HEADINGS, as_json)
 
 
 def _show(call_id: str, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from rayfaas.cli.group import Group
-from rayfaas.cli.output import json_option, show_rows
+from rayfaas.cli.output import json_option, show_rows, when
 from rayfaas.client import Client
 
 _HEADINGS = {
@@ -64,7 +64,9 @@ def list_(as_json: bool) -> None:
     """List secrets and the names of their variables."""
     with Client() as client:
         rows = client.secrets()
-    show_rows(rows if as_json else [{**row, "keys": ", ".join(row["keys"])} for row in rows], _HEADINGS, as_json)
+    if not as_json:
+        rows = [{**row, "keys": ", ".join(row["keys"]), "set_at": when(row["set_at"])} for row in rows]
+    show_rows(rows, _HEADINGS, as_json)
 
 
 @secrets.command()

@@ -12,7 +12,7 @@ from tests.scripted_server import routes
 CALL = "01900000-0000-7000-8000-000000000000"
 AGAIN = "01900000-0000-7000-8000-000000000001"
 COLUMNS = ("call", "function", "version", "method", "state", "code", "attempts", "caller", "accepted_at", "spawned")
-ROW = [CALL, "nlp/embed", 2, None, "FAILED", "function_error", 3, "ada", "2026-11-27 10:00:00", True]
+ROW = [CALL, "nlp/embed", 2, None, "FAILED", "function_error", 3, "ada", "2026-11-27T10:00:00+00:00", True]
 TABLE: dict[str, Any] = {
     "POST /v1/sql": {
         "columns": [{"name": name, "type": "VARCHAR"} for name in COLUMNS],
@@ -32,6 +32,7 @@ def test_calls_are_listed_as_they_ended(rayfaas: Terminal) -> None:
     heading, row = rayfaas("calls").lines
     assert heading[:2] == ["CALL", "FUNCTION"]
     assert row[:2] == [CALL, "nlp/embed"]
+    assert row[-2:] == ["ago", "True"]
     assert rayfaas("calls", "--json").json == [dict(zip(COLUMNS, ROW, strict=True))]
 
 
