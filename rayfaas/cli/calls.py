@@ -39,6 +39,8 @@ def calls(function: str | None, state: str | None, limit: int, as_json: bool) ->
         return _show(function, as_json)
     with Client() as client:
         found = client.sql(statement("calls"), [state and state.upper(), function, limit]).dicts()
+        if function and not found:
+            client.function(function)  # where there is none, that is the answer, and not that nobody calls it
     if not as_json:
         found = [{**row, "accepted_at": when(row["accepted_at"])} for row in found]
     show_rows(found, _HEADINGS, as_json)

@@ -28,6 +28,8 @@ def usage(
     columns = (by or ("team" if function else "function")).split(",")
     with Client() as client, STDERR.status("Asking …"):
         table = client.usage(function, columns, since, until, team, cost)
+        if function and not table.rows:
+            client.function(function)  # where there is none, that is the answer, and not that nobody calls it
     if as_json:
         show_json(table.dicts())
     else:

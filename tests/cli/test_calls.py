@@ -67,3 +67,10 @@ def test_one_is_shown_with_its_arguments(rayfaas: Terminal) -> None:
         "}",
     ]
     assert rayfaas("calls", CALL, "--json").json == found
+
+
+def test_a_function_that_is_not_there_is_no_function_without_calls(rayfaas: Terminal) -> None:
+    empty = {"POST /v1/sql": {**TABLE["POST /v1/sql"], "rows": []}}
+    rayfaas.serve(routes({**empty, "GET /v1/functions/nlp/embed": {}}))
+    assert rayfaas("calls", "nlp/embed", "--json") == (0, "[]\n", "")
+    assert rayfaas("calls", "nlp/nothing").code == 3

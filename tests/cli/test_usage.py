@@ -53,3 +53,10 @@ def test_a_time_that_is_none_is_wrong_usage(rayfaas: Terminal) -> None:
     ended = rayfaas("usage", "--since", "yesterday")
     assert (ended.code, rayfaas.requests) == (2, [])
     assert "write 90s, 15m, 12h, 30d or 1y" in " ".join(ended.err.split())
+
+
+def test_a_function_that_is_not_there_is_no_function_without_calls(rayfaas: Terminal) -> None:
+    empty = {"GET /v1/usage": {**TABLE["GET /v1/usage"], "rows": []}}
+    rayfaas.serve(routes({**empty, "GET /v1/functions/nlp/embed": {}}))
+    assert rayfaas("usage", "nlp/embed", "--json") == (0, "[]\n", "")
+    assert rayfaas("usage", "nlp/nothing").code == 3
