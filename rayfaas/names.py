@@ -99,7 +99,9 @@ def check_gateway(text: str) -> str:
 
 def check_name(name: str, of: str = "function") -> str:
     if not re.fullmatch(NAME, name, re.ASCII):
-        raise BadRequest(f"{name!r} is not a {of}'s name: letters, digits, _ and - of ASCII, 128 at most, no digit first.")
+        raise BadRequest(
+            f"{name!r} is not a {of}'s name: letters, digits, _ and - of ASCII, 128 at most, no digit first."
+        )
     return name
 
 

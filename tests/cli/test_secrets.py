@@ -9,7 +9,8 @@ import pytest
 from tests.cli.terminal import Terminal
 from tests.scripted_server import routes
 
-LISTED = {"team": "nlp", "name": "api", "keys": ["A", "B"], "revision": 2, "set_by": "ada", "set_at": "2026-11-27T23:56:55.810651Z"}
+SET_AT = "2026-11-27T23:56:55.810651Z"
+LISTED = {"team": "nlp", "name": "api", "keys": ["A", "B"], "revision": 2, "set_by": "ada", "set_at": SET_AT}
 WHO = {"principal": "ada", "team": "nlp", "role": "admin"}
 
 
