@@ -158,7 +158,7 @@ async def test_a_problem_is_raised_as_the_error_that_it_is(code: str) -> None:
 async def test_who_sent_no_token_is_told_where_tokens_are() -> None:
     refusal = refusing(Unauthenticated("Send the header `Authorization`."))
     async with talking(refusal, None) as (transport, _):
-        with pytest.raises(Unauthenticated, match="set RAYFAAS_TOKEN .*, or RAYFAAS_HOME"):
+        with pytest.raises(Unauthenticated, match=r"set RAYFAAS_TOKEN .*, or RAYFAAS_HOME"):
             await transport.send("GET", "/v1/functions")
     async with talking(refusal) as (transport, _):
         with pytest.raises(Unauthenticated, match="Send the header"):

@@ -109,7 +109,7 @@ def test_another_content_type_is_not_guessed_at(content_type: str) -> None:
 
 
 def test_who_forgets_the_type_with_curl_is_told_how_to_say_it() -> None:
-    with pytest.raises(UnsupportedMediaType, match="curl -d .* add -H 'Content-Type: application/json'"):
+    with pytest.raises(UnsupportedMediaType, match=r"curl -d .* add -H 'Content-Type: application/json'"):
         decode_arguments("application/x-www-form-urlencoded", b'{"x": 1}')
     with pytest.raises(UnsupportedMediaType, match=r"image/\*\.$"):
         decode_arguments("text/plain", b'{"x": 1}')
