@@ -432,7 +432,6 @@ def main(
     home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str, **retention: Any
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    os.umask(0o077)  # what the registry holds is for those whom it answers, and not for all of this machine
     entrance = entrance_of(Home(home), cluster_address, cluster_listen)
     asyncio.run(_main(Home(home), entrance, keep_results_s, Retention(**retention), head_keep_alive))
 

@@ -6,8 +6,6 @@ import asyncio
 import hashlib
 import logging
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,7 +31,7 @@ from rayfaas.server.seats import node_key
 from rayfaas.worker_group import Placement, WorkerGroup
 from tests.registry.builders import GATEWAY, ended, line, living_segment, segment, started
 from tests.server.parts import INTERFACE, closing_database, made
-from tests.waiting import eventually, wait_until
+from tests.waiting import eventually
 
 ADMIN = {"principal": "root", "team": "default", "role": "admin"}
 
@@ -712,14 +710,3 @@ async def test_when_it_stops_it_loads_what_was_recorded_last(home: Home) -> None
     state = registry.query("SELECT state FROM calls", [], team=None).rows
     registry.close()
     assert state == [["INTERRUPTED"]]
-
-
-def test_the_registry_is_its_owners_only_whatever_the_home_is(home: Home) -> None:
-    home.path.chmod(0o755)
-    process = subprocess.Popen([sys.executable, "-m", "rayfaas.server.controller", "--home", str(home.path)], umask=0)
-    try:
-        wait_until(home.run.joinpath("controller.sock").exists)
-        assert home.database.stat().st_mode & 0o777 == 0o600
-    finally:
-        process.terminate()
-        assert process.wait(20) == 0
