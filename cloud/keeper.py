@@ -177,6 +177,11 @@ class Keeper:
     def _wanted(self, group: WorkerGroup) -> int:
         return sum(node.want == "RUNNING" for node in self._book.of((group.cluster, group.name)))
 
+    def has_more(self, cluster: str, asked: Resources) -> bool:
+        """Whether one more machine may come there that has what is asked for."""
+        groups = [group for group in self.groups.values() if group.cluster == cluster and times(asked, group.offers)]
+        return any(self._more(group) > 0 for group in groups)
+
     def _more(self, group: WorkerGroup) -> int:
         """How many more there may be."""
         now = self._book.clock()

@@ -113,7 +113,14 @@ class Controller(Service):
             self._store, self._fleet, self._routing, entrance.address if entrance else "", lambda: self._head.shown()
         )
         self._vault = Vault(home.secrets_key_file.read_bytes(), self._store, self._catalog)
-        self._placement = Placement(self._fleet, self._catalog, self._loads, self._refuse, self._vault.order)
+        self._placement = Placement(
+            self._fleet,
+            self._catalog,
+            self._loads,
+            self._refuse,
+            self._vault.order,
+            lambda cluster, asked: self._machines.can_bring(cluster, asked),
+        )
         mirrors = Mirrors(home.journal, self._loaded_bytes)
         address = entrance.address if entrance else ""
         self._elsewhere = Gateways(self._store, mirrors, lambda: self._gateways, self._key, address)

@@ -19,6 +19,8 @@ _log = logging.getLogger("rayfaas.controller")
 
 # A deployment without minimum goes after so long without a call: Ray's controller pays for each that exists.
 IDLE_S = 3600.0
+# One whose function had no call for so long may give way to another.
+QUIET_S = 5.0
 # How long a cluster with room for a deployment is waited for.
 PLACE_S = 300.0
 # How long an agent may take to say what its cluster runs.
@@ -47,6 +49,16 @@ class Deployments:
     def is_waking(self, version: Version) -> bool:
         """Whether its first replica is on its way."""
         return version.application in self._waking
+
+    def idle(self) -> dict[str, Version]:
+        """Those of functions without minimum that nobody calls, the longest idle first."""
+        since = {
+            application: self._idle_s(version)
+            for application, version in self._asked_for.items()
+            if application not in self._waking and not self._has_minimum(version)
+        }
+        idle = sorted((app for app, idle_s in since.items() if idle_s > QUIET_S), key=since.__getitem__, reverse=True)
+        return {application: self._asked_for[application] for application in idle}
 
     # Making
 
@@ -162,13 +174,14 @@ class Deployments:
 
     def end_idle(self) -> None:
         for application, version in list(self._asked_for.items()):
-            function = self._catalog.function(version.function)
-            # Of a first deploy the catalog knows no version yet.
-            idle_s = min((self._loads.idle_s(v.key) for v in function.versions.values()), default=0.0)
-            if idle_s > IDLE_S and function.scaling.min_replicas == 0:
+            if self._idle_s(version) > IDLE_S and not self._has_minimum(version):
                 self._background.run(self._delete(application))
 
     # Ends
+
+    async def end(self, application: str) -> None:
+        """Its calls finish first. The next call has it made again."""
+        await self._delete(application)
 
     def retire(self, function: str, needed: Container[str]) -> None:
         """Delete those of a function (`team/name`) other than the applications that are needed, without waiting."""
@@ -186,9 +199,17 @@ class Deployments:
         of_it = [application for application, version in self._asked_for.items() if version.function == function]
         return [application for application in of_it if application not in needed]
 
+    def _idle_s(self, version: Version) -> float:
+        """How long nobody has called its function. Of a first deploy the catalog knows no version yet."""
+        versions = self._catalog.function(version.function).versions.values()
+        return min((self._loads.idle_s(each.key) for each in versions), default=0.0)
+
+    def _has_minimum(self, version: Version) -> bool:
+        return self._catalog.function(version.function).scaling.min_replicas > 0
+
     def _is_needed(self, version: Version) -> bool:
         """Whether it is to have one though nobody calls."""
-        return not version.spec.shape.fits_warm or self._catalog.function(version.function).scaling.min_replicas > 0
+        return not version.spec.shape.fits_warm or self._has_minimum(version)
 
     def _is_wanted(self, application: str, version: Version) -> bool:
         return application in self._asked_for or self._is_needed(version)

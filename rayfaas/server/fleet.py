@@ -152,6 +152,10 @@ class Fleet:
         """Returns when none of these versions has an executor. Raises TimeoutError."""
         await self._wait(lambda: not keys & self.keys(), timeout_s)
 
+    async def wait_left(self, application: str, timeout_s: float) -> None:
+        """Returns when the application has no member. Raises TimeoutError."""
+        await self._wait(lambda: not self.members(application), timeout_s)
+
     def environment(self) -> str:
         """The digest of the base environment, as the warm replicas have it; "" while none is up."""
         return next((m.environment for m in self.members(WARM)), "")

@@ -14,7 +14,7 @@ import msgspec
 from rayfaas.cloud import Adapter, open_adapter
 from rayfaas.cloud.adapter import Capabilities
 from rayfaas.cloud.clouds_file import settings_of
-from rayfaas.cloud.demand import RayNode, Resources, View, times
+from rayfaas.cloud.demand import Resources, View, times
 from rayfaas.cloud.errands import Errands, Order
 from rayfaas.cloud.keeper import BOOT_S, Keeper
 from rayfaas.cloud.node import Node
@@ -30,12 +30,12 @@ from rayfaas.server.looking import look_every
 from rayfaas.server.node_rows import NodeRows
 from rayfaas.server.reach import check_reach
 from rayfaas.server.store import Store
+from rayfaas.server.views import view_of
 from rayfaas.worker_group import Placement, WorkerGroup
 
 _log = logging.getLogger("rayfaas.keeper")
 
 LOOK_S = 0.5
-ASK_S = 10.0
 # A Ray whose head is gone answers after 40 s.
 DRAIN_S = 60.0
 # Requests to providers at the same time.
@@ -238,6 +238,11 @@ class Machines:
         ]
         return min(fit, key=lambda node: (node.ray is not None, -node.boot_at), default=None)
 
+    def can_bring(self, cluster: str, asked: Resources) -> bool:
+        """Whether a machine for what is asked for can come there, or is on its way."""
+        coming = self.coming(cluster, asked)
+        return (coming is not None and coming.ray is None) or self._keeper.has_more(cluster, asked)
+
     async def rest(self, cluster: str, reason: str) -> None:
         """Have all machines of a cluster stop, and none come."""
         self._keeper.resting |= {cluster}
@@ -253,9 +258,8 @@ class Machines:
         """Of the clusters that have groups or machines, and answer."""
         named = {cluster for cluster, _ in self._keeper.groups} | {node.cluster for node in self._book.all()}
         agents = {name: agent for name, agent in self._fleet.present().items() if name in named}
-        asked = [agent.request("view", timeout_s=ASK_S) for agent in agents.values()]
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return {name: _view(answer) for name, answer in zip(agents, answers, strict=True) if isinstance(answer, dict)}
+        answers = await asyncio.gather(*map(view_of, agents.values()), return_exceptions=True)
+        return {name: view for name, view in zip(agents, answers, strict=True) if isinstance(view, View)}
 
     def _carry_out(self, order: Order) -> None:
         try:
@@ -320,11 +324,6 @@ def _check_placement(place: Placement, capabilities: Capabilities) -> None:
         raise BadRequest(
             f"A machine of {place.provider} needs a type and a place: docs/clouds/{place.provider}.md shows some."
         )
-
-
-def _view(answer: dict[str, Any]) -> View:
-    nodes = tuple(msgspec.convert(each, RayNode) for each in answer["nodes"])
-    return View(nodes, tuple((each, number) for each, number in answer["waiting"]))
 
 
 def _finite(seconds: float) -> float | None:

@@ -18,6 +18,7 @@ from rayfaas.server.deployments import Deployments, ask
 from rayfaas.server.fleet import WARM, Fleet, Member, Progress
 from rayfaas.server.handover import can_take_over, warm_executors
 from rayfaas.server.loads import Loads
+from rayfaas.server.room import CanBring, Room
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -45,13 +46,20 @@ class Placement:
     `order` makes what a supervisor is told to run, with the secrets that the version names."""
 
     def __init__(
-        self, fleet: Fleet, catalog: Catalog, loads: Loads, refuse: Refuse, order: MakeOrder = Version.order
+        self,
+        fleet: Fleet,
+        catalog: Catalog,
+        loads: Loads,
+        refuse: Refuse,
+        order: MakeOrder = Version.order,
+        can_bring: CanBring = lambda *_: False,
     ) -> None:
         self._fleet, self._catalog, self._loads, self._refuse = fleet, catalog, loads, refuse
         self._order = order
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[float, RayfaasError]] = {}
         self.deployments = Deployments(fleet, catalog, loads)
+        self._room = Room(fleet, self.deployments, can_bring)
         self.stages: dict[str, tuple[str, str]] = {}  # how far each start is: its phase, and what is done in it
         self._held: dict[str, set[str]] = {}  # functions that are being replaced, and versions demanded meanwhile
         self._background = Background()
@@ -225,7 +233,11 @@ class Placement:
             progress("replica", f"waiting for a replica with {ask(version)}")
             await self.deployments.ensure(version, wake=True)
             left_s, at = max(0.1, deadline - time.monotonic()), self.deployments.cluster_of(version)
-            return await self._fleet.wait_for(version.application, left_s, at=at)
+            making = asyncio.ensure_future(self._room.make(version, progress))
+            try:
+                return await self._fleet.wait_for(version.application, left_s, at=at)
+            finally:
+                making.cancel()
         except asyncio.TimeoutError:
             raise DeployTimeout(
                 f"No replica with {ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "

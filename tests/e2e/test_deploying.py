@@ -193,3 +193,16 @@ def test_a_controller_that_is_killed_in_the_middle_leaves_the_old_version(server
     again = eventually(lambda: server.rayfaas("deploy", file).stdout)
     assert "default/killed:3 is live" in again, time.monotonic() - began
     assert psutil.pid_exists(server.pid)
+
+
+def test_a_function_that_nobody_calls_leaves_the_only_gpu_to_the_next_one(server: Server, write: Write) -> None:
+    spec = {"shape": {"gpus": 1}}  # whose replicas are kept for 300 s
+    server.deploy(write("first_model.py", "def first_model(x):\n    return x\n"), "first_model", spec)
+    assert server.call("first_model", 1) == 1
+    events = server.deploy(write("second_model.py", "def second_model(x):\n    return -x\n"), "second_model", spec)
+    assert events[-1]["event"] == "live"
+    assert any("gives way: nobody calls it" in str(event) for event in events), events
+    assert server.call("second_model", 1) == -1
+    assert server.call("first_model", 2) == 2  # and it comes again
+    for name in ("first_model", "second_model"):
+        assert server.http.delete(f"/v1/functions/default/{name}").status_code == 200
