@@ -23,7 +23,7 @@ from rayfaas.errors import RayfaasError
 
 _SPAWNERS = 16
 _SETTLE_S = 300.0
-_OPEN = "SELECT state, count(*) FROM spawned WHERE state IN ('QUEUED', 'RUNNING') GROUP BY ALL"
+_OPEN = "SELECT state, count(*) FROM spawned WHERE state IN ('WAITING', 'RUNNING') GROUP BY ALL"
 _STATES = "SELECT state, count(*) FROM spawned GROUP BY ALL ORDER BY ALL"
 
 

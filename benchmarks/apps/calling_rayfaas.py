@@ -26,8 +26,8 @@ def double(x: int) -> int:
 def wait_for_cancel(path: str) -> None:
     """Write the moment in which it is interrupted to a file, which is there, empty, from its beginning."""
     file = Path(path)
-    file.touch()
     try:
+        file.touch()
         while True:
             sum(range(1_000))
     except BaseException:
