@@ -107,6 +107,7 @@ class RunningCall:
         self._listener: Callable[[], object] | None = None
         self.is_binding = False  # its arguments are validated, by code of the user where their types have such
         self.cancelled: str | None = None
+        self._is_interrupted = False
         self.debugger: Debugger | None = None
         self._output = 0
         self._has_output = False
@@ -276,7 +277,8 @@ class RunningCall:
         """Interrupt the code that runs this call, if it runs on a thread."""
         with self._lock:
             self.cancelled = reason
-            if self._thread is not None:
+            if self._thread is not None and not self._is_interrupted:
+                self._is_interrupted = True  # once: what the function does about it is let finish
                 interrupt(self._thread, CallInterrupted)
             if self.batch is not None:
                 self.batch.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,26 @@ async def test_whatever_it_raises_is_its_answer_and_not_the_executors_end(
     assert isinstance(error, FunctionError)
     assert error.exception == name
     assert await version.call(True).value() == "alive"
+
+
+async def test_code_that_cleans_up_is_not_interrupted_again(replica: Replica) -> None:
+    source = """
+        def f():
+            try:
+                print("began")
+                while True: pass
+            finally:
+                for _ in range(3_000_000): pass
+                print("clean")
+    """
+    version = await replica.deploy(source)
+    call = version.call()
+    await call.until("began")
+    for _ in range(20):
+        call.cancel("cancelled")
+        await asyncio.sleep(0)
+    await call.error()
+    assert "clean\n" in call.output()
 
 
 async def test_cancelling_interrupts_code_that_runs_and_the_process_goes_on(replica: Replica) -> None:
