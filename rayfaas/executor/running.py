@@ -274,11 +274,12 @@ class RunningCall:
     # Cancelling
 
     def cancel(self, reason: str) -> None:
-        """Interrupt the code that runs this call, if it runs on a thread."""
+        """Interrupt the code that runs this call: once, so that what it does about it is not cut off."""
         with self._lock:
-            self.cancelled = reason
-            if self._thread is not None and not self._is_interrupted:
-                self._is_interrupted = True  # once: what the function does about it is let finish
+            if self._is_interrupted:
+                return
+            self._is_interrupted, self.cancelled = True, reason
+            if self._thread is not None:
                 interrupt(self._thread, CallInterrupted)
             if self.batch is not None:
                 self.batch.look()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,27 @@ async def test_no_item_of_an_async_generator_goes_out_without_credit(replica: Re
     call.cancel()
     await call.error()
     assert len(call.items) == 3
+
+
+async def test_what_a_cancelled_call_cleans_up_is_not_cancelled_again(replica: Replica) -> None:
+    source = """
+        import asyncio
+        async def f():
+            try:
+                print("began")
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.1)
+                print("clean")
+    """
+    version = await replica.deploy(source)
+    call = version.call()
+    await call.until("began")
+    for _ in range(20):
+        call.cancel("cancelled")
+        await asyncio.sleep(0)
+    await call.error()
+    assert "clean\n" in call.output()
 
 
 async def test_an_async_generator_that_is_cancelled_is_closed(replica: Replica, tmp_path: Path) -> None:
