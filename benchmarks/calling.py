@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import rayfaas
 from benchmarks.endpoint import Caller, Endpoint
@@ -127,9 +128,7 @@ def cancel_ms(client: rayfaas.Client, folder: Path) -> float:
     function = rayfaas.get("wait_for_cancel").with_options(client=client)
     waits = []
     for number in range(_CANCELS):
-        file = folder / f"cancelled-{number}"
-        call = function.spawn(str(file))
-        _wait_until(file.exists)
+        call = _running(function, file := folder / f"cancelled-{number}")
         asked_at = time.time()
         call.cancel()
         _wait_until(partial(_is_written, file))
@@ -142,14 +141,19 @@ def replaced_ms(client: rayfaas.Client, folder: Path) -> float:
     function = rayfaas.get("stay").with_options(client=client)
     waits = []
     for number in range(_REPEATS):
-        file = folder / f"stayed-{number}"
-        call = function.spawn(str(file))
-        _wait_until(file.exists)
+        call = _running(function, folder / f"stayed-{number}")
         started = time.perf_counter()
         call.cancel()
         function.remote()
         waits.append(time.perf_counter() - started)
     return 1e3 * (median(waits) or 0.0)
+
+
+def _running(function: rayfaas.RemoteFunction[..., Any], file: Path) -> rayfaas.SpawnedCall:
+    """A call that has begun, which the file that it makes shows."""
+    call = function.spawn(str(file))
+    _wait_until(file.exists)
+    return call
 
 
 def _is_written(file: Path) -> bool:

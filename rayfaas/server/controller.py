@@ -24,7 +24,7 @@ import click
 from rayfaas.background import Background
 from rayfaas.config import KEEP_RESULTS_S, Home, Retention
 from rayfaas.entrance import Entrance, entrance_of
-from rayfaas.errors import Conflict, RayfaasError, to_problem
+from rayfaas.errors import Conflict
 from rayfaas.handshake import Identity, ServerSide
 from rayfaas.link import Link, Service
 from rayfaas.registry import Registry
@@ -40,6 +40,7 @@ from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.functions import Functions
+from rayfaas.server.gateway_links import GatewayLinks
 from rayfaas.server.gateways import Gateways
 from rayfaas.server.guard import Guard
 from rayfaas.server.head import Head
@@ -58,6 +59,7 @@ from rayfaas.server.publishing import Publishing
 from rayfaas.server.release_methods import ReleaseMethods
 from rayfaas.server.releases import Releases
 from rayfaas.server.retention import Retaining
+from rayfaas.server.roles import FROM_ELSEWHERE, methods_of
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.seats import Seats
 from rayfaas.server.secrets import Secrets
@@ -72,12 +74,9 @@ from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.controller")
 
-# How long a gateway may take to say which calls wait.
-WAITING_S = 2.0
-
 
 class Controller(Service):
-    """The methods that the peers call, each given the link that asks. Who may call which is in `_ALLOWED`."""
+    """The methods that the peers call, each given the link that asks. Who may call which is in `roles.py`."""
 
     def __init__(
         self,
@@ -108,37 +107,35 @@ class Controller(Service):
         self._catalog, self._fleet, self._routing = Catalog(), Fleet(), RouteTable()
         self._loads = Loads(time.monotonic)
         self._strangers = Strangers()
-        self._gateways: dict[Link, Identity] = {}
-        self._clusters = Clusters(
-            self._store, self._fleet, self._routing, entrance.address if entrance else "", lambda: self._head.shown()
-        )
+        self._gateways = GatewayLinks()
+        address = entrance.address if entrance else ""
+        self._clusters = Clusters(self._store, self._fleet, self._routing, address, lambda: self._head.shown())
         self._vault = Vault(home.secrets_key_file.read_bytes(), self._store, self._catalog)
         self._placement = Placement(
             self._fleet,
             self._catalog,
             self._loads,
-            self._refuse,
+            self._gateways.refuse,
             self._vault.order,
             lambda cluster, asked: self._machines.can_bring(cluster, asked),
         )
         mirrors = Mirrors(home.journal, self._loaded_bytes)
-        address = entrance.address if entrance else ""
-        self._elsewhere = Gateways(self._store, mirrors, lambda: self._gateways, self._key, address)
+        self._elsewhere = Gateways(self._store, mirrors, self._gateways.all, self._key, address)
         self._journals = Journals(self._store, self._elsewhere.copy_journals)
-        self._spawned = Spawned(self._store, self._journals, lambda: self._gateways, keep_results_s)
+        self._spawned = Spawned(self._store, self._journals, self._gateways.all, keep_results_s)
         self._settling = Settling(self._store, time.time)
         self._retaining = Retaining(self._store, retention or Retention(), home.outgoing, time.time)
         self._backups = Backups(home, self._store, self._journals)
-        self._limits = Limits(self._store, self._journals, self._routing, lambda: self._gateways)
+        self._limits = Limits(self._store, self._journals, self._routing, self._gateways.all)
         self._access = Access(self._store, self._catalog, self._routing)
         self._answers = Answers(self._store, self._journals, self._catalog, self._bundles)
         self._tokens = Tokens(self._store, self._routing)
-        self._machines = Machines(home, self._store, self._fleet, entrance.address if entrance else "")
+        self._machines = Machines(home, self._store, self._fleet, address)
         self._seats = Seats(self._key, self._machines, self._fleet)
         self._members = Members(self._store, self._routing, self._tokens)
         self._protections = Protections(self._store)
-        self._alarms = Alarms(self._store, lambda: self._gateways)
-        swaps = Swaps(self._placement, self._routing, self._waiting)
+        self._alarms = Alarms(self._store, self._gateways.all)
+        swaps = Swaps(self._placement, self._routing, self._gateways.waiting)
         guard = Guard(self._store, self._journals.load)
         self._deploys = Deploys(
             self._store,
@@ -152,10 +149,10 @@ class Controller(Service):
             self._access,
             self._protections,
         )
-        use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, lambda: self._gateways)
+        use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, self._gateways.all)
         self._head = Head(self._store, self._fleet, self._machines, use.calls, use.minimum, head_keep_alive)
         self._awaited = Awaited(
-            self._catalog, self._fleet, self._placement, self._head, self._machines, lambda: self._gateways
+            self._catalog, self._fleet, self._placement, self._head, self._machines, self._gateways.all
         )
         self._secrets = Secrets(self._vault, self._fleet, self._placement, self._routing)
         plans = Plans(self._store, self._bundles, self._fleet, self._journals.load)
@@ -168,7 +165,7 @@ class Controller(Service):
             swaps,
             locks,
             self._fleet,
-            self._refuse,
+            self._gateways.refuse,
             self._protections,
         )
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
@@ -191,7 +188,7 @@ class Controller(Service):
             ReleaseMethods(self._catalog, self._releases, self._canaries),
             Publishing(self._store, self._bundles, self._deploys, plans),
             self._secrets,
-            Overview(self._catalog, self._fleet, self._head, lambda: self._gateways),
+            Overview(self._catalog, self._fleet, self._head, self._gateways.all),
         ):
             self.methods |= part.methods
         self._background = Background()
@@ -247,7 +244,7 @@ class Controller(Service):
         """The home's own processes are on its machine: nobody else comes in as one of them, whatever key they have."""
         if identity.get("role") == "gateway":
             return self._elsewhere.key(str(identity.get("name")))
-        return self._key_of(identity) if identity.get("role") in _FROM_ELSEWHERE else None
+        return self._key_of(identity) if identity.get("role") in FROM_ELSEWHERE else None
 
     def _key_of(self, identity: Identity) -> bytes | None:
         """The key that proves an identity: the home's, a cluster's, or a join token."""
@@ -306,7 +303,7 @@ class Controller(Service):
             if link.is_remote:
                 self._elsewhere.welcome(link, peer)
                 self._background.run(self._elsewhere.keep_address(peer))
-            self._gateways[link] = peer
+            self._gateways.add(link)
             self._background.run(self._limits.announce())
             self._routing.expect(link)
             self._tell_gateways()
@@ -316,7 +313,7 @@ class Controller(Service):
         self._routing.forget(link)
         self._loads.forget(link)
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
-        if self._gateways.pop(link, None) is not None:
+        if self._gateways.remove(link):
             self._background.run(self._limits.announce())
             if link.is_remote:  # its machine may be gone: who starts now is not to wait for it
                 self._tell_gateways()
@@ -328,27 +325,9 @@ class Controller(Service):
             self._tell_addresses(member.link)
 
     def _tell_addresses(self, supervisor: Link) -> None:
-        addresses = self._addresses(supervisor)
+        addresses = self._gateways.addresses(supervisor)
         away = sorted(self._elsewhere.addresses - set(addresses))
         supervisor.notify("set_gateways", addresses=addresses, away=away)
-
-    def _addresses(self, supervisor: Link) -> list[str]:
-        """Where the executors of a supervisor dial the gateways that are connected."""
-        dialled = {
-            str(peer.get("network_address" if supervisor.is_remote or link.is_remote else "executor_address") or "")
-            for link, peer in self._gateways.items()
-        }
-        return sorted(dialled - {""})
-
-    def _refuse(self, key: str, error: RayfaasError) -> None:
-        for link in self._gateways:
-            link.notify("refuse", key=key, problem=to_problem(error))
-
-    async def _waiting(self, keys: set[str]) -> int:
-        """How many calls wait for these versions. A gateway that does not answer is gone, and its calls with it."""
-        asked = (link.request("waiting", keys=sorted(keys), timeout_s=WAITING_S) for link in self._gateways)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return sum(answer for answer in answers if isinstance(answer, int))
 
     # Gateways
 
@@ -380,26 +359,10 @@ class Controller(Service):
     async def executor_ended(self, link: Link, key: str, executor: str, death: dict[str, Any]) -> None:
         """`death` is a `cluster.supervisor.Death`, for the gateways whose calls it ran."""
         await self._fleet.executor_ended(link, key, executor)
-        for gateway in self._gateways:
-            gateway.notify("executor_ended", executor=executor, death=death)
+        self._gateways.tell("executor_ended", executor=executor, death=death)
 
     async def leaving(self, link: Link) -> None:
         self._fleet.leaving(link)
-
-
-# What each role may call. A supervisor runs beside users' code: it can't publish, ask SQL or make tokens.
-_ALLOWED = {
-    "home": {"join_token", "status", "create_token", "backup"},
-    "head": {"join_token", "head_is"},
-    "join": {"join"},
-    "join_gateway": {"join_gateway"},
-    "newcomer": {"enter"},
-    "node": {"node_up", "beat", "taken_back"},
-    "agent": {"agent_up"},
-    "supervisor": {"supervisor_up", "executor_ended", "leaving", "bundle"},
-}
-_FROM_ELSEWHERE = {"join", "join_gateway", "agent", "supervisor", "newcomer", "node"}
-_NOT_FOR_GATEWAYS = set().union(*_ALLOWED.values()) - {"status", "create_token"}
 
 
 class _Guarded(Service):
@@ -410,10 +373,7 @@ class _Guarded(Service):
         self._controller = controller
 
     def on_open(self, link: Link) -> None:
-        role = str((link.peer or {}).get("role"))
-        methods = self._controller.methods
-        allowed = _ALLOWED.get(role, set()) if role != "gateway" else set(methods) - _NOT_FOR_GATEWAYS
-        self.methods = {name: method for name, method in methods.items() if name in allowed}
+        self.methods = methods_of(str((link.peer or {}).get("role")), self._controller.methods)
         self._controller.on_open(link)
 
     def on_close(self, link: Link) -> None:
