@@ -28,6 +28,9 @@ class SyncCalls(Calls):
     def reads(self) -> bool:
         return self.concurrency == 1
 
+    def goes_on(self, within_s: float) -> bool:
+        return self.concurrency > 1  # else all others are behind it
+
     def submit(self, call: RunningCall) -> None:
         self._queue.put(call)
 

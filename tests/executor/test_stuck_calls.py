@@ -78,3 +78,14 @@ async def test_it_ends_at_once_where_it_is_alone(replica: Replica) -> None:
     stuck.cancel()
     await stuck.died()
     assert not version.executor.has_drained
+
+
+async def test_it_does_not_wait_for_those_that_are_behind_it(replica: Replica) -> None:
+    version = await replica.deploy(THREADS)
+    stuck = version.call("")
+    await stuck.until("began")
+    behind = version.call("")
+    stuck.cancel()
+    await behind.died()
+    assert behind.output() == ""  # it had not begun, so its gateway gives it to another executor
+    assert not version.executor.has_drained
