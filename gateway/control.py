@@ -25,6 +25,7 @@ from rayfaas.gateway.gateways import Gateways
 from rayfaas.gateway.limits import Limits
 from rayfaas.gateway.lineage import question_of
 from rayfaas.gateway.machines import Machines
+from rayfaas.gateway.metrics import Metrics
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.protections import Protections
 from rayfaas.gateway.releases import Releases
@@ -43,7 +44,7 @@ MAX_BUNDLE = 256 << 20
 
 
 class Control:
-    """The endpoints below /v1."""
+    """The endpoints below /v1, and /metrics."""
 
     def __init__(
         self, routes: Routes, controller: ControllerLink, following: Following, webhook_secret: str, alarms: Alarms
@@ -86,6 +87,7 @@ class Control:
             *Gateways(self._routes, self._controller).routes(),
             *Machines(self._routes, self._controller).routes(),
             *Waiting(self._routes, self._controller).routes(),
+            *Metrics(self._routes, self._controller).routes(),
         ]
 
     async def whoami(self, request: Request) -> Response:

@@ -21,12 +21,20 @@ from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.rows import LogRow, Row, moment
 from rayfaas.registry.spending import Spending
 from rayfaas.registry.statements import load
+from rayfaas.registry.tally import Tally
 
 _log = logging.getLogger("rayfaas.registry")
 _SQL = load("journal.sql")
 _decode = msgspec.json.Decoder(Record).decode
 
 CHUNK_BYTES = 32 << 20
+# How records of each kind are added: ends before starts, of which they leave only those that have none yet.
+_ADDING = {
+    "end": ("ended", "close", "forget_closed"),
+    "start": ("begun",),
+    "log": ("log", "numbered"),
+    **{kind: (kind,) for kind in ("spawned", "settled", "told", "compared", "looked_up", "kept", "recorded")},
+}
 _ENDS = (".ndjson", ".new")
 
 
@@ -50,8 +58,8 @@ class Loaded:
 class Journal:
     """The loader, and what it loaded."""
 
-    def __init__(self, database: Database, directory: Path, spending: Spending) -> None:
-        self._database, self._directory, self._spending = database, directory, spending
+    def __init__(self, database: Database, directory: Path, spending: Spending, tally: Tally) -> None:
+        self._database, self._directory, self._spending, self._tally = database, directory, spending, tally
 
     def load(self) -> Loaded:
         """Add what the segments hold and the registry lacks; delete those that are done with."""
@@ -115,30 +123,20 @@ class Journal:
         self._database.staging.write_bytes(chunk)
         with self._database.transaction():
             self._run("stage", file=str(self._database.staging))
-            for statement in (
-                "close_begun_here",
-                "close",
-                "forget_closed",
-                "open",
-                "log",
-                "numbered",
-                "spawned",
-                "settled",
-                "told",
-                "compared",
-                "looked_up",
-                "kept",
-                "recorded",
-            ):
-                self._run(statement)
-            self._add_touches()
+            kinds = {row["k"] for row in self._run("kinds")}
+            for kind, statements in _ADDING.items():
+                for statement in statements if kind in kinds else ():
+                    self._run(statement)
+            if "touched" in kinds:
+                self._add_touches()
             self._spending.forget_late()
             self._run("set_loaded", segment=segment, loaded=offset)
+            counted = self._tally.look() if "end" in kinds else []
+        self._tally.add(counted)
 
     def _add_touches(self) -> None:
         (touching,) = self._run("touching")
-        if touching["touches"]:
-            self._run("touched", first=touching["first"], last=touching["last"])
+        self._run("touched", first=touching["first"], last=touching["last"])
 
     def _interrupt(self, gateway: str) -> None:
         """The gateway is gone; its last words are loaded first."""
@@ -146,7 +144,10 @@ class Journal:
             self._load_segment(path)
         with self._database.transaction():
             self._run("interrupt", gateway=gateway)
+            self._run("close")
             self._run("forget_interrupted", gateway=gateway)
+            counted = self._tally.look()
+        self._tally.add(counted)
 
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
         return self._database.run(_SQL[statement], {"now": now_us(), **parameters})

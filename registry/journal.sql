@@ -18,16 +18,19 @@ SELECT * FROM read_json($file, format = 'newline_delimited', maximum_object_size
     is_whole: 'BOOLEAN', is_cut: 'BOOLEAN'
 });
 
--- name: open
+-- name: kinds
+SELECT DISTINCT k FROM records;
+
+-- name: begun
 INSERT INTO store.open_calls BY NAME
 SELECT call::UUID AS call, TRY_CAST(root AS UUID) AS root, TRY_CAST(parent AS UUID) AS parent, target, alias,
        alias_revision, function, version, code_digest, syntax_digest, environment_digest, shape, owner, principal, team,
        gateway, context, idempotency_key, accepted_us, bytes_in, method, TRY_CAST(shadow_of AS UUID) AS shadow_of
 FROM records WHERE k = 'start' AND call NOT IN (SELECT call FROM records WHERE k = 'end');
 
--- name: close_begun_here
+-- name: ended
 -- Most calls end in the batch in which they begin: they need not pass through store.open_calls.
-INSERT INTO store.calls BY NAME
+CREATE OR REPLACE TEMP TABLE ended AS
 SELECT s.call::UUID AS call, TRY_CAST(s.root AS UUID) AS root, TRY_CAST(s.parent AS UUID) AS parent, s.target, s.alias,
        s.alias_revision, s.function, s.version, s.code_digest, s.syntax_digest, s.environment_digest, s.shape, s.owner,
        s.principal, s.team, s.gateway, s.context, s.idempotency_key, s.accepted_us, s.bytes_in, s.method,
@@ -35,14 +38,15 @@ SELECT s.call::UUID AS call, TRY_CAST(s.root AS UUID) AS root, TRY_CAST(s.parent
        e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
        e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size,
        TRY_CAST(e.cached_from AS UUID) AS cached_from
-FROM records s JOIN records e ON s.call = e.call AND s.k = 'start' AND e.k = 'end';
-
--- name: close
-INSERT INTO store.calls BY NAME
+FROM records s JOIN records e ON s.call = e.call AND s.k = 'start' AND e.k = 'end'
+UNION ALL BY NAME
 SELECT open_calls.*, e.state, e.ended_us, e.code, e.retryable, e.started_us, e.queue_us, e.run_us, e.cpu_us, e.gpu_us,
        e.bytes_out, e.items, e.cold, e.executor, e.replica, e.node, e.cluster, e.hardware, e.batch_size,
        TRY_CAST(e.cached_from AS UUID) AS cached_from
 FROM store.open_calls JOIN (SELECT * FROM records WHERE k = 'end') e ON open_calls.call = e.call::UUID;
+
+-- name: close
+INSERT INTO store.calls BY NAME SELECT * FROM ended;
 
 -- name: forget_closed
 DELETE FROM store.open_calls WHERE call IN (SELECT call::UUID FROM records WHERE k = 'end');
@@ -89,7 +93,7 @@ SELECT call::UUID AS call, at_us, arguments, coalesce(is_whole, false) AS is_who
 FROM records WHERE k = 'recorded';
 
 -- name: touching
-SELECT min(call) AS first, max(call) AS last, count(*) AS touches FROM records WHERE k = 'touched';
+SELECT min(call) AS first, max(call) AS last FROM records WHERE k = 'touched';
 
 -- name: touched
 -- An executor's word counts for calls of its own version only. Ids begin with their time, so few calls are looked at.
@@ -112,8 +116,9 @@ INSERT OR REPLACE INTO store.segments VALUES ($segment, $loaded);
 SELECT DISTINCT gateway FROM store.open_calls;
 
 -- name: interrupt
-INSERT INTO store.calls BY NAME
-SELECT *, 'INTERRUPTED' AS state, $now AS ended_us, 'interrupted' AS code, 0 AS bytes_out
+CREATE OR REPLACE TEMP TABLE ended AS
+SELECT *, 'INTERRUPTED' AS state, $now::BIGINT AS ended_us, 'interrupted' AS code, NULL::BIGINT AS queue_us,
+       NULL::BIGINT AS cpu_us, NULL::BIGINT AS gpu_us, 0::BIGINT AS bytes_out, NULL::VARCHAR AS cold
 FROM store.open_calls WHERE gateway = $gateway;
 
 -- name: forget_interrupted

@@ -33,6 +33,7 @@ from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
 from rayfaas.registry.spawned import SpawnedCalls
 from rayfaas.registry.spending import Spending
+from rayfaas.registry.tally import Tally
 from rayfaas.registry.usage import Usage
 
 
@@ -66,7 +67,8 @@ class Registry:
         self.exports = Exports(database)
         self.misses = Misses(database)
         self.spending = Spending(database)
-        self._journal = Journal(database, journal, self.spending)
+        self.tally = Tally(database)
+        self._journal = Journal(database, journal, self.spending, self.tally)
         self.arguments = RecordedArguments(database)
         self.spawned = SpawnedCalls(database, journal, self.arguments)
         self._queries = Queries(database, limits)

@@ -13,12 +13,13 @@ from rayfaas.gateway.openapi.people import people_paths
 from rayfaas.gateway.openapi.queries import query_paths
 from rayfaas.gateway.openapi.releases import release_paths
 from rayfaas.gateway.openapi.scaling import scaling_paths
-from rayfaas.gateway.openapi.schemas import array, record
+from rayfaas.gateway.openapi.schemas import TEXT, array, record
 from rayfaas.gateway.openapi.secrets import secret_paths
 from rayfaas.gateway.openapi.versions import version_paths
 from rayfaas.gateway.openapi.webhooks import webhook_paths
 
 _FUNCTION = "/v1/functions/{team}/{name}"
+_FIGURES = {"description": "Text, in the format that Accept asks for.", "content": {"text/plain": {"schema": TEXT}}}
 _ENVIRONMENTS = record(environments=array(reference("Environment")))
 
 
@@ -49,6 +50,7 @@ def _server_paths() -> dict[str, Schema]:
         "/v1/environments": {"get": operation("environments", "gateway", "What is built and loaded", _ENVIRONMENTS)},
         "/healthz": {"get": open_operation("healthz", "Whether it lives", "text/plain", 200)},
         "/readyz": {"get": open_operation("readyz", "Whether it can answer calls", "text/plain", 200, 503)},
+        "/metrics": {"get": operation("metrics", "gateway", "Figures for Prometheus", _FIGURES)},
         "/docs": {"get": open_operation("docs", "A page to read this and to try calls", "text/html", 200)},
         "/openapi.json": {"get": operation("openapi", "gateway", "This document", {"type": "object"})},
     }

@@ -49,6 +49,7 @@ from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.machines import Machines
 from rayfaas.server.members import Members
+from rayfaas.server.metrics import Metrics
 from rayfaas.server.mirrors import Mirrors
 from rayfaas.server.misses import Misses
 from rayfaas.server.overview import Overview
@@ -189,6 +190,7 @@ class Controller(Service):
             Publishing(self._store, self._bundles, self._deploys, plans),
             self._secrets,
             Overview(self._catalog, self._fleet, self._head, self._gateways.all),
+            Metrics(self._store, self._journals, self._loads, self._fleet, self._machines, self._gateways.all),
         ):
             self.methods |= part.methods
         self._background = Background()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -113,6 +114,10 @@ class Machines:
             except asyncio.TimeoutError:
                 _log.warning("some machines of this machine did not end in time")
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def count(self) -> Counter[tuple[str, str, str]]:
+        """How many there are, by cluster, worker group and state."""
+        return Counter((node.cluster, node.group, node.state) for node in self._book.all())
 
     # What gateways ask
 

@@ -28,7 +28,7 @@ _PLAIN = (
     "lineage", "why_miss",
     "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
-    "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
+    "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics",
 )  # fmt: skip
 
 
@@ -58,6 +58,7 @@ class FakeController(Service):
             "teams": [],
             "functions": [],
             "environments": [],
+            "metrics": {"content_type": "text/plain", "body": b""},
             "export": NotFound("there is no such view"),
         }
         self.events: list[Any] = []  # of a publish; an error among them is raised, an asyncio.Event is waited for

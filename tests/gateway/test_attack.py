@@ -74,6 +74,7 @@ DECISIONS: dict[str, str] = {
     "DELETE /v1/teams/{team}/members": "admin",
     "POST /v1/sql": "asker",
     "GET /v1/export/{view}": "asker",
+    "GET /metrics": "asker",
     "GET /v1/usage": "asker",
     "GET /v1/lineage": "asker",
     "GET /v1/logs": "asker",

@@ -77,6 +77,7 @@ ENDPOINTS = [
     Endpoint("DELETE", "/v1/limits/{kind}", "/v1/limits/function?name=nlp/embed", "admin"),
     Endpoint("POST", "/v1/sql", "/v1/sql", "viewer", b'{"sql": "SELECT 1"}'),
     Endpoint("GET", "/v1/export/{view}", "/v1/export/functions", "viewer"),
+    Endpoint("GET", "/metrics", "/metrics", "viewer"),
     Endpoint("GET", "/v1/usage", "/v1/usage", "viewer"),
     Endpoint("GET", "/v1/lineage", "/v1/lineage?of=embed", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
@@ -267,7 +268,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
-        "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook",
+        "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
+from prometheus_client.parser import text_string_to_metric_families as text_of_prometheus
 
 from rayfaas import frames
 from rayfaas.cloud.machine import Machine
@@ -228,7 +230,7 @@ CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "version", "version_bundle", "plan", "lineage", "scale", "delete", "why_miss",
-    "versions", "interfaces", "sql", "export", "usage", "logs", "log_lines", "tokens", "create_token", "revoke_token",
+    "versions", "interfaces", "sql", "export", "usage", "metrics", "logs", "log_lines", "tokens", "create_token", "revoke_token",
     "reserve",
     "rotate_token", "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
@@ -710,3 +712,39 @@ async def test_when_it_stops_it_loads_what_was_recorded_last(home: Home) -> None
     state = registry.query("SELECT state FROM calls", [], team=None).rows
     registry.close()
     assert state == [["INTERRUPTED"]]
+
+
+# Figures
+
+
+async def test_metrics_are_what_prometheus_reads(server: Running) -> None:
+    journal = server.home.journal
+    ours, theirs = started(), started(function="blue/g", owner="blue")
+    segment(journal, ours, theirs, ended(ours, queue_us=300), ended(theirs, state="FAILED"))
+    await server.supervisor(Cluster(), hosted=[{"version_key": "red/f:1", "executor": "e"}])
+    gateway = await server.gateway()
+    await gateway.request("load", load={"red/f:1": [2, 3, 0.5]})
+    all_of_it = await figures(gateway, ADMIN)
+    assert all_of_it["rayfaas_calls_total", "red/f", "SUCCEEDED", "1"] == 1
+    assert all_of_it["rayfaas_calls_total", "blue/g", "FAILED", "1"] == 1
+    assert all_of_it["rayfaas_call_duration_seconds_bucket", "red/f", "0.005", "1"] == 1
+    assert all_of_it["rayfaas_call_duration_seconds_sum", "red/f", "1"] == 0.005
+    assert all_of_it["rayfaas_call_queue_seconds_bucket", "red/f", "0.001", "1"] == 1
+    assert all_of_it["rayfaas_calls_in_flight", "red/f", "1"] == 2
+    assert all_of_it["rayfaas_calls_waiting", "red/f", "1"] == 3
+    assert all_of_it["rayfaas_executors", "lab", "red/f", "1"] == 1
+    assert all_of_it["rayfaas_gateways",] == 1
+    of_a_team = await figures(gateway, {"principal": "bo", "team": "blue", "role": "viewer"})
+    assert {labels[1] for labels in of_a_team if "calls" in labels[0]} == {"blue/g"}
+    assert not any("red/f" in labels for labels in of_a_team)
+
+
+async def figures(gateway: Link, actor: dict[str, str]) -> dict[tuple[str, ...], float]:
+    """By name and the values of its labels, which are sorted, read by Prometheus' own parsers of both formats."""
+    found = []
+    for accept, parse in (("", text_of_prometheus), ("application/openmetrics-text; version=1.0.0", openmetrics)):
+        answer = await gateway.request("metrics", accept=accept, actor=actor)
+        samples = [sample for family in parse(answer["body"].decode()) for sample in family.samples]
+        found.append({(each.name, *dict(sorted(each.labels.items())).values()): each.value for each in samples})
+    assert found[0] == found[1]
+    return found[0]
