@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.json import decode as decode_json
+from msgspec.json import encode as encode_json
 
 from rayfaas.context import MAX_CONTEXT
 from rayfaas.errors import BadRequest, Forbidden
@@ -14,6 +16,7 @@ from rayfaas.gateway.route import Route
 from rayfaas.names import check_team
 from rayfaas.priority import parse_priority
 from rayfaas.roles import rank
+from rayfaas.trace import trace_facts
 
 TEAM, PRIORITY, WEBHOOK, DEBUG = b"rayfaas-team", b"rayfaas-priority", b"rayfaas-webhook", b"rayfaas-debug"
 # Few calls have one of these; those that do go the long way.
@@ -45,7 +48,17 @@ def timeout_s(headers: Headers) -> float:
 
 
 def context_of(headers: Headers) -> str | None:
-    """What the caller says of where it runs, a JSON object. Raises `BadRequest`."""
+    """What the caller says of where it runs, a JSON object, with the trace that it is in. Raises `BadRequest`."""
+    given = _given_context(headers)
+    traceparent = headers.get(b"traceparent")
+    trace = trace_facts(traceparent.decode("latin-1")) if traceparent is not None else None
+    if trace is None:
+        return given
+    # Its own word of a trace, if it says one, is older than the span that sent the request.
+    return encode_json({**(decode_json(given) if given else {}), "trace": trace}).decode()
+
+
+def _given_context(headers: Headers) -> str | None:
     value = headers.get(b"rayfaas-context")
     if not value:
         return None

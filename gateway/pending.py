@@ -15,6 +15,7 @@ from rayfaas.errors import RayfaasError
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.call_access import Claims
 from rayfaas.gateway.route import Route
+from rayfaas.trace import trace_of
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -127,6 +128,8 @@ class PendingCall:
                 self.route.method,
                 self.accept,
                 self.debug,
+                False,
+                trace_of(self.context),
             )
         )
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from rayfaas.trace import traceparent_of
+
 # How long the header Rayfaas-Context may be, in bytes.
 MAX_CONTEXT = 4096
 
@@ -25,7 +27,8 @@ class CallContext:
     """What a function may know of the call that it answers.
 
     `call_id` and `root_id` are UUIDv7 texts; `deadline` is Unix time in seconds; `principal` and `team` are of the
-    caller. `access` asks the gateway what the call may call other functions with.
+    caller. `trace` is the id of the caller's trace, where it told one. `access` asks the gateway what the call may call
+    other functions with.
     """
 
     call_id: str
@@ -36,7 +39,17 @@ class CallContext:
     principal: str
     team: str
     deadline: float
+    trace: str = ""
     access: Callable[[], Access] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C header for what this call asks of others, so that they are in its trace.
+
+        >>> call = CallContext("018f…-b", "r", None, "nlp/embed", 7, "ann", "nlp", 4e9, "4bf92f35")  # doctest: +SKIP
+        >>> requests.get(url, headers={"traceparent": call.traceparent})  # doctest: +SKIP
+        """
+        return traceparent_of(self.call_id, self.root_id, self.trace)
 
     def remaining_s(self) -> float:
         """Seconds until the deadline; never negative."""

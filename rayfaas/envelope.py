@@ -27,7 +27,8 @@ class CallHeader(msgspec.Struct, array_like=True):
 
     `method` is which method of a class, None for a function. `accept` is what the caller takes as the result's type, as
     the Accept header says it; empty: anything. `debug` says whether the caller waits with a debugger, `tracks` whether
-    the gateway wants to hear of all that it touches (TRACKED), because its result may be kept.
+    the gateway wants to hear of all that it touches (TRACKED), because its result may be kept. `trace` is the id of its
+    caller's trace, if it told one.
     """
 
     call_id: str
@@ -42,6 +43,7 @@ class CallHeader(msgspec.Struct, array_like=True):
     accept: str = ""
     debug: bool = False
     tracks: bool = False
+    trace: str = ""
 
 
 class ResultHeader(msgspec.Struct, array_like=True):

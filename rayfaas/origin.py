@@ -61,7 +61,7 @@ def _ask(find: Callable[[], Any]) -> Any:
         return None
 
 
-# Orchestrators, and trackers of experiments: asked for each call
+# Orchestrators, trackers of experiments, traces: asked for each call
 
 
 def _prefect() -> Run | None:
@@ -114,11 +114,18 @@ def _wandb() -> Facts:
     return _known({"run": run.id, "run_name": run.name, "project": run.project, "entity": run.entity})
 
 
+def _opentelemetry() -> Facts | None:
+    """The span that is current."""
+    span = sys.modules["opentelemetry.trace"].get_current_span().get_span_context()
+    return {"id": f"{span.trace_id:032x}", "span": f"{span.span_id:016x}"} if span.is_valid else None
+
+
 _CHANGING: dict[str, Callable[[], Facts | None]] = {
     "prefect": lambda: _facts(_prefect()),
     "airflow": lambda: _facts(_airflow()),
     "mlflow": _mlflow,
     "wandb": _wandb,
+    "trace": _opentelemetry,
 }
 
 

@@ -16,6 +16,7 @@ import pytest
 from rayfaas import origin
 from rayfaas.context import MAX_CONTEXT, CallContext, enter_call
 from rayfaas.origin import context_header, run_identity
+from rayfaas.trace import trace_of
 
 
 @pytest.fixture(autouse=True)
@@ -155,8 +156,18 @@ def test_runs_of_trackers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told()["wandb"] == {"run": "w1", "run_name": "bold", "project": "p"}
 
 
+def test_the_current_span_of_opentelemetry_is_the_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"id": f"{'4bf9':0>32}", "span": f"{'f0':0>16}"}
+    valid = SimpleNamespace(is_valid=True, trace_id=0x4BF9, span_id=0xF0)
+    for span, told_of in ((valid, facts), (SimpleNamespace(is_valid=False), None)):
+        current = SimpleNamespace(get_span_context=lambda span=span: span)
+        module(monkeypatch, "opentelemetry.trace", get_current_span=lambda current=current: current)
+        assert told().get("trace") == told_of
+        assert trace_of(context_header()) == (told_of or {"id": ""})["id"]
+
+
 def test_a_library_that_is_other_than_we_know_stops_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("prefect.context", "mlflow", "wandb"):
+    for name in ("prefect.context", "mlflow", "wandb", "opentelemetry.trace"):
         module(monkeypatch, name)
     assert "host" in told()
     assert run_identity() is None

@@ -118,7 +118,7 @@ class RunningCall:
     def context(self, function: str, version: int) -> CallContext:
         h = self.header
         return CallContext(
-            h.call_id, h.root_id, h.parent_id, function, version, h.principal, h.team, h.deadline, self.access
+            h.call_id, h.root_id, h.parent_id, function, version, h.principal, h.team, h.deadline, h.trace, self.access
         )
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import time
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from tests.gateway.disk import full_disk
 from tests.gateway.small import HOME_KEY, URL, SmallGateway
 from tests.gateway.sockets import Client, post, served
 from tests.waiting import eventually
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 
 
 def call_token(claims: Claims, key: bytes = HOME_KEY) -> str:
@@ -89,6 +93,28 @@ async def test_a_call_may_call_and_not_look_up_what_its_callers_team_did(gateway
         assert (answer.status, answer.code) == (403, "forbidden")
     running.returns(0)
     await calling.answer()
+
+
+async def test_a_call_is_in_the_trace_of_its_traceparent_and_so_is_what_it_calls(gateway: SmallGateway) -> None:
+    executor = await gateway.executor(concurrency=2)
+    parent = gateway.call(traceparent=TRACEPARENT, Rayfaas_Context='{"flow": "f"}')
+    running = await executor.call()
+    token = (await running.access()).token
+    child = gateway.request("POST", "/call/embed", b"2", token)
+    for call in (await executor.call(), running):
+        assert call.header.trace == TRACE
+        call.returns(0)
+    await asyncio.gather(parent.answer(), child.answer())
+    trace = {"id": TRACE, "span": "00f067aa0ba902b7"}
+    assert [json.loads(start.context or "") for start in gateway.starts()] == [{"flow": "f", "trace": trace}] * 2
+
+
+async def test_a_traceparent_that_is_none_is_ignored(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns(call.header.trace))
+    for header in ("", "00-xyz", f"ff{TRACEPARENT[2:]}"):
+        assert (await gateway.call(traceparent=header).answer()).json() == ""
+    assert [start.context for start in gateway.starts()] == [None] * 3
 
 
 async def test_a_context_that_is_too_long_is_refused(gateway: SmallGateway) -> None:

@@ -515,3 +515,14 @@ def test_lines_are_counted_from_where_one_asked_though_none_was_ones_own(registr
     asked = registry.lines(None, None, "red", -1, 9)
     assert (asked.lines, asked.more) == ([], False)
     assert asked.after > start
+
+
+def test_a_call_is_in_the_trace_that_its_context_names_or_in_its_chains(registry: Registry, journal: Path) -> None:
+    told = started(context='{"trace":{"id":"4bf92f3577b34da6a3ce929d0e0e4736"}}')
+    first = started()
+    inside = started(root=first.call, parent=first.call)
+    segment(journal, told, first, inside)
+    registry.load_journal()
+    traces = dict(asked(registry, "SELECT call, trace FROM calls"))
+    assert traces[told.call] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    assert traces[first.call] == traces[inside.call] == first.call.replace("-", "")
