@@ -57,7 +57,7 @@ def test_every_make_target_in_the_readme_exists() -> None:
 
 
 def test_routes_in_the_docs_are_those_that_are_served() -> None:
-    told = set(re.findall(r"/v1/[a-z]+|/calls/|/openapi\.json|/docs", HTTP))
+    told = set(re.findall(r"/v1/[a-z]+|/calls/|/openapi\.json|/docs|/metrics", HTTP))
     parts = [path.split("/") for path in PATHS]
     served = {
         "/".join(part[:3]) if part[1] == "v1" else "/calls/" if part[1] == "calls" else f"/{part[1]}" for part in parts
