@@ -20,6 +20,7 @@ from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.invoke import PREFIX, Invoke
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.pages.pages import page_routes
 from rayfaas.gateway.problems import encode, extra_headers
 
 _log = logging.getLogger("rayfaas.gateway")
@@ -46,6 +47,7 @@ class App:
                 *calls.routes(),
                 *control.routes(),
                 *openapi.routes(),
+                *page_routes(),
             ],
             exception_handlers={RayfaasError: self._refused, HTTPException: _http_problem, Exception: _unexpected},
         )

@@ -16,6 +16,7 @@ from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.openapi.endpoints import OpenApi
+from rayfaas.gateway.pages.pages import PAGES as BROWSED
 from rayfaas.registry.query import VIEWS
 
 ALARMS = Alarms(None, ControllerLink(None, None), None)  # type: ignore[arg-type]
@@ -23,6 +24,7 @@ PATHS = [
     *(route.path for route in Control(None, None, None, "", ALARMS).routes()),  # type: ignore[arg-type]
     *(route.path for route in Calls(None, ControllerLink(None, None), None, None, None).routes()),  # type: ignore[arg-type]
     *(route.path for route in OpenApi(None, None).routes()),  # type: ignore[arg-type]
+    *BROWSED,
 ]
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -57,7 +59,7 @@ def test_every_make_target_in_the_readme_exists() -> None:
 
 
 def test_routes_in_the_docs_are_those_that_are_served() -> None:
-    told = set(re.findall(r"/v1/[a-z]+|/calls/|/openapi\.json|/docs|/metrics", HTTP))
+    told = set(re.findall(r"/v1/[a-z]+|/calls/|/openapi\.json|/docs|/metrics|/(?=`)", HTTP))
     parts = [path.split("/") for path in PATHS]
     served = {
         "/".join(part[:3]) if part[1] == "v1" else "/calls/" if part[1] == "calls" else f"/{part[1]}" for part in parts

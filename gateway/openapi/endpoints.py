@@ -1,14 +1,9 @@
-"""`/openapi.json`, and `/docs`: a page on which a person reads it and tries calls.
-
-The page is the same for everybody and needs no token; it asks for one, keeps it in memory and reads the document with
-it. Nothing on it comes from elsewhere, and its Content-Security-Policy lets nothing in.
-"""
+"""`/openapi.json`: what the asker may call, and all that is here."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
 from starlette.requests import Request
@@ -24,18 +19,6 @@ from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
 from rayfaas.wire import JSON
 
-_FILES = {"/docs": ("page.html", "text/html"), "/docs/page.js": ("page.js", "text/javascript")} | {
-    "/docs/page.css": ("page.css", "text/css")
-}
-_SAFE = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 _MOST_KEPT = 100
 # By what a document is the same: the team that names are short for, whose sight it is, the teams of who asks.
 Seen = tuple[str, Reader | None, frozenset[str]]
@@ -49,7 +32,7 @@ class OpenApi:
         self._kept: dict[Seen, tuple[int, bytes]] = {}
 
     def routes(self) -> list[Route]:
-        return [Route("/openapi.json", self.openapi), *(Route(path, self.file) for path in _FILES)]
+        return [Route("/openapi.json", self.openapi)]
 
     async def openapi(self, request: Request) -> Response:
         sight = Sight.of(self._routes, request)
@@ -62,11 +45,6 @@ class OpenApi:
             body = await asyncio.to_thread(_encoded, rows, team)
             self._keep(seen, revision, body)
         return Response(body, media_type=JSON, headers={"Cache-Control": "private, no-cache"})
-
-    async def file(self, request: Request) -> Response:
-        name, media_type = _FILES[request.url.path]
-        content = resources.files("rayfaas.gateway.openapi").joinpath(name).read_bytes()
-        return Response(content, media_type=media_type, headers=_SAFE)
 
     def _keep(self, key: Seen, revision: int, body: bytes) -> None:
         if len(self._kept) >= _MOST_KEPT:

@@ -51,6 +51,7 @@ def _server_paths() -> dict[str, Schema]:
         "/healthz": {"get": open_operation("healthz", "Whether it lives", "text/plain", 200)},
         "/readyz": {"get": open_operation("readyz", "Whether it can answer calls", "text/plain", 200, 503)},
         "/metrics": {"get": operation("metrics", "gateway", "Figures for Prometheus", _FIGURES)},
+        "/": {"get": open_operation("overview", "A page that shows what was called and what runs", "text/html", 200)},
         "/docs": {"get": open_operation("docs", "A page to read this and to try calls", "text/html", 200)},
         "/openapi.json": {"get": operation("openapi", "gateway", "This document", {"type": "object"})},
     }

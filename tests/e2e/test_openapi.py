@@ -177,7 +177,7 @@ def test_a_generated_typescript_client_compiles_and_calls(samples: Server, tmp_p
     }
 
 
-def test_the_page_calls_a_function_with_the_token_that_is_typed(samples: Server, tmp_path: Path) -> None:
+def test_the_pages_show_calls_and_make_some_with_the_token_that_is_typed(samples: Server, tmp_path: Path) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("node and npm are not installed: the page is not tried")
@@ -191,6 +191,13 @@ def test_the_page_calls_a_function_with_the_token_that_is_typed(samples: Server,
     assert '"checked"' in said["dry"]
     assert said["streamed"].count('"item"') == 2
     assert said["stored"] == 0
+    overview = said["overview"]
+    assert (overview["hidden"], overview["machines"]) == (True, True)
+    assert overview["whose"].endswith("admin of default")
+    assert overview["rows"][0] == "default/area"
+    assert overview["bars"] >= 2
+    assert "SUCCEEDED" in overview["states"]
+    assert overview["one"]["function"] == "default/area"
 
 
 TSC = (

@@ -31,7 +31,7 @@ async def test_a_gateway_that_never_heard_of_its_routes_is_not_ready(run_dir: Pa
     gateway.journal.close()
 
 
-@pytest.mark.parametrize("path", ["/", "/call", "/calls", "/v1", "/v1/", "/v2/functions", "/healthz/x", "//call/embed"])
+@pytest.mark.parametrize("path", ["/call", "/calls", "/v1", "/v1/", "/v2/functions", "/healthz/x", "//call/embed"])
 async def test_where_there_is_nothing_a_problem_says_so(gateway: SmallGateway, path: str) -> None:
     answer = await gateway.ask("GET", path)
     assert (answer.status, answer.code) == (404, "not_found")

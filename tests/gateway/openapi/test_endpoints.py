@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib import resources
-
 import pytest
 
 from rayfaas.executor.signature import Signature, describe
@@ -47,25 +44,3 @@ async def test_it_is_made_anew_when_something_is_deployed(gateway: SmallGateway)
 async def test_without_the_controller_it_says_so_where_it_has_none(gateway: SmallGateway) -> None:
     await gateway.controller.stop()
     assert (await gateway.ask("GET", "/openapi.json")).code == "unavailable"
-
-
-async def test_the_page_and_all_that_it_loads_are_served_to_everybody(gateway: SmallGateway) -> None:
-    page = await gateway.ask("GET", "/docs", who=None)
-    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.body.decode())
-    assert loaded == ["/docs/page.css", "/docs/page.js"]
-    for path in loaded:
-        answer = await gateway.ask("GET", path, who=None)
-        assert (answer.status, answer.headers["x-content-type-options"]) == (200, "nosniff")
-
-
-async def test_the_page_lets_nothing_in_from_elsewhere(gateway: SmallGateway) -> None:
-    policy = (await gateway.ask("GET", "/docs", who=None)).headers["content-security-policy"]
-    assert "default-src 'none'" in policy
-    assert "unsafe" not in policy
-    assert "http" not in policy
-    page = resources.files("rayfaas.gateway.openapi")
-    html, script = (page.joinpath(name).read_text() for name in ("page.html", "page.js"))
-    assert not re.search(r"https?:|<script>|<style|style=|\son\w+=", html)
-    for sink in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "Storage", "cookie", "http:"):
-        assert sink not in script, sink

@@ -1,16 +1,9 @@
 // The page of /docs: reads /openapi.json with the token that is typed, shows what there is, and calls it.
-// What functions say of themselves is put in as text, never as HTML. The token is in `token`, and nowhere else.
 "use strict";
 
-let token = "";
 let spec = null;
 
-const byId = (id) => document.getElementById(id);
-
-byId("access").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  token = byId("token").value.trim();
-  byId("token").value = "";
+onAccess = async () => {
   const answer = await send("GET", "/openapi.json");
   if (answer.ok) {
     spec = await answer.json();
@@ -20,14 +13,9 @@ byId("access").addEventListener("submit", async (event) => {
   } else {
     byId("state").textContent = (await answer.json()).detail;
   }
-});
+};
 
 byId("filter").addEventListener("input", show);
-
-function send(method, path, body, headers = {}) {
-  const type = body === undefined ? {} : { "Content-Type": "application/json" };
-  return fetch(path, { method, body, headers: { Authorization: `Bearer ${token}`, ...type, ...headers } });
-}
 
 function show() {
   const wanted = byId("filter").value.toLowerCase();
@@ -186,10 +174,4 @@ function example(schema, depth = 0) {
     default:
       return null;
   }
-}
-
-function element(name, text = "") {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
 }
