@@ -107,13 +107,15 @@ class RayHead:
         if self._process is None:
             return
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._kill(self._process)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _command(self, port: int, client_port: int, agent_port: int) -> list[str]:
@@ -134,9 +136,10 @@ class RayHead:
     def _is_up(self) -> bool:
         if b"Ray runtime started" in self._log.read_bytes():
             return True
-        if self.poll() is not None or time.monotonic() > self._deadline:
+        assert self._process is not None
+        if self.poll() is not None or time.monotonic() > self._deadline or _has_lost_its_store(self._process.pid):
             tail = self._log.read_text(errors="replace")[-2000:]
-            self.stop()
+            self._kill(self._process)
             raise Unavailable(f"The Ray head did not start:\n{tail}")
         return False
 
@@ -228,6 +231,14 @@ class LocalCluster:
         self._end()  # what is left of its session
         self._wish.tell("BOOTING", "the Ray head ended; it is started again")
         _log.error("the Ray head ended; starting it again")
+
+
+def _has_lost_its_store(pid: int) -> bool:
+    """Whether the GCS has ended that `ray start` began, which would look for it for a minute."""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return any("(gcs_server) Z" in Path(f"/proc/{child}/stat").read_text() for child in children)
+    return False
 
 
 async def _join(joining: subprocess.Popen[bytes], token: str) -> None:
