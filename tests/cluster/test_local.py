@@ -32,13 +32,12 @@ wait
 """
 FAILS = "#!/bin/sh\necho 'the port is taken'\nexit 1\n"
 # Its GCS is killed, and it does not notice.
-LOSES = """#!/bin/sh
-cd "$(dirname "$RF_TOLD")"
-ln -s "$(command -v sleep)" gcs_server
-./gcs_server 3600 &
-until grep -q gcs_server /proc/$!/comm; do :; done
-kill -9 $!
-exec sleep 3600
+LOSES = f"""#!{sys.executable}
+import os, shutil, subprocess, time
+store = os.path.join(os.path.dirname(os.environ["RF_TOLD"]), "gcs_server")
+os.symlink(shutil.which("sleep"), store)
+subprocess.Popen([store, "3600"]).kill()
+time.sleep(3600)
 """
 LASTS = '#!/bin/sh\necho "Ray runtime started."\nexec sleep 3600\n'
 

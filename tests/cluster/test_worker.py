@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -56,8 +57,8 @@ def worker(home: Home) -> Iterator[psutil.Popen]:
         with one_at_a_time(home.run / "worker.lock"):
             pass  # it waits for Ray's end now
         yield worker
-        with contextlib.suppress(psutil.NoSuchProcess):
-            worker.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
