@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
+# What was compiled is kept, whatever the shell says: else each process of a cluster compiles all of Ray again.
+unexport PYTHONDONTWRITEBYTECODE
 
 AIRFLOW := .venv-airflow
 LIBRARIES := .venv-libraries
