@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,16 +37,18 @@ main()
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
-    home = Home(tmp_path)
-    for folder in (home.run, home.logs, tmp_path / "bin"):
-        folder.mkdir(exist_ok=True)
+def home() -> Iterator[Home]:
+    directory = Path(tempfile.mkdtemp(prefix="rf-"))
+    home = Home(directory)
+    for folder in (home.run, home.logs, directory / "bin"):
+        folder.mkdir()
     home.ray_token_file.write_text("token")
     home.write_cluster("local", "192.0.2.10:6379", None)
-    ray = tmp_path / "bin" / "ray"
-    ray.write_text(RAY.format(told=tmp_path / "told"))
+    ray = directory / "bin" / "ray"
+    ray.write_text(RAY.format(told=directory / "told"))
     ray.chmod(0o755)
-    return home
+    yield home
+    shutil.rmtree(directory)
 
 
 @pytest.fixture
