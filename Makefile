@@ -4,11 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 export RAYFAAS_HOME ?= $(CURDIR)/.rayfaas
+# What was compiled is kept, whatever the shell says: else each process of a cluster compiles all of Ray again.
+unexport PYTHONDONTWRITEBYTECODE
 
 AIRFLOW := .venv-airflow
 LIBRARIES := .venv-libraries
 
-.PHONY: demo up down test unit fuzz lint bench soak airflow libraries clean
+.PHONY: demo up down test unit e2e fuzz lint bench soak airflow libraries clean
 
 $(INSTALLED): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -25,11 +27,13 @@ up: $(INSTALLED)  ## start the server and its cluster, print URL and token
 down: $(INSTALLED)  ## stop them
 	$(BIN)/rayfaas down
 
-test: $(INSTALLED)  ## all tests
-	$(BIN)/python -m pytest
+test: unit e2e  ## all tests
 
-unit: $(INSTALLED)  ## the tests that need no cluster
-	$(BIN)/python -m pytest -m 'not e2e'
+unit: $(INSTALLED)  ## the tests that need no cluster, in two processes: much of their time is waiting
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist loadfile
+
+e2e: $(INSTALLED)  ## those that need one, which is one at a time
+	$(BIN)/python -m pytest tests/e2e
 
 fuzz: $(INSTALLED)  ## 5,000 requests by what /openapi.json says, and by what it forbids
 	$(BIN)/python -m pytest tests/e2e/test_openapi.py --cases 5000 -s

@@ -35,8 +35,10 @@ ABSENT_S = 30.0
 LEAVING_S = 60.0
 # The disk of a stopped one is paid for.
 DISK_S = 7 * 86_400.0
-# How often a provider is asked for its machines: at rest, and while one is on its way.
+# How often a provider is asked for its machines: at rest, at rest where they are processes of this one and asking costs
+# nothing, and while one is on its way.
 RECONCILE_S = 60.0
+NEAR_S = 5.0
 LOOK_S = 2.0
 
 _MOVING = ("REQUESTED", "BOOTING", "STOPPING", "TERMINATING", "UNKNOWN")
@@ -285,7 +287,8 @@ class Keeper:
         orders = []
         for provider in sorted(used | {node.provider for node in nodes}):
             since_s = now - self._found_at.get(provider, float("-inf"))
-            if provider not in self._book.busy and not 0 <= since_s < (LOOK_S if provider in moving else RECONCILE_S):
+            calm_s = NEAR_S if provider == "local" else RECONCILE_S
+            if provider not in self._book.busy and not 0 <= since_s < (LOOK_S if provider in moving else calm_s):
                 self._found_at[provider] = now
                 self._book.busy.add(provider)
                 orders.append(Order("find", provider))

@@ -6,7 +6,8 @@ import asyncio
 import concurrent.futures
 import os
 import threading
-from collections.abc import Callable, Coroutine
+import weakref
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from rayfaas.config import ClientConfig
@@ -61,6 +62,7 @@ class Session:
         self.transport = transport
         self._lock = threading.Lock()
         self._closed = False
+        self._calls: weakref.WeakSet[Coroutine[Any, Any, Any]] = weakref.WeakSet()
         begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = concurrent.futures.Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._live(begun)), name="rayfaas-client", daemon=True
@@ -104,6 +106,7 @@ class Session:
         # Under the lock: what is scheduled before the end is cancelled by the end, what comes after it is refused here.
         with self._lock:
             if not self._closed:
+                self._calls.add(coroutine)
                 return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         coroutine.close()
         raise RuntimeError("this client is closed")
@@ -113,8 +116,15 @@ class Session:
         begun.set_result((asyncio.get_running_loop(), ending))
         await ending.wait()
         # The calls end before their connections do, so that each says that the client was closed, and not what broke.
-        under_way = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        # What a call has begun on its own, as a connection that is made, ends with it: cancelled beside it before its
+        # first step, a task of anyio's leaves a coroutine that was never awaited, and Python complains of that.
+        await _cancelled(task for task in asyncio.all_tasks() if task.get_coro() in self._calls)
+        await _cancelled(asyncio.all_tasks() - {asyncio.current_task()})
         await self.transport.aclose()
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any] | None]) -> None:
+    under_way = [task for task in tasks if task is not None]
+    for task in under_way:
+        task.cancel()
+    await asyncio.gather(*under_way, return_exceptions=True)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
 import pytest
 
 from rayfaas.client import Client
@@ -275,6 +276,20 @@ os.wait()
 def test_a_child_may_be_the_first_to_use_a_client_and_a_closed_one_is_closed_in_children() -> None:
     with ScriptedServer(answering({})) as server:
         assert forked(server.url, FORK_UNUSED) == "0\nthis client is closed\n"
+
+
+def test_what_a_call_has_not_begun_yet_ends_with_it_without_a_complaint(sessions: Sessions) -> None:
+    session = sessions.current()
+
+    async def call() -> None:
+        session.close()
+        await asyncio.sleep(0)  # the session hears of its end, and goes on beside what is begun here
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.sleep_forever)
+
+    with pytest.raises(RuntimeError, match="the client was closed before the answer came"):
+        session.run(call())
+    gc.collect()
 
 
 def test_nothing_is_opened_before_the_first_operation() -> None:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import sys
 from collections.abc import Iterator
 
 import click
@@ -76,6 +77,7 @@ def check_name_is_free() -> None:
 @click.option("--cache", required=True, help="Directory on each node for unpacked bundles and environments.")
 @click.option("--pass-env", multiple=True, help="Variables of the nodes that functions may see, as NAME or AWS_*.")
 @click.option("--environments-gb", type=float, default=50.0, help="Disk that environments may use on a node.")
+@click.option("--join-from-input", is_flag=True, help="Read the join token from standard input, when the head is up.")
 def main(
     address: str,
     controller: str,
@@ -83,9 +85,11 @@ def main(
     cache: str,
     pass_env: tuple[str, ...],
     environments_gb: float,
+    join_from_input: bool,
 ) -> None:
     logging.basicConfig(level=logging.INFO)
-    join_id, _, secret = os.environ.pop("RAYFAAS_JOIN", "").partition(":")
+    token = sys.stdin.read() if join_from_input else os.environ.pop("RAYFAAS_JOIN", "")
+    join_id, _, secret = token.partition(":")
     if not secret:
         raise click.UsageError("RAYFAAS_JOIN must hold the join token.")
     given = (controller, join_id, bytes.fromhex(secret))

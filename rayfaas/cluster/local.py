@@ -19,6 +19,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,9 @@ NAME = "local"
 HEAD_UP_S = 90.0
 JOIN_S = 120.0
 LOOK_S = 0.05
+# Ray starts a node only when its dashboard answers, which takes ten processes, and nothing of ours needs. So long it
+# waits; the dashboard comes up beside all else, and Ray's log says that it was not waited for.
+_DASHBOARD_LATER = {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0"}
 _PR_SET_PDEATHSIG = 1
 
 
@@ -68,11 +72,11 @@ class RayHead:
 
     async def start(self) -> None:
         """Returns when the head answers. Raises `Unavailable` with what it said."""
-        self._launch()
-        while not self._is_up():  # noqa: ASYNC110 nothing tells of what another process writes
-            await asyncio.sleep(LOOK_S)
+        self.launch()
+        await self.up()
 
-    def _launch(self) -> None:
+    def launch(self) -> None:
+        """Begin to start it; its `address` is known from now on."""
         self._deadline = time.monotonic() + HEAD_UP_S
         shutil.rmtree(self._directory, ignore_errors=True)
         self._directory.mkdir(parents=True)
@@ -84,11 +88,16 @@ class RayHead:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=ray_environment(self._token),
+                env={**ray_environment(self._token), **_DASHBOARD_LATER},
                 start_new_session=True,
                 preexec_fn=terminate_with_parent,  # this process has one thread when it starts a head
             )
         self.address = join_host_port(self._options.host, port)
+
+    async def up(self) -> None:
+        """Returns when what was launched answers. Raises `Unavailable` with what it said."""
+        while not self._is_up():  # noqa: ASYNC110 nothing tells of what another process writes
+            await asyncio.sleep(LOOK_S)
 
     def poll(self) -> int | None:
         return self._process.poll() if self._process else 0
@@ -98,13 +107,15 @@ class RayHead:
         if self._process is None:
             return
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._kill(self._process)
+
+    def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        process.kill()
+        process.wait()
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def _command(self, port: int, client_port: int, agent_port: int) -> list[str]:
@@ -112,8 +123,8 @@ class RayHead:
         command = [
             *(str(ray), "start", "--head", "--block", "--disable-usage-stats"),
             *("--node-ip-address", self._options.host, "--port", str(port), "--temp-dir", str(self._directory)),
-            *("--include-dashboard", "true", "--dashboard-host", "127.0.0.1"),
-            *("--dashboard-port", str(self.dashboard_port), "--dashboard-agent-listen-port", str(agent_port)),
+            *("--dashboard-host", "127.0.0.1", "--dashboard-port", str(self.dashboard_port)),
+            *("--dashboard-agent-listen-port", str(agent_port)),
             *("--ray-client-server-port", str(client_port), "--include-log-monitor", "false"),
         ]
         if self._options.cpus is not None:
@@ -125,9 +136,10 @@ class RayHead:
     def _is_up(self) -> bool:
         if b"Ray runtime started" in self._log.read_bytes():
             return True
-        if self.poll() is not None or time.monotonic() > self._deadline:
+        assert self._process is not None
+        if self.poll() is not None or time.monotonic() > self._deadline or _has_lost_its_store(self._process.pid):
             tail = self._log.read_text(errors="replace")[-2000:]
-            self.stop()
+            self._kill(self._process)
             raise Unavailable(f"The Ray head did not start:\n{tail}")
         return False
 
@@ -177,31 +189,28 @@ class LocalCluster:
     async def _bring_up(self) -> None:
         if self._head is not None:
             self._wish.tell("BOOTING", "Ray starts")
-            await self._head.start()
+            self._head.launch()
             self._address = self._head.address
-        self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
-        self._wish.tell("BOOTING", "Ray is up, the application starts")
-        await self._join(await self._join_token())
+        with self._application() as joining:
+            if self._head is not None:
+                await self._head.up()
+            self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
+            self._wish.tell("BOOTING", "Ray is up, the application starts")
+            await _join(joining, await self._join_token())
         self._wish.tell("RUNNING", "the application runs")
 
-    async def _join(self, token: str) -> None:
-        joining, deadline = self._application(token), time.monotonic() + JOIN_S
-        try:
-            while joining.poll() is None:
-                if time.monotonic() > deadline:
-                    raise Unavailable(f"the application did not start within {JOIN_S:.0f} s")
-                await asyncio.sleep(LOOK_S)
-        finally:
-            joining.kill()
-            joining.wait()
-        if joining.returncode != 0:
-            raise Unavailable(f"the application could not be started (exit code {joining.returncode})")
-
-    def _application(self, token: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "rayfaas.cluster.application", "--address", self._address]
+    @contextlib.contextmanager
+    def _application(self) -> Iterator[subprocess.Popen[bytes]]:
+        """The process that starts the application once it has a join token. Until then it loads Ray, which takes as
+        long as it takes the head to start."""
+        command = [sys.executable, "-m", "rayfaas.cluster.application", "--address", self._address, "--join-from-input"]
         command += ["--controller", self._controller, "--cache", str(self._home.cache), *self._options]
-        environ = {**ray_environment(self._ray_token), "RAYFAAS_JOIN": token}
-        return subprocess.Popen(command, env=environ, stdin=subprocess.DEVNULL, preexec_fn=terminate_with_parent)
+        environ = ray_environment(self._ray_token)
+        with subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, preexec_fn=terminate_with_parent) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     async def _join_token(self) -> str:
         """The right to join, asked of the controller; waits until it is up."""
@@ -222,6 +231,28 @@ class LocalCluster:
         self._end()  # what is left of its session
         self._wish.tell("BOOTING", "the Ray head ended; it is started again")
         _log.error("the Ray head ended; starting it again")
+
+
+def _has_lost_its_store(pid: int) -> bool:
+    """Whether the GCS has ended that `ray start` began, which would look for it for a minute."""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return any("(gcs_server) Z" in Path(f"/proc/{child}/stat").read_text() for child in children)
+    return False
+
+
+async def _join(joining: subprocess.Popen[bytes], token: str) -> None:
+    deadline = time.monotonic() + JOIN_S
+    assert joining.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it has ended, and its exit code says more
+        joining.stdin.write(token.encode())
+        joining.stdin.close()
+    while joining.poll() is None:
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the application did not start within {JOIN_S:.0f} s")
+        await asyncio.sleep(LOOK_S)
+    if joining.returncode != 0:
+        raise Unavailable(f"the application could not be started (exit code {joining.returncode})")
 
 
 def free_ports(count: int) -> list[int]:

@@ -38,7 +38,7 @@ class RayWorker:
 
     def run(self) -> int:
         """Returns when it has ended; its exit code."""
-        with _one_at_a_time(self._home.run / "worker.lock"):
+        with one_at_a_time(self._home.run / "worker.lock"):
             with self._log.open("wb") as output:
                 self._process = subprocess.Popen(
                     self._node.command(),
@@ -56,7 +56,8 @@ class RayWorker:
         return self._process.wait()
 
     def stop(self) -> None:
-        """SIGTERM lets Ray end its processes itself; what is left of the session is killed, this process, too."""
+        """SIGTERM lets Ray end its processes itself; what is left of the session is killed, this process, too. Not for
+        a signal's handler: while `run` is interrupted in its wait for Ray's end, nobody else hears of that."""
         if self._process is not None:
             self._process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -68,7 +69,7 @@ class RayWorker:
 
 
 @contextlib.contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
+def one_at_a_time(path: Path) -> Iterator[None]:
     """Two that start at the same moment on one machine take each other's ports."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -86,8 +87,20 @@ def main(home: Path, attempt: str, cpus: float, gpus: float, memory_mb: int, res
     address = json.loads(Home(home).cluster_file.read_text())["address"]
     worker = RayWorker(Home(home), RayNode(address, attempt, cpus, gpus, memory_mb, resources))
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: worker.stop())
-    sys.exit(worker.run())
+        signal.signal(each, _end)
+    try:
+        sys.exit(worker.run())
+    except _Told:
+        worker.stop()
+
+
+class _Told(BaseException):
+    """It is to end."""
+
+
+def _end(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    raise _Told
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rayfaas.cloud.errors import Ambiguous, Capacity, Credentials, Unreachable
+from rayfaas.cloud.keeper import NEAR_S, RECONCILE_S
 from rayfaas.worker_group import Placement, WorkerGroup
 from tests.cloud.world import World
 
@@ -171,6 +174,17 @@ def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
     world.run(400)
     assert world.ours() == []
     assert world.events("stray")[0].alarm
+
+
+@pytest.mark.parametrize(("provider", "within_s"), [("memory", RECONCILE_S), ("local", NEAR_S)])
+def test_what_somebody_else_ended_is_noticed(provider: str, within_s: float) -> None:
+    world = World(group(placements=[{"provider": provider}]))
+    world.call()
+    world.run(400)
+    assert states(world) == ["STOPPED"]
+    world.cloud.change(world.ours()[0].id, "GONE")
+    world.run(within_s + 2)
+    assert [event.alarm for event in world.events("vanished")] == [True]
 
 
 def test_a_provider_that_is_away_for_ten_minutes_leaves_all_as_it_is() -> None:

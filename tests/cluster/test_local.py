@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -15,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rayfaas.cluster.local import HeadOptions, RayHead, free_ports, ray_environment
+from rayfaas.cluster.local import HEAD_UP_S, HeadOptions, RayHead, free_ports, ray_environment
 from rayfaas.errors import Unavailable
 from tests.processes import are_gone, is_gone
 from tests.waiting import wait_until
@@ -29,13 +31,21 @@ echo "Ray runtime started."
 wait
 """
 FAILS = "#!/bin/sh\necho 'the port is taken'\nexit 1\n"
+# Its GCS is killed, and it does not notice.
+LOSES = f"""#!{sys.executable}
+import os, shutil, subprocess, time
+store = os.path.join(os.path.dirname(os.environ["RF_TOLD"]), "gcs_server")
+os.symlink(shutil.which("sleep"), store)
+subprocess.Popen([store, "3600"]).kill()
+time.sleep(3600)
+"""
 LASTS = '#!/bin/sh\necho "Ray runtime started."\nexec sleep 3600\n'
 
 HOLDER = """
 import asyncio
 import sys
 from pathlib import Path
-from rayfaas.cluster.local import HeadOptions, RayHead
+from rayfaas.cluster.local import HEAD_UP_S, HeadOptions, RayHead
 
 sys.executable = sys.argv[1]
 head = RayHead(Path(sys.argv[2]), HeadOptions(), "token")
@@ -117,6 +127,15 @@ async def test_a_head_that_does_not_start_says_why_and_leaves_nothing(bench: Ben
     with pytest.raises(Unavailable, match="the port is taken"):
         await head.start()
     assert head.poll() == 1
+    assert not bench.head.exists()
+
+
+async def test_a_head_whose_store_is_killed_while_it_starts_is_given_up_at_once(bench: Bench) -> None:
+    bench.install(LOSES)
+    head = RayHead(bench.head, HeadOptions(), "token")
+    with pytest.raises(Unavailable, match="did not start"):
+        await asyncio.wait_for(head.start(), HEAD_UP_S / 2)
+    assert head.poll() == -signal.SIGKILL
     assert not bench.head.exists()
 
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from tests.e2e.conftest import Server, eventually
 
 Write = Callable[[str, str], Path]
@@ -127,3 +129,16 @@ def test_a_function_with_a_gpu_gets_a_deployment_of_its_own_and_goes_back_to_zer
         [True],
     ]
     assert server.sql("SELECT sum(gpu_seconds) > 0 FROM calls WHERE function = 'default/on_gpu'") == [[True]]
+
+
+def test_rays_dashboard_is_where_the_home_says_and_knows_the_cluster(server: Server) -> None:
+    """Nobody waits for it when the cluster starts."""
+    dashboard = json.loads(server.home.cluster_file.read_text())["dashboard"]
+    headers = {"Authorization": f"Bearer {server.home.ray_token_file.read_text()}"}
+
+    def applications() -> dict[str, Any]:
+        answer = httpx.get(f"{dashboard}/api/serve/applications/", headers=headers, timeout=60)
+        found: dict[str, Any] = answer.json()["applications"] if answer.status_code == 200 else {}
+        return found
+
+    assert "rayfaas" in eventually(applications)

@@ -20,6 +20,7 @@ from rayfaas.executor.coercion import coerced
 from rayfaas.executor.signature import Signature
 from rayfaas.wire import Arguments, File
 from rayfaas.wire.image import encode_image
+from tests.case_names import named
 from tests.wire.samples import Point, same
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
@@ -68,7 +69,7 @@ def test_a_frame_is_made_of_rows_columns_and_other_frames(frame: Any, given: Any
         (dict[str, np.ndarray | None], {"a": [1], "b": None}, {"a": np.array([1]), "b": None}),
         (typing.Optional[np.ndarray], None, None),  # noqa: UP045 both ways of writing it
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_came_becomes_what_the_hint_names(hint: Any, given: Any, arrives: Any) -> None:
     assert same(bound(hint, given), arrives)
@@ -106,7 +107,7 @@ def test_a_file_is_open_where_the_hint_says_so(hint: Any) -> None:
         (list[np.ndarray], [["x", {}]]),
         (list[int], np.array([1.5])),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_does_not_fit_is_refused_with_its_place(hint: Any, given: Any) -> None:
     with pytest.raises(InvalidArguments) as caught:

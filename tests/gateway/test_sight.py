@@ -16,7 +16,7 @@ from tests.gateway.controller import version_route
 from tests.gateway.small import SmallGateway
 from tests.gateway.test_control import ENDPOINTS, Endpoint
 
-CALL = new_id()
+CALL = "01900000-0000-7000-8000-000000000000"
 CELLAR = {"team": "nlp", "name": "cellar"}
 # What is asked of functions and calls besides the control plane.
 BESIDES = [

@@ -28,7 +28,9 @@ async def server(home: Home, store: Store) -> Server:
 
 async def teams(table: RouteTable) -> dict[str, Any]:
     """By function, as the gateways are told it."""
-    answer = await table.poll(Peer().link, 0)
+    asking = Peer().link
+    answer = await table.poll(asking, 0)
+    table.forget(asking)  # or it would be waited for
     return {each["name"]: each["teams"] for each in answer["functions"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import socket
@@ -20,7 +21,7 @@ from rayfaas import frames
 from rayfaas.cloud.machine import Machine
 from rayfaas.cloud.node import Node
 from rayfaas.config import Home
-from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated
+from rayfaas.errors import BadRequest, ImportFailed, NotFound, QueryError, RayfaasError, Unauthenticated, Unavailable
 from rayfaas.frames import Kind
 from rayfaas.gateway.route import no_function
 from rayfaas.link import Link, Service, dial_link
@@ -74,6 +75,7 @@ class Running:
         self.registry = registry or Registry.open(home.database, home.journal)
         self.controller = self.make(self.registry)
         self.links: list[Link] = []
+        self._polling: list[asyncio.Future[None]] = []
         self._stop = asyncio.Event()
         self._serving = asyncio.ensure_future(self.controller.serve(self._stop))
 
@@ -94,6 +96,7 @@ class Running:
         for link in self.links:
             link.abort()
             await link.closed
+        await asyncio.gather(*self._polling)
         with closing_database():
             self._stop.set()
             await self._serving
@@ -107,7 +110,9 @@ class Running:
 
     async def gateway(self, peer: Cluster | None = None, slot: int = 0) -> Link:
         identity = {"role": "gateway", "name": f"gateway-{slot}", "instance": GATEWAY, "pid": 1}
-        return await self.dial({**identity, "executor_address": f"unix:/run/gateway-{slot}"}, peer=peer)
+        link = await self.dial({**identity, "executor_address": f"unix:/run/gateway-{slot}"}, peer=peer)
+        self._polling.append(asyncio.ensure_future(_keep_polling(link)))
+        return link
 
     async def join(self, cluster: str = "lab") -> bytes:
         """The session key of a cluster that has joined."""
@@ -124,6 +129,14 @@ class Running:
         up = {"replica": "r", "node": "n", "application": "warm", "environment": "e1", "hosted": []}
         await link.request("supervisor_up", **{**up, **changes})
         return link
+
+
+async def _keep_polling(link: Link) -> None:
+    """As a gateway does: what changes is in force there at once, and who waits for that goes on."""
+    since = 0
+    with contextlib.suppress(Unavailable):
+        while True:
+            since = (await link.request("poll", since=since))["revision"]
 
 
 @asynccontextmanager

@@ -87,7 +87,9 @@ class Server:
 
     async def routed(self) -> dict[str, dict[str, Any]]:
         """Aliases by function, as a new gateway is told them."""
-        answer = await self.routing.poll(Peer().link, 0)
+        asking = Peer().link
+        answer = await self.routing.poll(asking, 0)
+        self.routing.forget(asking)  # or it would be waited for
         return {route["name"]: route["aliases"] for route in answer["functions"]}
 
 

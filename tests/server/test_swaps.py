@@ -27,7 +27,9 @@ class Site(Server):
         await self.fleet.join(self.member)
 
     async def parked(self) -> bool:
-        answer = await self.routing.poll(Peer().link, 0)
+        asking = Peer().link
+        answer = await self.routing.poll(asking, 0)
+        self.routing.forget(asking)  # or it would be waited for
         return bool(answer["functions"][0]["parked"])
 
     def begin(self, content: str, **changes: Any) -> asyncio.Task[list[dict[str, Any]]]:

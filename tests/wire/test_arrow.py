@@ -13,6 +13,7 @@ import pytest
 
 from rayfaas.errors import MalformedBody, ResultNotSerializable
 from rayfaas.wire.arrow import Origin, decode_arrow, encode_arrow
+from tests.case_names import shown
 from tests.wire.samples import same
 
 
@@ -34,7 +35,7 @@ from tests.wire.samples import same
         np.array([True, False]),
         np.asfortranarray(np.arange(6).reshape(2, 3)),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_it_comes_back_as_what_it_was(value: Any) -> None:
     assert same(decode_arrow(encode_arrow(value)), value)
@@ -56,7 +57,7 @@ def test_a_stream_of_another_language_is_a_table() -> None:
     assert decode_arrow(sink.getvalue().to_pybytes()).to_pydict() == {"a": [1, 2, 3]}
 
 
-@pytest.mark.parametrize("value", [np.array([1j]), pd.DataFrame({"a": [object()]}), {"a": [1]}, 1], ids=repr)
+@pytest.mark.parametrize("value", [np.array([1j]), pd.DataFrame({"a": [object()]}), {"a": [1]}, 1], ids=shown)
 def test_what_is_no_table_is_an_error(value: Any) -> None:
     with pytest.raises(ResultNotSerializable):
         encode_arrow(value)

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from rayfaas.errors import MalformedBody, ResultNotSerializable
 from rayfaas.wire import decode_json, encode_json
+from tests.case_names import shown
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -108,7 +109,7 @@ def test_what_is_not_json_is_refused_with_its_place(body: bytes) -> None:
         (Path("/a/b"), b'"/a/b"'),
         (2**64, b"18446744073709551616"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_python_has_and_json_has_not_becomes_what_is_nearest(value: Any, encoded: bytes) -> None:
     assert encode_json(value) == encoded
@@ -128,7 +129,7 @@ def test_what_python_has_and_json_has_not_becomes_what_is_nearest(value: Any, en
         (Scalar([1.5, None]), b"[1.5,null]"),
         (Scalar(Scalar(3)), b"3"),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_arrays_and_what_looks_like_them_become_numbers_and_lists(value: Any, encoded: bytes) -> None:
     assert encode_json(value) == encoded

@@ -11,6 +11,7 @@ import pytest
 
 from rayfaas.errors import MalformedBody, ResultNotSerializable
 from rayfaas.wire.pickle import PYTHON, Pickled, decode_pickle, encode_pickle
+from tests.case_names import named
 from tests.wire.samples import Point, same
 
 
@@ -41,7 +42,7 @@ def test_another_python_is_named() -> None:
         decode_pickle(pickled)
 
 
-@pytest.mark.parametrize("value", [threading.Lock(), (n for n in range(3))], ids=str)
+@pytest.mark.parametrize("value", [threading.Lock(), (n for n in range(3))], ids=named)
 def test_what_can_not_be_pickled_is_an_error(value: Any) -> None:
     with pytest.raises(ResultNotSerializable, match="can't be pickled"):
         encode_pickle(value)

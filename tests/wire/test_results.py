@@ -12,6 +12,7 @@ from PIL import Image
 from rayfaas.errors import MalformedBody, NotAcceptable, ProtocolError, ResultNotSerializable
 from rayfaas.wire import ARROW, JSON, MSGPACK, OCTETS, PICKLE, VALUE_ACCEPT, VALUE_MSGPACK, decode_result, encode_result
 from rayfaas.wire.results import offers_of
+from tests.case_names import named
 
 IMAGE = Image.new("RGBA", (2, 3), (255, 0, 0, 128))
 FRAME = pd.DataFrame({"a": [1]})
@@ -42,7 +43,7 @@ FRAME = pd.DataFrame({"a": [1]})
         (object(), f"{PICKLE}, {VALUE_ACCEPT}", PICKLE),
         (1, f"{PICKLE}, {VALUE_ACCEPT}", PICKLE),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_result_comes_as_its_caller_likes_it_best(value: Any, accept: str, content_type: str) -> None:
     assert encode_result(value, accept)[0] == content_type
@@ -51,7 +52,7 @@ def test_a_result_comes_as_its_caller_likes_it_best(value: Any, accept: str, con
 @pytest.mark.parametrize(
     ("value", "accept"),
     [({"x": 1}, ARROW), ({"x": 1}, "image/*"), (b"x", "image/png"), (IMAGE, JSON + " "), (FRAME, OCTETS), (1, "?")],
-    ids=str,
+    ids=named,
 )
 def test_a_type_that_does_not_suit_the_value_is_not_acceptable_and_those_that_do_are_named(
     value: Any, accept: str

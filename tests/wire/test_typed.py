@@ -17,6 +17,7 @@ from rayfaas.errors import MalformedBody, ResultNotSerializable
 from rayfaas.wire.file import File
 from rayfaas.wire.msgpack import decode_msgpack, encode_msgpack
 from rayfaas.wire.typed import decode_typed, encode_typed
+from tests.case_names import named, shown
 
 Ext = msgspec.msgpack.Ext
 
@@ -37,7 +38,7 @@ class Level(enum.IntFlag):
         (pd.NA, None),
         (pd.NaT, None),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_has_no_form_of_its_own_becomes_what_is_nearest(value: Any, arrives: Any) -> None:
     assert decode_typed(encode_typed(value)) == arrives
@@ -70,7 +71,7 @@ def _itself() -> Any:
 @pytest.mark.parametrize(
     "value",
     [object(), np.array([object()]), np.zeros(2, [("a", "i4")]), Hostile(), _itself(), "\ud800", 2**70],
-    ids=str,
+    ids=named,
 )
 def test_what_it_can_not_carry_is_an_error(value: Any) -> None:
     with pytest.raises(ResultNotSerializable, match=r"Make it of numbers, .*with_options\(pickle=True\)"):
@@ -96,7 +97,7 @@ def array(dtype: str, shape: list[Any], data: bytes) -> Ext:
         Ext(3, b"no image"),
         Ext(77, b""),
     ],
-    ids=repr,
+    ids=shown,
 )
 def test_what_is_no_array_table_or_image_is_refused(value: Ext) -> None:
     with pytest.raises(MalformedBody):
