@@ -67,9 +67,7 @@ def uri_of(text: str) -> str:
     return text
 
 
-def _asked(
-    client: Client, of: str, direction: Direction, depth: int, as_of: str | None, version: str | None
-) -> Graph:
+def _asked(client: Client, of: str, direction: Direction, depth: int, as_of: str | None, version: str | None) -> Graph:
     path = Path(of)
     if path.is_file() and as_of is None and version is None:
         return graph_of(client, path, direction, depth)

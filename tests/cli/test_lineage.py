@@ -189,7 +189,8 @@ def test_what_is_said_where_nothing_is_recorded_leads_on(rayfaas: Terminal, tmp_
     assert "It is an empty folder." in " ".join(rayfaas(command, tmp_path / "set").err.split())
     part.write_text("x")
     told = rayfaas(command, tmp_path / "set")
-    assert (told.code, told.err) == (3, f"Error: No call has read it. It is a folder: ask for a file of it, as {part}.\n")
+    assert told.code == 3
+    assert told.err == f"Error: No call has read it. It is a folder: ask for a file of it, as {part}.\n"
     assert "rayfaas.reads(path)" in rayfaas(command, part).err
     assert "recorded last" not in rayfaas(command, part).err
 
