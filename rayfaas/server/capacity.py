@@ -35,7 +35,7 @@ class Capacity:
         return max(ranked, key=lambda name: ranked[name])
 
     async def of_nodes(self, cluster: str | None) -> str:
-        """What the nodes of the cluster, or of all, have, in words: `on local: 2 CPU, 1 GPU`; empty where none tells."""
+        """What the nodes of the cluster, or of all, have: `on local: 2 CPU, 1 GPU`; empty where none tells."""
         agents = {name: agent for name, agent in self._fleet.agents().items() if cluster in (None, name)}
         reports = await asyncio.gather(*(_nodes(agent) for agent in agents.values()))
         kinds = {
