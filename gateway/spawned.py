@@ -32,6 +32,7 @@ from rayfaas.gateway.problems import encode
 from rayfaas.gateway.recording import Recording, state_of
 from rayfaas.gateway.route import Parked, Past, Route
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.sameness import are_same
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
@@ -87,6 +88,8 @@ class Spawned:
         if call_id == call.call_id:
             await self._keep(record)
             self._begin(Job(record, call.route))
+        else:
+            await self._check_same(call, call_id)
         prefer = headers.get(b"prefer", b"").decode("latin-1")
         seconds = wait_s(prefer)
         if "respond-async" not in prefer and seconds is None:
@@ -289,6 +292,19 @@ class Spawned:
             rerun_failed=headers.get(b"rayfaas-rerun") == b"failed",
         )
         return reserved
+
+    async def _check_same(self, call: PendingCall, call_id: str) -> None:
+        """That the call which has the key was made with these arguments, where they are still known."""
+        job = self._jobs.get(call_id)
+        kept = msgspec.to_builtins(job.record) if job else await self._controller.request("kept", call_id=call_id)
+        if kept is None:
+            return
+        before = (kept["content_type"], base64.b64decode(kept["body"]))
+        if not are_same(before, (call.content_type, call.body)):
+            raise BadRequest(
+                f"The idempotency key was sent before with other arguments, for call {call_id}. "
+                "Another call needs another key."
+            )
 
     def _record(self, call: PendingCall, target: str, key: str | None, retries: int, webhook: str | None) -> Record:
         return Record(

@@ -20,7 +20,7 @@ from rayfaas.transport import Transport
 
 OnEvent = Callable[[dict[str, Any]], None]
 """Is told of each event of a deploy: `published`, `environment` (with what `changes` in it), `progress` (with `phase`
-and `detail`), `live`."""
+and `detail`), `live`; of those of a file also `failed` (with `detail`)."""
 
 # How much longer than its own deadline the answer of a deploy may take.
 _GRACE_S = 30.0

@@ -81,6 +81,10 @@ class SpawnedCalls:
         times = {"accepted_at": row.pop("accepted_us"), "ended_at": row.pop("ended_us")}
         return row | {name: moment(us).isoformat() if us is not None else None for name, us in times.items()}
 
+    def kept(self, call_id: str) -> dict[str, Any] | None:
+        """`content_type` and `body`, in base64, of what a spawned call was asked."""
+        return next(iter(self._run("kept", call=call_id)), None)
+
     def outcome(self, call_id: str) -> dict[str, Any] | None:
         """`content_type`, `body` and `problem` of a spawned call that has ended."""
         found = self._run("outcome", call=call_id)

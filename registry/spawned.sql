@@ -37,6 +37,9 @@ WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team)
 -- name: outcome
 SELECT result_type, result, problem FROM store.all_spawned WHERE call = $call::UUID AND state <> 'WAITING';
 
+-- name: kept
+SELECT content_type, body FROM store.spawned WHERE call = $call::UUID;
+
 -- name: gateways
 SELECT DISTINCT gateway FROM store.all_spawned WHERE state = 'WAITING';
 

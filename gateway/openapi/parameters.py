@@ -91,7 +91,7 @@ PARAMETERS: dict[str, Schema] = {
         "header",
         "Idempotency-Key",
         {**TEXT, "pattern": "^[!-~]{1,128}$"},
-        "Runs once: who sends the key again gets what the first call came to.",
+        "Runs once: who sends the key again gets what the first call came to, and with other arguments 400.",
     ),
     "Retries": _parameter(
         "header", "Rayfaas-Retries", {**WHOLE, "minimum": 0, "maximum": 100}, "How often it is tried again, with 202."

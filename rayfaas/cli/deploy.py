@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from rayfaas.cli.output import STDERR, json_option, show_json
 from rayfaas.cli.plan import show_plan
 from rayfaas.client import Client
 from rayfaas.deploy import Deployed, told
+from rayfaas.errors import RayfaasError
 
 
 @click.command()
@@ -43,12 +46,14 @@ def deploy(
 
     Or only NAMES of them.
 
-    Returns when new calls are answered by the new code. Where it does not import, nothing changes.
+    Returns when new calls are answered by the new code. Where it does not import, nothing changes. Each is deployed by
+    itself: where one fails, the others are live.
     """
     if only_plan:
         _plan(file, names, alias, team, as_json)
         return
-    with Client() as client, STDERR.status(f"Deploying {file.name} …") as status:
+    ended: list[dict[str, Any]] = []
+    with Client() as client, STDERR.status(f"Deploying {file.name} …") as status, _each_told(ended):
         deployed = client.deploy_file(
             file,
             names,
@@ -59,7 +64,7 @@ def deploy(
             breaking=breaking,
             deadline_s=deadline_s,
             upgrade=upgrade,
-            on_event=lambda event: _progress(status, event),
+            on_event=lambda event: _note(status, ended, event),
         )
     if as_json:
         show_json([_as_json(each) for each in deployed])
@@ -78,9 +83,28 @@ def _plan(file: Path, names: tuple[str, ...], alias: str, team: str | None, as_j
         show_plan(each)
 
 
-def _progress(status: Status, event: dict[str, Any]) -> None:
+def _note(status: Status, ended: list[dict[str, Any]], event: dict[str, Any]) -> None:
     if event.get("event") == "progress":
         status.update(f"{event.get('phase', '')} {event.get('detail', '')} …")
+    elif event.get("event") in ("live", "failed"):
+        ended.append(event)
+
+
+@contextmanager
+def _each_told(ended: list[dict[str, Any]]) -> Iterator[None]:
+    """Where one of several fails, say of each what became of it: the others are live all the same."""
+    try:
+        yield
+    except RayfaasError:
+        for event in ended if len(ended) > 1 else ():
+            click.echo(_line(event), err=True)
+        raise
+
+
+def _line(event: dict[str, Any]) -> str:
+    if event["event"] == "failed":
+        return f"{event['function']} was not deployed: {event['detail']}"
+    return f"{event['function']}:{event['version']} is {event['alias']}"
 
 
 def _as_json(deployed: Deployed) -> dict[str, Any]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 import click
 import msgspec
 from rich.console import Console
 
 from rayfaas.cli import openlineage, pictures
+from rayfaas.cli.local_file import a_file_of, graph_of
 from rayfaas.cli.output import json_option, show_json
 from rayfaas.client import Client
-from rayfaas.graph import MOST_DEPTH, Graph
+from rayfaas.errors import NotFound
+from rayfaas.graph import MOST_DEPTH, Direction, Graph
 
 
 @click.command()
@@ -29,7 +30,7 @@ from rayfaas.graph import MOST_DEPTH, Graph
 @json_option
 def lineage(
     of: str,
-    direction: Literal["upstream", "downstream"],
+    direction: Direction,
     depth: int,
     as_of: str | None,
     version: str | None,
@@ -37,9 +38,12 @@ def lineage(
     openlineage: str | None,
     as_json: bool,
 ) -> None:
-    """Show what led to a file, an object, a call or a version of a function, or what came of it."""
+    """Show what led to a file, an object, a call or a version of a function, or what came of it.
+
+    A file that is here is known by its content, whatever its name is now; with --as-of or --version by its name.
+    """
     with Client() as client:
-        graph = client.lineage(uri_of(of), direction, depth, as_of, version)
+        graph = _asked(client, of, direction, depth, as_of, version)
     if openlineage is not None:
         _send(graph, openlineage)
     elif as_json:
@@ -61,6 +65,16 @@ def uri_of(text: str) -> str:
     if path.is_absolute() or text.startswith(("./", "../")) or path.is_file():
         return path.resolve().as_uri()
     return text
+
+
+def _asked(client: Client, of: str, direction: Direction, depth: int, as_of: str | None, version: str | None) -> Graph:
+    path = Path(of)
+    if path.is_file() and as_of is None and version is None:
+        return graph_of(client, path, direction, depth)
+    try:
+        return client.lineage(uri_of(of), direction, depth, as_of, version)
+    except NotFound as error:
+        raise NotFound(error.detail + a_file_of(path)) from None
 
 
 def _send(graph: Graph, target: str) -> None:

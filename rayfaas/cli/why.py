@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +9,13 @@ import click
 import msgspec
 
 from rayfaas.cli.lineage import uri_of
+from rayfaas.cli.local_file import a_file_of, graph_of
 from rayfaas.cli.output import json_option, show_json
 from rayfaas.cli.sentences import explain
 from rayfaas.client import Client
 from rayfaas.errors import BadRequest, NotFound, RayfaasError
 from rayfaas.graph import Graph
 from rayfaas.stamps import Stamp, read_stamps
-
-_CHUNK = 1 << 20
 
 
 @click.command()
@@ -69,26 +67,11 @@ def _ask(
                 return client.lineage(mark["call"]), None
             if not path.is_file():
                 return client.lineage(uri_of(of)), None
-            return _of_file(client, path), None
+            return graph_of(client, path), None
+    except NotFound as error:
+        return None, NotFound(error.detail + a_file_of(path))
     except RayfaasError as error:
         return None, error
-
-
-def _of_file(client: Client, path: Path) -> Graph:
-    """By its content, under whatever name; a file too large for that was recorded by its size and time."""
-    uri = uri_of(str(path))
-    try:
-        return client.lineage(uri, version=_digest(path))
-    except NotFound:
-        status = path.resolve().stat()
-        large = f"stat:{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
-        try:
-            return client.lineage(uri, version=large)
-        except NotFound:
-            raise NotFound(
-                f"No call that you may see has read or written {path} as it is now. "
-                f"`rayfaas lineage {uri}` tells of the version that was recorded last."
-            ) from None
 
 
 def _told(marks: dict[str, dict[str, Any] | None]) -> list[str]:
@@ -105,11 +88,3 @@ def _of_columns(names: list[str], mark: dict[str, Any] | None) -> str:
         return f"{which}: the file does not say who wrote that."
     was = "was" if len(names) == 1 else "were"
     return f"{which} {was} written by {mark['function']} (version {mark['version']}) in call {mark['call']}."
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return f"sha256:{digest.hexdigest()}"

@@ -267,6 +267,8 @@ def free_ports(count: int) -> list[int]:
 def ray_environment(token: str) -> dict[str, str]:
     """This process's, without what would lead Ray to another cluster, and with the token of this one."""
     environ = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_TMPDIR")}
+    # Ray's own metrics name functions, on a port that asks nobody for the token. Whoever wants them says 1.
+    environ.setdefault("RAY_enable_metrics_collection", "0")
     auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}
     # Ray makes its workers nice (15), and what they start inherits that: calls would come last on their own machine.
     # At its end the node's calls are done, the gateways saw to that, and there is no other node to drain to.

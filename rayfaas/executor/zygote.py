@@ -10,6 +10,7 @@ kills its children (PR_SET_PDEATHSIG), so that none is ever an orphan.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -31,6 +32,7 @@ from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, d
 _PR_SET_PDEATHSIG = 1
 _TRIAL_S = 20.0
 _END_S = 5.0
+_LONGEST_NAME = 15  # of a process, in Linux
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -124,6 +126,7 @@ class Zygote:
         code = 1
         try:
             self._leave(parent)
+            _name_process(order)
             os.dup2(output_fd, 1)
             os.dup2(output_fd, 2)
             os.close(output_fd)
@@ -212,6 +215,14 @@ def _trial_fork() -> str | None:
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     return "a forked process hung"
+
+
+def _name_process(order: Order) -> None:
+    """So that `top` and `ps -o comm` tell whose process it is, which has the zygote's command line: `embed:3`."""
+    version = f":{order.version}"
+    name = order.function.rpartition("/")[2][: _LONGEST_NAME - len(version)] + version
+    with contextlib.suppress(OSError), open("/proc/self/comm", "wb", buffering=0) as file:
+        file.write(name.encode())
 
 
 def _read_secrets(fd: int | None) -> dict[str, str]:

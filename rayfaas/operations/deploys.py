@@ -11,6 +11,7 @@ from rayfaas.bundled import Bundled, bundled_functions
 from rayfaas.declaration import Declaration
 from rayfaas.declared import Declared
 from rayfaas.deploy import Deployed, DeployOptions, OnEvent, deploy_over, publish_of
+from rayfaas.errors import RayfaasError
 from rayfaas.names import LIVE, check_team
 from rayfaas.operation import operation
 from rayfaas.operations.asker import Asker, Json
@@ -65,11 +66,11 @@ class Deploys(Asker):
 
         With `upgrade` their packages are resolved anew.
 
-        Raises the first error in the order of the file, after every deploy has ended.
+        Each is deployed by itself. Raises the first error in the order of the file, after every deploy has ended.
         """
         bundled = bundled_functions(Path(path), names)
         options = DeployOptions(alias, team, message, force, breaking, deadline_s, upgrade)
-        deploys = [self._publish(each.declaration, each.bundle, options, on_event) for each in bundled]
+        deploys = [self._publish_or_tell(each, options, on_event) for each in bundled]
         ended = await asyncio.gather(*deploys, return_exceptions=True)
         deployed = []
         for end in ended:
@@ -97,6 +98,15 @@ class Deploys(Asker):
             where = owner, each.declaration.name
             plans.append(await plan(self._transport, self._remembered, *where, each.bundle, publish))
         return plans
+
+    async def _publish_or_tell(self, bundled: Bundled, options: DeployOptions, on_event: OnEvent | None) -> Deployed:
+        """Tells of an error, too, because only one of several can be raised."""
+        try:
+            return await self._publish(bundled.declaration, bundled.bundle, options, on_event)
+        except RayfaasError as error:
+            if on_event is not None:
+                on_event({"event": "failed", "function": bundled.declaration.name, "detail": error.detail})
+            raise
 
     async def _publish(
         self, declaration: Declaration, bundle: Bundle, options: DeployOptions, on_event: OnEvent | None

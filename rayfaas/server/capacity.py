@@ -34,6 +34,20 @@ class Capacity:
         }
         return max(ranked, key=lambda name: ranked[name])
 
+    async def of_nodes(self, cluster: str | None) -> str:
+        """What the nodes of the cluster, or of all, have: `on local: 2 CPU, 1 GPU`; empty where none tells."""
+        agents = {name: agent for name, agent in self._fleet.agents().items() if cluster in (None, name)}
+        reports = await asyncio.gather(*(_nodes(agent) for agent in agents.values()))
+        kinds = {
+            name: sorted({_words(node["resources"]) for node in nodes if node["state"] == "up"})
+            for name, nodes in zip(agents, reports, strict=True)
+        }
+        return "; ".join(f"on {name}: {' or '.join(words)}" for name, words in kinds.items() if words)
+
+
+def _words(resources: dict[str, float]) -> str:
+    return ", ".join(f"{resources.get(name, 0.0):g} {name}" for name in ("CPU", "GPU"))
+
 
 async def _nodes(agent: Link) -> list[dict[str, Any]]:
     try:

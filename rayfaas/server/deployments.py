@@ -34,7 +34,7 @@ class Deployments:
 
     def __init__(self, fleet: Fleet, catalog: Catalog, loads: Loads) -> None:
         self._fleet, self._catalog, self._loads = fleet, catalog, loads
-        self._capacity = Capacity(fleet)
+        self.capacity = Capacity(fleet)
         self._asked_for: dict[str, Version] = {}  # by application, with a version that it is for
         self._clusters: dict[str, str] = {}  # where each of them is
         self._waking: set[str] = set()  # those that are to have a replica, and have none yet
@@ -231,7 +231,7 @@ class Deployments:
         if present is not None and self._fleet.is_resting(present):
             chosen = present  # it is to wake for it
         else:
-            chosen = await self._capacity.cluster_for(version.spec.shape, present, PLACE_S)
+            chosen = await self.capacity.cluster_for(version.spec.shape, present, PLACE_S)
         self._clusters[application] = chosen
         if present not in (None, chosen):
             self._background.run(self._delete_on(str(present), application))

@@ -239,9 +239,11 @@ class Placement:
             finally:
                 making.cancel()
         except asyncio.TimeoutError:
+            has = await self.deployments.capacity.of_nodes(version.spec.shape.cluster)
             raise DeployTimeout(
-                f"No replica with {ask(version)} came up within {left_s:.0f} s. `rayfaas status` shows what the "
-                "clusters have."
+                f"No replica with {ask(version)} came up within {left_s:.0f} s. "
+                + (f"The nodes that are up have, {has}. " if has else "")
+                + "`rayfaas status` shows what runs on them."
             ) from None
 
     def _hosts_function(self, member: Member, version: Version) -> bool:

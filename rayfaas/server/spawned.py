@@ -40,6 +40,7 @@ class Spawned:
             "reserve": self._reserve,
             "release": self._release,
             "call": self._call,
+            "kept": self._kept,
             "outcome": self._outcome,
             "replay": self._replay,
             "cancel_call": self._cancel_call,
@@ -78,6 +79,10 @@ class Spawned:
         registry, code = self._store.registry, actor.get("code")
         found = await self._store.query(registry.spawned.call, call_id, team, code)
         return None if found is None else found | await self._store.query(registry.arguments.of_call, call_id, team)
+
+    async def _kept(self, link: Link, call_id: str) -> dict[str, Any] | None:
+        await self._journals.load()
+        return await self._store.query(self._store.registry.spawned.kept, call_id)
 
     async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:
         await self._journals.load()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rayfaas.errors import ImportFailed, to_problem
+from rayfaas.errors import ImportFailed, NotFound, to_problem
 from tests.cli.terminal import Terminal
 from tests.scripted_server import Handler, Reply, Request, answering, routes, streaming
 
@@ -77,6 +77,22 @@ def test_code_that_does_not_import_shows_the_users_traceback(rayfaas: Terminal, 
     rayfaas.serve(fails)
     ended = rayfaas("deploy", file, "b")
     assert ended == (1, "", "  File \"cli_service.py\", line 1\nError: No module named 'x'\n")
+
+
+def test_where_one_of_several_fails_it_is_told_what_became_of_each(rayfaas: Terminal, file: Path) -> None:
+    async def second_fails(request: Request, reply: Reply) -> None:
+        if request.path.startswith("/v1/functions/vision/b"):
+            problem = to_problem(NotFound("Team vision has no secret 'hub'."))
+            await streaming({"event": "error", "problem": problem})(request, reply)
+        else:
+            await deploys()(request, reply)
+
+    rayfaas.serve(second_fails)
+    code, out, err = rayfaas("deploy", file)
+    assert (code, out) == (3, "")
+    *each, last = err.splitlines()
+    assert sorted(each) == ["b was not deployed: Team vision has no secret 'hub'.", "nlp/a:3 is live"]
+    assert last == "Error: Team vision has no secret 'hub'."
 
 
 @pytest.mark.parametrize(

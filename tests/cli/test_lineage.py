@@ -170,6 +170,31 @@ def test_what_the_server_does_not_know_leaves_what_the_file_says(rayfaas: Termin
     assert "as it is now" in " ".join(rayfaas("why", tmp_path / "plain").err.split())
 
 
+def test_the_tree_of_a_file_that_is_here_is_that_of_its_content(rayfaas: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "renamed"
+    file.write_text("x")
+    rayfaas("lineage", file, "--downstream", "--depth", 2)
+    query = rayfaas.requests[-1].query
+    assert query["version"][0].startswith("sha256:2d711642b726")
+    assert (query["direction"], query["depth"]) == (["downstream"], ["2"])
+    rayfaas("lineage", file, "--as-of", "2026-11-27")
+    assert "version" not in rayfaas.requests[-1].query
+
+
+@pytest.mark.parametrize("command", ["why", "lineage"])
+def test_what_is_said_where_nothing_is_recorded_leads_on(rayfaas: Terminal, tmp_path: Path, command: str) -> None:
+    rayfaas.serve(refusing(NotFound("No call has read it.")))
+    (tmp_path / "set" / "label=0").mkdir(parents=True)
+    part = tmp_path / "set" / "label=0" / "part-0"
+    assert "It is an empty folder." in " ".join(rayfaas(command, tmp_path / "set").err.split())
+    part.write_text("x")
+    told = rayfaas(command, tmp_path / "set")
+    assert told.code == 3
+    assert told.err == f"Error: No call has read it. It is a folder: ask for a file of it, as {part}.\n"
+    assert "rayfaas.reads(path)" in rayfaas(command, part).err
+    assert "recorded last" not in rayfaas(command, part).err
+
+
 def test_paths_are_asked_for_by_their_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").touch()

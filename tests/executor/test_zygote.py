@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import psutil
@@ -85,13 +86,14 @@ class ZygoteProcess:
         self._forked("next")
         return ZygoteProcess(ours)
 
-    def fork(self, bundle: Path, source: str | None, name: str = "e-1") -> Executor:
+    def fork(self, bundle: Path, source: str | None, name: str = "e-1", **changes: Any) -> Executor:
         """An executor that imports `source`; None is a bundle that is missing."""
         if source is not None:
             bundle.mkdir()
             (bundle / "app.py").write_text(source)
         scratch = str(bundle.parent / new_id())
         order = Order(name, "t/f", 1, str(bundle), "module", "app", "f", 1, [], b"key", "c", "n", "r", "h", scratch)
+        order = msgspec.structs.replace(order, **changes)
         ours, theirs = socket.socketpair()
         with theirs, open(os.devnull, "wb") as output:
             socket.send_fds(self._socket, [encode_packet(Fork(order))], [theirs.fileno(), output.fileno()])
@@ -151,6 +153,18 @@ def test_an_executor_is_forked_and_its_end_is_told(zygote: ZygoteProcess, tmp_pa
         assert msgspec.msgpack.decode(body, type=Imported).interface["kind"] == "sync"
         os.kill(executor.pid, signal.SIGTERM)
         assert zygote.hear() == Exited("e-1", signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("function", "version", "name"), [("t/f", 1, "f:1"), ("team/a_long_name_of_one", 142, "a_long_name:142")]
+)
+def test_an_executor_is_called_as_its_version_where_processes_are_listed(
+    zygote: ZygoteProcess, tmp_path: Path, function: str, version: int, name: str
+) -> None:
+    with zygote.fork(tmp_path / "b", "def f(): pass", function=function, version=version) as executor:
+        executor.first_word()
+        assert Path(f"/proc/{executor.pid}/comm").read_text() == f"{name}\n"
+    zygote.hear()
 
 
 def test_an_executor_has_a_session_of_its_own_and_ends_with_its_channel(zygote: ZygoteProcess, tmp_path: Path) -> None:

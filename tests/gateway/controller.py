@@ -43,6 +43,7 @@ class FakeController(Service):
             "demand": self._demand,
             "publish": self._publish,
             "reserve": self._reserve,
+            "kept": self._kept,
             "outcome": self._outcome,
         }
         super().__init__(methods)
@@ -63,6 +64,7 @@ class FakeController(Service):
         }
         self.events: list[Any] = []  # of a publish; an error among them is raised, an asyncio.Event is waited for
         self.outcomes: dict[str, dict[str, Any]] = {}
+        self.kept: dict[str, dict[str, str]] = {}  # what calls with a key were asked
         self.demanded: list[str] = []
         self.loads: list[dict[str, list[float]]] = []
         self.publish_ended = asyncio.Event()
@@ -171,6 +173,9 @@ class FakeController(Service):
     ) -> str:
         self.reruns.append(rerun_failed)
         return self._reserved.setdefault((team, function, key), call_id)
+
+    async def _kept(self, link: Link, call_id: str) -> dict[str, str] | None:
+        return self.kept.get(call_id)
 
     async def _outcome(self, link: Link, call_id: str) -> dict[str, Any] | None:
         self.asked.append(("outcome", {"call_id": call_id}))

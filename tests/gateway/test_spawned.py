@@ -335,10 +335,34 @@ async def test_a_call_with_a_key_is_kept_and_its_caller_waits_for_the_result(gat
 async def test_a_key_runs_once_and_answers_the_same_again(gateway: SmallGateway) -> None:
     executor = await gateway.executor()
     executor.answers(lambda call: call.returns(call.body.decode()))
-    first, second = await keyed(gateway, "k", b"first"), await keyed(gateway, "k", b"second")
+    first, second = await keyed(gateway, "k", b"first"), await keyed(gateway, "k", b"first")
     assert (second.status, second.json()) == (200, "first")
     assert second.headers["rayfaas-call-id"] == first.headers["rayfaas-call-id"]
     assert executor.bodies == [b"first"]
+
+
+async def test_a_key_that_comes_with_other_arguments_is_refused_while_its_call_runs(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    first = gateway.call(b"1", Idempotency_Key="k")
+    call = await executor.call()
+    second = await keyed(gateway, "k", b"2")
+    assert (second.status, second.code) == (400, "bad_request")
+    assert f"other arguments, for call {call.header.call_id}" in second.json()["detail"]
+    call.returns("one")
+    assert (await first.answer()).json() == "one"
+    assert len(executor.received) == 1
+
+
+async def test_a_key_that_comes_with_other_arguments_is_refused_where_only_the_controller_knows_them(
+    gateway: SmallGateway,
+) -> None:
+    executor = await gateway.executor()
+    executor.answers(lambda call: call.returns("one"))
+    call_id = (await keyed(gateway, "k", b"1")).headers["rayfaas-call-id"]
+    gateway.controller.kept[call_id] = {"content_type": "application/json", "body": base64.b64encode(b"1").decode()}
+    assert (await keyed(gateway, "k", b"2")).code == "bad_request"
+    again = await keyed(gateway, "k", b" 1 ")
+    assert (again.status, again.json(), again.headers["rayfaas-call-id"]) == (200, "one", call_id)
 
 
 async def test_a_key_that_failed_fails_the_same_again(gateway: SmallGateway) -> None:
@@ -370,7 +394,7 @@ async def test_the_context_of_a_spawned_call_is_kept_with_it(gateway: SmallGatew
 
 async def test_many_at_once_with_one_key_run_once(gateway: SmallGateway) -> None:
     executor = await gateway.executor(concurrency=20)
-    exchanges = [gateway.call(str(number).encode(), Idempotency_Key="k") for number in range(10)]
+    exchanges = [gateway.call(Idempotency_Key="k") for _ in range(10)]
     call = await executor.call()
     call.returns("once")
     answers = await asyncio.gather(*(exchange.answer() for exchange in exchanges))
@@ -387,11 +411,11 @@ async def test_a_key_is_its_teams_own(gateway: SmallGateway) -> None:
 
 
 async def test_a_key_whose_first_caller_went_away_is_answered_to_the_next(gateway: SmallGateway) -> None:
-    first = gateway.call(b"first", Idempotency_Key="k")
+    first = gateway.call(Idempotency_Key="k")
     executor = await gateway.executor()
     call = await executor.call()
     first.leave()
-    second = gateway.call(b"second", Idempotency_Key="k")
+    second = gateway.call(Idempotency_Key="k")
     call.returns("kept")
     assert (await second.answer()).json() == "kept"
     assert call.cancelled is None

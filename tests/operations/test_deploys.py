@@ -97,10 +97,13 @@ def test_one_deploy_that_fails_is_raised_after_the_others_have_ended(file: Path)
         else:
             await deploys()(request, reply)
 
+    told: list[dict[str, Any]] = []
     with ScriptedServer(first_fails) as server, Client(server.url, "rf_x") as client:
         with pytest.raises(ImportFailed, match="a does not import"):
-            client.deploy_file(file)
+            client.deploy_file(file, on_event=told.append)
         assert sum(request.method == "POST" for request in server.requests) == 2
+    assert {"event": "failed", "function": "a", "detail": "a does not import"} in told
+    assert [event["function"] for event in told if event["event"] == "live"] == ["vision/bee"]
 
 
 @pytest.mark.parametrize("name", ["missing.py", "missing/service.py"])

@@ -163,6 +163,13 @@ def test_an_unknown_call_is_none_and_has_no_outcome(registry: Registry) -> None:
     assert registry.spawned.outcome(new_id()) is None
 
 
+def test_what_a_call_was_asked_is_known_as_long_as_it_is_kept(registry: Registry, journal: Path) -> None:
+    record = spawned()
+    load(registry, journal, record)
+    assert registry.spawned.kept(record.call) == {"content_type": record.content_type, "body": record.body}
+    assert registry.spawned.kept(new_id()) is None
+
+
 def test_a_result_comes_back_as_the_bytes_that_it_was(registry: Registry, journal: Path) -> None:
     kept = spawned()
     load(registry, journal, kept)

@@ -245,7 +245,7 @@ CONTROL_PLANE = {
     "version", "version_bundle", "plan", "lineage", "scale", "delete", "why_miss",
     "versions", "interfaces", "sql", "export", "usage", "metrics", "logs", "log_lines", "tokens", "create_token",
     "revoke_token",
-    "reserve",
+    "reserve", "kept",
     "rotate_token", "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "invite_gateway", "gateways", "remove_gateway",

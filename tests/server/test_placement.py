@@ -106,7 +106,11 @@ async def test_without_any_replica_it_gives_up_at_the_deadline_and_says_what_is_
     with pytest.raises(DeployTimeout, match="No replica with 1 CPU came up"):
         await site.placement.start(version(), 0.01, silent)
     await site.agent_up()
-    with pytest.raises(DeployTimeout, match="2 CPU, 1 GPU, 512 MB"):
+    large, small, gone = {"CPU": 8.0, "GPU": 4.0}, {"CPU": 2.0}, {"CPU": 64.0}
+    states = ((large, "up"), (small, "up"), (small, "up"), (gone, "draining"))
+    site.agent.answers["nodes"] = [{"resources": resources, "state": state} for resources, state in states]
+    has = "2 CPU, 1 GPU, 512 MB came up.*The nodes that are up have, on lab: 2 CPU, 0 GPU or 8 CPU, 4 GPU. "
+    with pytest.raises(DeployTimeout, match=has):
         await site.placement.start(version(spec=Spec(shape=Shape(cpus=2, gpus=1, memory_mb=512))), 0.01, silent)
 
 

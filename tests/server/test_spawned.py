@@ -160,6 +160,7 @@ async def test_what_is_told_of_a_call_is_what_was_recorded_until_now(keeper: Kee
     segment(keeper.home.journal, kept)
     assert (await keeper.call(kept))["state"] == "WAITING"
     assert await keeper.ask("outcome", call_id=kept.call) is None
+    assert await keeper.ask("kept", call_id=kept.call) == {"content_type": kept.content_type, "body": kept.body}
     segment(keeper.home.journal, settled(kept, body="MQ==", content_type="application/json"), number=1)
     outcome = await keeper.ask("outcome", call_id=kept.call)
     assert outcome == {"content_type": "application/json", "body": b"1", "problem": None}
