@@ -25,6 +25,7 @@ from rayfaas.join_token import JoinToken
 from tests.cluster.test_notices import ACTION, TOKEN, Metadata
 from tests.e2e.conftest import Server, eventually, free_port
 from tests.e2e.rack import PoweredRack, forget, outward_address, rack_in
+from tests.e2e.test_head import head
 
 MODEL = "import os\n\ndef model(text):\n    return text.upper() + ' ' + os.environ['HOME']\n"
 GROUP = """
@@ -75,7 +76,7 @@ def home(rack: PoweredRack, metadata: Metadata) -> Iterator[Server]:
         python.chmod(0o755)
         (directory / "clouds.toml").write_text(rack.settings(str(python)))
         addresses = ("--cluster-address", f"{HOST}:{free_port()}", "--head-address", f"{HOST}:{free_port()}")
-        server = Server(directory, "--cpus", "2", "--gpus", "0", *addresses)
+        server = Server(directory, "--cpus", "2", "--gpus", "0", "--head-keep-alive", "5s", *addresses)
         yield server
         assert server.stop() == []
     except BaseException:
@@ -148,9 +149,22 @@ def test_one_that_is_idle_is_switched_off(home: Server, rack: PoweredRack) -> No
     assert rack.sshd is None
 
 
-def test_a_call_switches_it_on_again_and_is_answered(home: Server, rack: PoweredRack) -> None:
+def test_then_the_head_ends_too(home: Server) -> None:
+    eventually(lambda: head(home) == "STOPPED", timeout_s=120)
+    assert home.find("gcs_server") == []
+
+
+def test_a_group_is_made_while_the_head_is_stopped(home: Server, tmp_path: Path) -> None:
+    file = tmp_path / "gpu.toml"
+    file.write_text(GROUP)
+    created = home.rayfaas("cluster", "create", file)
+    assert created.returncode == 0, created.stderr
+    eventually(lambda: head(home) == "STOPPED", timeout_s=120)
+
+
+def test_a_call_starts_the_head_switches_the_machine_on_and_is_answered(home: Server, rack: PoweredRack) -> None:
     assert while_it_has_power(rack, lambda: home.call("model", "wake")).split()[0] == "WAKE"
-    assert states(home) == ["RUNNING"]
+    assert (head(home), states(home)) == ("RUNNING", ["RUNNING"])
     events = home.sql("SELECT event FROM node_events WHERE event IN ('create', 'let in', 'start', 'joined') ORDER BY 1")
     assert events == [["create"], ["joined"], ["joined"], ["let in"], ["start"]]
 
