@@ -1,5 +1,5 @@
-"""A machine that is reached by ssh as a node: at zero, claimed and booted by a deploy, switched off when idle, on by a
-call. The host is this machine, with a home of its own; it knows the server by its network address only.
+"""A machine that is reached by ssh as a node: at zero, claimed and booted by a deploy, switched off when idle, and the
+head after it; both on by a call. The host is this machine, with a home of its own; it knows the server by its network address only.
 
 The tests are one story, in the order in which they stand.
 """
@@ -154,14 +154,6 @@ def test_then_the_head_ends_too(home: Server) -> None:
     assert home.find("gcs_server") == []
 
 
-def test_a_group_is_made_while_the_head_is_stopped(home: Server, tmp_path: Path) -> None:
-    file = tmp_path / "gpu.toml"
-    file.write_text(GROUP)
-    created = home.rayfaas("cluster", "create", file)
-    assert created.returncode == 0, created.stderr
-    eventually(lambda: head(home) == "STOPPED", timeout_s=120)
-
-
 def test_a_call_starts_the_head_switches_the_machine_on_and_is_answered(home: Server, rack: PoweredRack) -> None:
     assert while_it_has_power(rack, lambda: home.call("model", "wake")).split()[0] == "WAKE"
     assert (head(home), states(home)) == ("RUNNING", ["RUNNING"])
@@ -223,6 +215,7 @@ def calls_until(over: threading.Event, home: Server) -> list[httpx.Response]:
 
 def test_a_deleted_group_gives_the_host_back(home: Server, rack: PoweredRack) -> None:
     assert home.rayfaas("cluster", "delete", "gpu").returncode == 0
-    eventually(rack.powered(lambda: home.sql("SELECT DISTINCT state FROM nodes") == [["GONE"]]), timeout_s=120)
+    query = "SELECT DISTINCT state FROM nodes WHERE worker_group = 'gpu'"
+    eventually(rack.powered(lambda: home.sql(query) == [["GONE"]]), timeout_s=120)
     assert rack.count() == 0
     eventually(lambda: not [each for each in rack.processes() if each.is_running()])
