@@ -1,5 +1,6 @@
 """A machine that is reached by ssh as a node: at zero, claimed and booted by a deploy, switched off when idle, and the
-head after it; both on by a call. The host is this machine, with a home of its own; it knows the server by its network address only.
+head after it; both on by a call. The host is this machine, with a home of its own; it knows the server by its network
+address only.
 
 The tests are one story, in the order in which they stand.
 """
