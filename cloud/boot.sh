@@ -10,7 +10,7 @@ fetch() {
 }
 
 # As a service it comes back with the machine: most providers run this script at the first start only. Whatever ends
-# the guard, other than an order to stop, ends the machine.
+# the guard, other than an order to stop, ends the machine; the provider's log of its console then says why.
 become_service() {
     id rayfaas-node > /dev/null 2>&1 || useradd --system --create-home --home-dir /var/lib/rayfaas rayfaas-node
     mkdir -p /etc/rayfaas
@@ -29,6 +29,7 @@ After=network-online.target
 User=rayfaas-node
 Environment=RAYFAAS_SERVICE=yes HOME=/var/lib/rayfaas
 ExecStart=/bin/sh /etc/rayfaas/boot
+StandardOutput=journal+console
 ExecStopPost=+/bin/sh -c 'case "$$EXIT_STATUS" in 0|TERM) ;; *) sh /etc/rayfaas/end ;; esac'
 TimeoutStopSec=30
 LimitNOFILE=1048576

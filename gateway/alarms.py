@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rayfaas.errors import BadRequest
+from rayfaas.errors import BadRequest, Forbidden
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.posts import Posts, moment
 from rayfaas.gateway.problems import encode
@@ -52,15 +52,21 @@ class Alarms:
         self._posts.rules.check(url, "url")
         await self._controller.request("set_alarm_webhook", url=url, actor=actor)
         body = _document("alarm.test", moment(time.time_ns() // 1000), {"set_by": actor})
-        return as_json({"url": url, "problem": await self._posts.attempt(url, new_id(), body)})
+        return as_json({"url": url, "problem": await self._trial(url, body)})
 
     async def drop(self, request: Request) -> Response:
         actor = allow(self._routes, request, "admin").name
         await self._controller.request("drop_alarm_webhook", actor=actor)
         return Response(status_code=204)
 
+    async def _trial(self, url: str, body: bytes) -> str | None:
+        try:
+            return await self._posts.attempt(url, new_id(), body)
+        except Forbidden as error:
+            return error.detail
+
     async def _tell(self, link: object, url: str, alarm: dict[str, Any]) -> str | None:
-        """What went wrong, or None."""
+        """What went wrong, or None. Raises `Forbidden` where it may not be told there."""
         raised_at = moment(alarm.pop("at_us"))
         body = _document("alarm.raised", raised_at, {**alarm, "raised_at": raised_at})
         return await self._posts.attempt(url, alarm["alarm"], body)

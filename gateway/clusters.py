@@ -12,7 +12,7 @@ from rayfaas.gateway.machines import now_of, until
 from rayfaas.gateway.requests import as_json, json_body
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
-from rayfaas.names import check_cluster
+from rayfaas.names import check_cluster, check_node
 
 
 class Clusters:
@@ -74,7 +74,5 @@ class Clusters:
 
     async def drain(self, request: Request) -> Response:
         principal = allow(self._routes, request, "admin")
-        node = str(request.path_params["node"])
-        if len(node) < 4 or not set(node) <= set("0123456789abcdef"):
-            raise BadRequest("A node is named by its id, or by 4 or more hexadecimal digits of its beginning.")
+        node = check_node(request.path_params["node"])
         return as_json(await self._controller.request("drain_node", node=node, actor=principal.name), 202)

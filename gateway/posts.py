@@ -12,7 +12,7 @@ import time
 
 import httpx
 
-from rayfaas.errors import RayfaasError
+from rayfaas.errors import Forbidden
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.wire import JSON
 
@@ -33,11 +33,13 @@ class Posts:
         return f"whsec_{base64.b64encode(self._key).decode()}"
 
     async def attempt(self, url: str, message_id: str, body: bytes) -> str | None:
-        """What went wrong, or None. A receiver knows by the id what it has heard before."""
+        """What went wrong, or None. A receiver knows by the id what it has heard before.
+
+        Raises `Forbidden` where the URL leads to an address that may not be dialled: that is no matter of time."""
         try:
             status = await asyncio.wait_for(self._post(url, message_id, body), ANSWER_S)
-        except RayfaasError as error:
-            return error.detail
+        except Forbidden:
+            raise
         except Exception as error:  # noqa: BLE001 a border: whatever a URL leads to, what is sent there is told or not
             return f"{type(error).__name__}: {error}"
         return None if 200 <= status < 300 else f"It answered {status}."

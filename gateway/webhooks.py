@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from rayfaas.errors import Forbidden
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.posts import Posts, moment
@@ -142,8 +143,16 @@ class Webhooks:
             await asyncio.sleep(pause_s)
             attempts += 1
             async with self._room.place(host):
-                problem = await self._posts.attempt(ending.webhook, ending.call, body)
-            if problem is None:
+                problem, is_over = await self._attempt(ending, body)
+            if is_over:
                 break
         state = "DELIVERED" if problem is None else "FAILED"
         self._journal.ended(Told(ending.call, state, time.time_ns() // 1000, attempts, problem))
+
+    async def _attempt(self, ending: Ending, body: bytes) -> tuple[str | None, bool]:
+        """What went wrong, and whether it is over: it was heard, or may not be told there."""
+        try:
+            problem = await self._posts.attempt(ending.webhook, ending.call, body)
+        except Forbidden as error:
+            return error.detail, True
+        return problem, problem is None

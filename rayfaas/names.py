@@ -20,6 +20,7 @@ NAME = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 ALIAS = r"[A-Za-z_][A-Za-z0-9_-]{0,62}"
 CLUSTER = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 METHOD = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+NODE = r"[0-9a-f]{4,64}"
 CALL = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _TARGET = re.compile(
     rf"(?:(?P<team>{TEAM})/)?(?P<name>{NAME})(?:\.(?P<method>{METHOD}))?"
@@ -93,6 +94,15 @@ def check_gateway(text: str) -> str:
         raise BadRequest(
             f"{text!r} can't be a gateway's name: up to 63 lower-case letters, digits and hyphens, none at an end, and "
             "not gateway-0 and the like, which are the server's own."
+        )
+    return text
+
+
+def check_node(text: str) -> str:
+    if not re.fullmatch(NODE, text, re.ASCII):
+        raise BadRequest(
+            f"{text!r} is no node: write its id, or 4 or more hexadecimal digits of its beginning. `rayfaas nodes` "
+            "shows them."
         )
     return text
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from rayfaas.environment import Wanted, digest_of
 from rayfaas.errors import BadRequest
@@ -19,7 +20,19 @@ class Frozen(BaseModel):
 # A requirement as pip and uv read it, by name: no option of theirs, no path of the server's.
 _Requirement = Annotated[str, Field(pattern=r"^[A-Za-z0-9][^\x00\r\n]*$", max_length=1000)]
 _Command = Annotated[str, Field(pattern=r"^[^\x00]+$", max_length=10_000)]
-_Python = Annotated[str, Field(pattern=r"^(3\.\d{1,2}(\.\d{1,2})?|/[^\x00]+)?$")]
+_PYTHON = r"^(3\.\d{1,2}(\.\d{1,2})?|/[^\x00]+)?$"
+
+
+def _check_python(text: str) -> str:
+    if not re.fullmatch(_PYTHON, text, re.ASCII):
+        raise ValueError(
+            f"{text!r} is no Python for a function: write a version from 3.10 on, such as 3.12 or 3.12.4, or the path "
+            "of an interpreter on the nodes, such as /opt/python/bin/python3"
+        )
+    return text
+
+
+_Python = Annotated[str, AfterValidator(_check_python), Field(json_schema_extra={"pattern": _PYTHON})]
 
 
 class Shape(Frozen):

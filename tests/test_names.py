@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rayfaas.errors import BadRequest
-from rayfaas.names import Target, check_alias, check_name, check_team, format_uuid7, new_id
+from rayfaas.names import Target, check_alias, check_name, check_node, check_team, format_uuid7, new_id
 
 teams = st.from_regex(r"[a-z0-9][a-z0-9-]{0,62}", fullmatch=True)
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_-]{0,127}", fullmatch=True)
@@ -116,6 +116,13 @@ def test_names_may_be_as_long_as_is_said_and_no_longer() -> None:
     for check, text in ((check_team, "t" * 64), (check_name, "n" * 129), (check_alias, "a" * 64)):
         with pytest.raises(BadRequest, match="at most"):
             check(text)
+
+
+@pytest.mark.parametrize("text", ["", "3f2", "gpu-1", "3F2A91C0", "3f2a91c0\n", "../etc", "a" * 65])
+def test_a_node_is_named_by_its_id_or_its_beginning(text: str) -> None:
+    assert check_node("3f2a91c0") == "3f2a91c0"
+    with pytest.raises(BadRequest, match="is no node: write its id"):
+        check_node(text)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,17 @@ def test_every_fault_is_told_with_its_place() -> None:
     assert "spec.shape.gpus: Input should be greater" in caught.value.detail
 
 
+@pytest.mark.parametrize("python", ["2.7", "3", "python3", "3.12 ", "3.12\n", "/opt/\0"])
+def test_a_python_that_is_none_is_refused_with_how_to_write_one(python: str) -> None:
+    with pytest.raises(BadRequest, match=r"python: .* is no Python .* from 3\.10 on, such as 3\.12 .* path"):
+        parse(Shape, {"python": python}, "the shape")
+
+
+@pytest.mark.parametrize("python", ["", "3.10", "3.12.4", "/opt/python/bin/python3"])
+def test_a_python_is_a_version_or_a_path(python: str) -> None:
+    assert parse(Shape, {"python": python}, "the shape").python == python
+
+
 @pytest.mark.parametrize("value", [None, 1, "text", [], [1], b"x"])
 def test_what_is_no_object_is_refused(value: Any) -> None:
     with pytest.raises(BadRequest, match="the spec"):

@@ -154,7 +154,7 @@ def down() -> None:
             if time.monotonic() > deadline:
                 raise click.ClickException(f"The server did not end within {DOWN_S:.0f} s. See {home.logs}.")
             time.sleep(_LOOK_S)
-    click.echo("rayfaas is down.")
+    click.echo(f"rayfaas is down: the server of {home.path} has ended.")
 
 
 def is_running(home: Home) -> bool:

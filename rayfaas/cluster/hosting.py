@@ -78,8 +78,8 @@ class Host(Service):
         self.calls = 0.0  # in flight and waiting anywhere, of the functions hosted here; for the autoscaler
 
     async def start(self) -> None:
-        self._environment = await asyncio.to_thread(environment_digest)
-        await self.supervisor.start()
+        digest = asyncio.to_thread(environment_digest)  # reads what is installed, while the first process starts
+        self._environment, _ = await asyncio.gather(digest, self.supervisor.start())
         identity = {"role": "supervisor", "cluster": self._config.cluster, "replica": self._site.replica}
         self._keeping = asyncio.ensure_future(
             keep_link(self._config.controller, identity, self._config.session_key, self)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
-from rayfaas.names import check_cluster, check_gateway
+from rayfaas.names import check_cluster, check_gateway, check_node
 from rayfaas.operation import operation
 from rayfaas.operations.asker import Asker, Json, list_of, object_of
 
@@ -61,7 +59,7 @@ class Clusters(Asker):
     @operation
     async def drain_node(self, node: str) -> Json:
         """Have everything leave a node, in order. `node` is its id, or its beginning."""
-        return object_of(await self._transport.post(f"/v1/nodes/{quote(node, safe='')}/drain", {}))
+        return object_of(await self._transport.post(f"/v1/nodes/{check_node(node)}/drain", {}))
 
     @operation
     async def gateways(self) -> list[Json]:

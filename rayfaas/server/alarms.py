@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rayfaas.errors import RayfaasError
+from rayfaas.errors import Forbidden, RayfaasError
 from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
 from rayfaas.server.looking import look_every
@@ -58,11 +58,14 @@ class Alarms:
         link = next(iter(self._gateways()), None)
         if link is None:
             return
+        is_over = attempts > len(PAUSES_S)
         try:
             problem = await link.request("tell_alarm", url=url, alarm=alarm, timeout_s=_TELL_S)
+        except Forbidden as error:
+            problem, is_over = error.detail, True
         except (RayfaasError, asyncio.TimeoutError):
             return  # the gateway is gone: another tells it
-        state = "DELIVERED" if problem is None else "FAILED" if attempts > len(PAUSES_S) else "WAITING"
+        state = "DELIVERED" if problem is None else "FAILED" if is_over else "WAITING"
         if state == "FAILED":
             _log.error("the alarm %s of %s could not be told: %s", alarm["event"], alarm["node"], problem)
         pause_s = PAUSES_S[min(attempts, len(PAUSES_S)) - 1]

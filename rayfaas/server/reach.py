@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from rayfaas.address import NetworkAddress, is_loopback, parse_address, split_host_port
 from rayfaas.errors import Conflict, Unavailable
+from rayfaas.server.clusters import LOCAL
 from rayfaas.server.fleet import Fleet
 
 ASK_S = 30.0
+# A head that was stopped is started to be asked.
+START_S = 50.0
 _HOW = "Start the server so that they can: rayfaas up --cluster-address HOST:8701 --head-address HOST:6379"
 
 
@@ -23,8 +28,11 @@ async def check_reach(fleet: Fleet, cluster: str, address: str) -> None:
 
 
 async def _head(fleet: Fleet, cluster: str) -> str:
-    agent = fleet.agents().get(cluster)
-    if agent is None:
-        raise Unavailable(f"The cluster {cluster} is not connected, so where its head is can't be asked. Try again.")
-    variables: dict[str, str] = await agent.request("head", timeout_s=ASK_S)
+    try:
+        agents = await fleet.wait_for_agents(cluster, START_S if cluster == LOCAL else 0.0)
+    except asyncio.TimeoutError:
+        raise Unavailable(
+            f"The cluster {cluster} is not connected, so where its head is can't be asked. Try again."
+        ) from None
+    variables: dict[str, str] = await agents[cluster].request("head", timeout_s=ASK_S)
     return variables["RAY_ADDRESS"]

@@ -110,7 +110,7 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         "--head-keep-alive": "never",
     }
     assert os.getsid(pid) == pid  # Ctrl-C in the shell that it was started from does not reach it
-    assert ended(start("down")) == (0, "rayfaas is down.\n", "")
+    assert ended(start("down")) == (0, f"rayfaas is down: the server of {home.path} has ended.\n", "")
     eventually(lambda: not alive(pid))
     assert not is_running(home)
 
@@ -185,7 +185,7 @@ def test_a_server_that_is_starting_is_stopped_when_it_has_told_of_itself(rayfaas
     with subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert rayfaas("down") == (0, "rayfaas is down.\n", "")
+        assert rayfaas("down") == (0, f"rayfaas is down: the server of {home.path} has ended.\n", "")
         assert process.wait() == -signal.SIGTERM
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -131,6 +132,15 @@ def test_machines_of_clouds_boot_as_a_service_and_power_off() -> None:
     assert "service=yes" in script
     assert "shutdown='systemctl poweroff'" in script
     assert len(script.encode()) < 16_000  # what AWS takes as user data
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_systemd_finds_no_fault_in_the_service(tmp_path: Path) -> None:
+    _, _, rest = text(BootSettings(), "aws").partition("rayfaas-node.service << 'END'\n")
+    unit = tmp_path / "rayfaas-node.service"
+    unit.write_text(rest.partition("\nEND\n")[0] + "\n")
+    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_spot_machines_listen_for_notices() -> None:

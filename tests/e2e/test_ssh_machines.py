@@ -1,5 +1,6 @@
-"""A machine that is reached by ssh as a node: at zero, claimed and booted by a deploy, switched off when idle, on by a
-call. The host is this machine, with a home of its own; it knows the server by its network address only.
+"""A machine that is reached by ssh as a node: at zero, claimed and booted by a deploy, switched off when idle, and the
+head after it; both on by a call. The host is this machine, with a home of its own; it knows the server by its network
+address only.
 
 The tests are one story, in the order in which they stand.
 """
@@ -25,6 +26,7 @@ from rayfaas.join_token import JoinToken
 from tests.cluster.test_notices import ACTION, TOKEN, Metadata
 from tests.e2e.conftest import Server, eventually, free_port
 from tests.e2e.rack import PoweredRack, forget, outward_address, rack_in
+from tests.e2e.test_head import head
 
 MODEL = "import os\n\ndef model(text):\n    return text.upper() + ' ' + os.environ['HOME']\n"
 GROUP = """
@@ -75,7 +77,7 @@ def home(rack: PoweredRack, metadata: Metadata) -> Iterator[Server]:
         python.chmod(0o755)
         (directory / "clouds.toml").write_text(rack.settings(str(python)))
         addresses = ("--cluster-address", f"{HOST}:{free_port()}", "--head-address", f"{HOST}:{free_port()}")
-        server = Server(directory, "--cpus", "2", "--gpus", "0", *addresses)
+        server = Server(directory, "--cpus", "2", "--gpus", "0", "--head-keep-alive", "5s", *addresses)
         yield server
         assert server.stop() == []
     except BaseException:
@@ -148,9 +150,14 @@ def test_one_that_is_idle_is_switched_off(home: Server, rack: PoweredRack) -> No
     assert rack.sshd is None
 
 
-def test_a_call_switches_it_on_again_and_is_answered(home: Server, rack: PoweredRack) -> None:
+def test_then_the_head_ends_too(home: Server) -> None:
+    eventually(lambda: head(home) == "STOPPED", timeout_s=120)
+    assert home.find("gcs_server") == []
+
+
+def test_a_call_starts_the_head_switches_the_machine_on_and_is_answered(home: Server, rack: PoweredRack) -> None:
     assert while_it_has_power(rack, lambda: home.call("model", "wake")).split()[0] == "WAKE"
-    assert states(home) == ["RUNNING"]
+    assert (head(home), states(home)) == ("RUNNING", ["RUNNING"])
     events = home.sql("SELECT event FROM node_events WHERE event IN ('create', 'let in', 'start', 'joined') ORDER BY 1")
     assert events == [["create"], ["joined"], ["joined"], ["let in"], ["start"]]
 
@@ -209,6 +216,7 @@ def calls_until(over: threading.Event, home: Server) -> list[httpx.Response]:
 
 def test_a_deleted_group_gives_the_host_back(home: Server, rack: PoweredRack) -> None:
     assert home.rayfaas("cluster", "delete", "gpu").returncode == 0
-    eventually(rack.powered(lambda: home.sql("SELECT DISTINCT state FROM nodes") == [["GONE"]]), timeout_s=120)
+    query = "SELECT DISTINCT state FROM nodes WHERE worker_group = 'gpu'"
+    eventually(rack.powered(lambda: home.sql(query) == [["GONE"]]), timeout_s=120)
     assert rack.count() == 0
     eventually(lambda: not [each for each in rack.processes() if each.is_running()])

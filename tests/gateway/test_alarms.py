@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rayfaas.errors import Forbidden
 from tests.gateway.small import SmallGateway
 from tests.gateway.test_webhooks import answering, is_signed
 from tests.scripted_server import ScriptedServer
@@ -65,7 +66,8 @@ async def test_an_alarm_is_sent_once_and_signed(gateway: SmallGateway) -> None:
 
 async def test_what_went_wrong_goes_back_to_the_controller(gateway: SmallGateway) -> None:
     link = gateway.controller.link
-    assert "not a public address" in await link.request("tell_alarm", url="http://10.0.0.1/", alarm=ALARM)
+    with pytest.raises(Forbidden, match="not a public address"):
+        await link.request("tell_alarm", url="http://10.0.0.1/", alarm=ALARM)
     with ScriptedServer(answering(302, headers={"Location": "/elsewhere"})) as server:
         assert await link.request("tell_alarm", url=server.url, alarm=ALARM) == "It answered 302."
     assert len(server.requests) == 1

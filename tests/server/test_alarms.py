@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rayfaas.errors import Unavailable
+from rayfaas.errors import Forbidden, Unavailable
 from rayfaas.handshake import Identity
 from rayfaas.link import Link
 from rayfaas.server.alarms import PAUSES_S, Alarms
@@ -70,6 +70,19 @@ async def test_what_is_not_heard_is_told_again_later_each_time_and_then_given_up
         clock.now += pause_s / 2
     assert len(told(gateway)) == len(PAUSES_S) + 1
     assert len({each["alarm"]["alarm"] for each in told(gateway)}) == 1
+    rows = store.registry.query("SELECT webhook_state FROM node_events", [], None).rows
+    assert rows == [["FAILED"]]
+
+
+async def test_a_url_that_leads_where_none_may_is_not_tried_again(store: Store, clock: Clock) -> None:
+    gateway = Peer(tell_alarm=Forbidden("10.0.0.1 is not a public address"))
+    alarms = await opened(store, clock, gateway)
+    await alarms._set(gateway.link, URL, "ada")
+    await raised(store)
+    await alarms.look()
+    clock.now += PAUSES_S[0]
+    await alarms.look()
+    assert len(told(gateway)) == 1
     rows = store.registry.query("SELECT webhook_state FROM node_events", [], None).rows
     assert rows == [["FAILED"]]
 

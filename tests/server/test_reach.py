@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from rayfaas.errors import Conflict, Unavailable
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.reach import check_reach
 from tests.server.parts import Peer
+from tests.waiting import eventually
 
 ADDRESS = "tls:192.0.2.10:8701:ab12"
 
@@ -37,4 +40,12 @@ async def test_a_controller_that_only_this_machine_reaches_is_told_of(address: s
 
 async def test_a_cluster_that_is_away_can_not_be_asked() -> None:
     with pytest.raises(Unavailable, match="not connected"):
-        await check_reach(Fleet(), "local", ADDRESS)
+        await check_reach(Fleet(), "lab", ADDRESS)
+
+
+async def test_a_head_that_was_stopped_is_started_to_be_asked() -> None:
+    fleet = Fleet()
+    checking = asyncio.ensure_future(check_reach(fleet, "local", ADDRESS))
+    await eventually(lambda: fleet.is_awaited("local"))
+    await fleet.agent_up("local", Peer(head={"RAY_ADDRESS": "192.0.2.10:6379"}).link)
+    await checking
