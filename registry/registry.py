@@ -31,6 +31,7 @@ from rayfaas.registry.protections import Protections
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
+from rayfaas.registry.shipping import Shipping
 from rayfaas.registry.spawned import SpawnedCalls
 from rayfaas.registry.spending import Spending
 from rayfaas.registry.tally import Tally
@@ -63,6 +64,7 @@ class Registry:
         self.alarms = Alarms(database)
         self.machines = Machines(database, self.alarms)
         self.archive = Archive(database)
+        self.shipping = Shipping(database, database.bucket)
         self.backup = Backup(database)
         self.exports = Exports(database)
         self.misses = Misses(database)
