@@ -61,7 +61,7 @@ class ArchiveFiles(AbstractFileSystem):  # type: ignore[misc]
 
     # What DuckDB asks
 
-    def open(self, path: str, mode: str = "rb", **_: Any) -> _Reader:  # type: ignore[override]
+    def open(self, path: str, mode: str = "rb", **_: Any) -> _Reader:
         if mode != "rb":
             raise PermissionError("The archive's files are read only.")
         return _Reader(self, _url(path), self.size(path))

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from rayfaas.config import ARCHIVE_CACHE_MB
 from rayfaas.registry.archive_files import SCHEME, ArchiveFiles, unreadable
 from rayfaas.registry.blocks import Blocks
 from rayfaas.registry.bucket import Bucket
@@ -41,10 +42,10 @@ SET lock_configuration = true;
 class Database:
     """Each thread has a cursor of its own. Values go in as parameters by name (`$name`), rows come out as dicts."""
 
-    def __init__(self, path: Path, bucket: Bucket | None = None, cache_bytes: int = 1 << 30) -> None:
+    def __init__(self, path: Path, cache_bytes: int = ARCHIVE_CACHE_MB * 1_000_000) -> None:
         self.staging, self.archive = path.with_name("journal.staging"), path.with_name("archive")
         self.outgoing = path.with_name("outgoing")
-        self.bucket = bucket or Bucket()
+        self.bucket = Bucket()
         self.files = ArchiveFiles(self.bucket, Blocks(path.with_name("archive.cached"), cache_bytes))
         self._connection = connect(path)
         self._connection.register_filesystem(self.files)

@@ -77,7 +77,7 @@ class Journal:
     def lines(self, function: str | None, call: str | None, team: str | None, after: int | None, limit: int) -> Lines:
         """The first lines after number `after`, or the newest there are, in the order in which they were loaded."""
         last = int(self._run("last_line")[0]["last"])
-        wanted = {"function": function, "call": call, "team": team, "limit": limit, "last": last}
+        wanted: dict[str, Any] = {"function": function, "call": call, "team": team, "limit": limit, "last": last}
         if after is None:
             rows = self._newest("newest_lines", **wanted)[::-1]
             return Lines([(row["number"], _log_row(row)) for row in rows], last, False)

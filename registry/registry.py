@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rayfaas.config import ARCHIVE_CACHE_MB
 from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.alarms import Alarms
@@ -77,11 +78,14 @@ class Registry:
         self._lineage = Lineage(database)
 
     @classmethod
-    def open(cls, path: Path, journal: Path, limits: QueryLimits | None = None) -> Registry:
-        """The file at `path`, with the gateways' journal in the directory `journal`.
+    def open(
+        cls, path: Path, journal: Path, limits: QueryLimits | None = None, cache_mb: float = ARCHIVE_CACHE_MB
+    ) -> Registry:
+        """The file at `path`, with the gateways' journal in the directory `journal`. Of the archive in an object store
+        `cache_mb` are kept on this disk.
 
         Raises `Unavailable` where the file can't be opened, or another process has it open."""
-        return cls(Database(path), journal, limits or QueryLimits())
+        return cls(Database(path, int(cache_mb * 1e6)), journal, limits or QueryLimits())
 
     def load_journal(self) -> Loaded:
         return self._journal.load()
