@@ -24,8 +24,8 @@ def parse_archive(text: str) -> str:
     >>> parse_archive("/mnt/nas/faas/")
     'file:///mnt/nas/faas'
     """
-    url = f"file://{text}" if text.startswith("/") else text
-    scheme, _, place = url.rstrip("/").partition("://")
+    scheme, _, place = (f"file://{text}" if text.startswith("/") else text).partition("://")
+    place = place.rstrip("/")
     if scheme not in _LIBRARIES or not re.fullmatch(r"[^*?\[\]{}#:|'\s]+", place):
         raise BadRequest(
             f"{text} is no place for the archive. Say s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, "
