@@ -164,9 +164,8 @@ class Home:
 class Retention:
     """How long, in seconds, calls with what they touched, and lines of logs, stay in the registry's file before they
     move to the archive; and after what time they are deleted, None for never. Recorded arguments are kept for
-    `keep_arguments_s`, and no longer than their calls. `archive` is the URL of an object store where the archive is kept;
-    empty: in the home's folder. `archive_cache_mb` is the disk for
-    parts of it that were read."""
+    `keep_arguments_s`, and no longer than their calls. `archive` is the URL of an object store that the archive is kept
+    in, empty for the home's folder; `archive_cache_mb` is the disk for parts of it that were read."""
 
     keep_calls_s: float = 90 * DAY_S
     keep_logs_s: float = 30 * DAY_S

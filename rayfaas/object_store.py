@@ -7,7 +7,7 @@ import re
 
 from rayfaas.errors import BadRequest
 
-# By scheme: the library that speaks to the store, and the extra of rayfaas that installs it. fsspec itself has the others.
+# By scheme: the library that speaks to the store, and the extra of rayfaas that installs it.
 _LIBRARIES = {
     "s3": ("s3fs", "s3"),
     "gs": ("gcsfs", "gs"),

@@ -78,9 +78,10 @@ def _asked(url: str, ask: Callable[[Any, str], T]) -> T:
         return ask(store, path)
     except FileNotFoundError:
         raise ArchiveAway(_said(url, "it is not there")) from None
-    except Exception as error:  # noqa: BLE001 a border: each store's library has errors of its own
+    except Exception as error:
         raise ArchiveAway(_said(url, f"{type(error).__name__}: {error}")) from error
 
 
 def _said(url: str, why: str) -> str:
-    return f"The archive's file {url} can't be had: {' '.join(why.split())}. Recent calls can be asked for all the same."
+    why = " ".join(why.split())
+    return f"The archive's file {url} can't be had: {why}. Recent calls can be asked for all the same."

@@ -20,9 +20,9 @@ from rayfaas.registry.schema import connect
 from rayfaas.registry.stored_views import ARCHIVED, install, literal, read_archive
 
 # Users' queries run in the same instance, so what holds for them holds for all of it: no files but the one that the
-# loader stages a journal's records in, those of the archive, and those that are made to be sent; no network (what of the
-# archive is in an object store is read for it by `ArchiveFiles`), no more memory and disk than said here, and no way to
-# change that. What the ends of the archive's files say is kept in memory.
+# loader stages a journal's records in, those of the archive, and those that are made to be sent; no network, no more
+# memory and disk than said here, and no way to change that. `ArchiveFiles` reads what is in an object store.
+# What the ends of the archive's files say is kept in memory.
 # The log is long before it goes into the file, because each time costs as much as loading some ten thousand calls.
 _SETTINGS = """
 SET allowed_paths = [{staging}];

@@ -1,5 +1,5 @@
-"""The views of the registry's own, made anew at each start, and the macros that read the archive beside its tables, made
-anew whenever the archive changes too. To make them opens no file of the archive."""
+"""The views of the registry's own, made anew at each start; and the macros that read the archive beside its tables,
+made anew whenever the archive changes too. To make them opens no file of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def install(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def read_archive(connection: duckdb.DuckDBPyConnection, kind: str, directory: Path) -> dict[str, int]:
-    """Have the macro of a kind read its partitions. `directory` is where their files are, but for those in object stores:
+    """Have the macro of a kind read its partitions. Their files are in `directory`, but for those in object stores:
     these are returned, with their bytes."""
     rows = connection.execute(_SQL["files"], {"kind": kind}).fetchall()
     files = [literal(_schema(connection, kind, directory)), *(literal(_place(file, directory)) for file, *_ in rows)]

@@ -102,7 +102,7 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
     "--archive",
     default="",
     callback=lambda _context, _option, text: parse_archive(text) if text else "",
-    help="Where the archive is kept: s3://BUCKET/PREFIX, gs://…, az://…, or a folder. In the server's home if not said.",
+    help="Where the archive is kept: s3://BUCKET/PREFIX, gs://…, az://…, or a folder. In the home if not said.",
 )
 @click.option(
     "--archive-cache-mb",

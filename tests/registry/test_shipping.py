@@ -1,4 +1,4 @@
-"""The archive in an object store: each row is in one place exactly, and recent calls are found while the store is away."""
+"""The archive in an object store: each row is in one place, and recent calls are found while the store is away."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 from rayfaas.errors import QueryError, Unavailable
 from rayfaas.names import format_uuid7
+from rayfaas.registry.archive import DAY_US
 from rayfaas.registry.bucket import ArchiveAway, Bucket
 from rayfaas.registry.database import now_us
 from rayfaas.registry.lineage import Question
@@ -22,7 +23,7 @@ from rayfaas.registry.registry import Registry
 from rayfaas.registry.usage import Usage
 from tests.registry.buckets import S3, moto, silent_server
 from tests.registry.builders import ended, line, segment, started
-from tests.registry.test_archive import DAY, DAY_US, EVERYTHING, LATER, add_call, in_table, move_all, registry, seen
+from tests.registry.test_archive import DAY, EVERYTHING, LATER, add_call, in_table, move_all, registry, seen
 
 __all__ = ["registry"]
 
@@ -153,7 +154,7 @@ def test_recent_calls_are_found_while_the_store_is_away(
     ship_all(registry, f"s3://{bucket}")
     registry.archive.sweep()
     away(monkeypatch)
-    since_s = (now_us() - DAY - 2 * DAY_US) / 1e6
+    since_s = (now_us() - DAY - 2 * DAY_US) / 1e6 + 60
     usage = registry.usage(Usage(["team"], since_s, until_s=0), None)
     assert [row[:2] for row in usage.rows] == [["red", 3]]
     assert (registry.spawned.call(recent, None) or {})["state"] == "SUCCEEDED"
@@ -167,6 +168,22 @@ def test_recent_calls_are_found_while_the_store_is_away(
     ):
         with pytest.raises(Unavailable, match=r"archive's file s3://.*Recent calls can be asked for"):
             ask()
+
+
+def test_a_registry_opens_while_the_store_is_away_and_nothing_is_kept_on_this_disk(
+    registry: Registry, bucket: str, tmp_path: Path, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move_all(registry.archive)
+    recent = add_call(journal, LATER)
+    registry.load_journal()
+    ship_all(registry, f"s3://{bucket}")
+    registry.close()
+    for path in (tmp_path / "archive.cached").iterdir():
+        path.unlink()
+    away(monkeypatch)
+    again = Registry.open(tmp_path / "registry.duckdb", journal)
+    assert (again.spawned.call(recent, None) or {})["state"] == "SUCCEEDED"
+    again.close()
 
 
 def test_while_the_store_is_away_nothing_moves_and_then_all_does(
@@ -221,7 +238,7 @@ def test_users_can_not_name_what_is_in_a_store(registry: Registry, bucket: str, 
     url = registry._database.run("SELECT file FROM store.partitions LIMIT 1")[0]["file"]
     for query in (
         f"SELECT * FROM 'archive://{url}'",
-        f"SELECT * FROM \"archive://{url}\"",
+        f'SELECT * FROM "archive://{url}"',
         f"SELECT * FROM read_parquet('archive://{url}')",
         f"SELECT * FROM read_blob('archive://{url}')",
         f"SELECT * FROM read_text('ARCHIVE://{url}')",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -71,11 +72,11 @@ async def test_after_a_full_disk_it_is_tried_again(home: Home, store: Store) -> 
     assert (files(home, "calls"), counted(store, "calls")) == (1, [[2]])
 
 
-async def test_where_a_store_is_said_the_archive_moves_there_also_what_was_in_the_home(home: Home, store: Store) -> None:
-    keep = {"keep_calls_s": 30 * DAY_S, "keep_logs_s": 30 * DAY_S}
-    await Retaining(store, Retention(**keep), home.outgoing, clock()).look()
+async def test_where_a_store_is_said_all_of_the_archive_moves_there(home: Home, store: Store) -> None:
+    here = Retention(keep_calls_s=30 * DAY_S, keep_logs_s=30 * DAY_S)
+    await Retaining(store, here, home.outgoing, clock()).look()
     assert (files(home, "calls"), files(home, "logs")) == (1, 1)
-    retaining = Retaining(store, Retention(**keep, archive=f"file://{home.path}/nas"), home.outgoing, clock())
+    retaining = Retaining(store, replace(here, archive=f"file://{home.path}/nas"), home.outgoing, clock())
     await retaining.look()
     await retaining.look()
     assert (files(home, "calls"), files(home, "logs")) == (0, 0)
