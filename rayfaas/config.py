@@ -14,6 +14,7 @@ from rayfaas.errors import BadRequest
 DEFAULT_PORT = 8700
 MAX_BODY_MB = 2048  # 1 GiB, and what a form or an encoding adds to it
 CACHE_MB = 1024
+ARCHIVE_CACHE_MB = 1024
 # How long arguments and results of spawned calls are kept after their end.
 KEEP_RESULTS_S = 7 * 86_400.0
 DAY_S = 86_400.0
@@ -163,13 +164,16 @@ class Home:
 class Retention:
     """How long, in seconds, calls with what they touched, and lines of logs, stay in the registry's file before they
     move to the archive; and after what time they are deleted, None for never. Recorded arguments are kept for
-    `keep_arguments_s`, and no longer than their calls."""
+    `keep_arguments_s`, and no longer than their calls. `archive` is the URL of an object store that the archive is kept
+    in, empty for the home's folder; `archive_cache_mb` is the disk for parts of it that were read."""
 
     keep_calls_s: float = 90 * DAY_S
     keep_logs_s: float = 30 * DAY_S
     delete_calls_s: float | None = None
     delete_logs_s: float | None = None
     keep_arguments_s: float = 7 * DAY_S
+    archive: str = ""
+    archive_cache_mb: float = ARCHIVE_CACHE_MB
 
 
 @dataclass(frozen=True)

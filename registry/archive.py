@@ -81,7 +81,7 @@ class Archive:
                     "add", partition.kind, file=partition.file, rows=partition.rows, bytes=partition.bytes, **span
                 )
                 self._run("move", partition.kind, **span)
-                self._database.install_views()
+                self._database.read_archive(partition.kind)
                 return True
         (self._directory / partition.file).unlink(missing_ok=True)
         return False
@@ -89,18 +89,19 @@ class Archive:
     def delete(self, kind: str, before_us: int) -> int:
         """Delete what is older, wherever it is; of files, those of which all is older. How many files that were.
 
-        They stay on disk until the next `sweep`: who reads them now may end it.
+        They stay on disk until the next `sweep`, and in a store as leftovers: who reads them now may end it.
         """
         with self._database.transaction():
             self._run("delete", kind, before=before_us)
             dropped = self._run("over", kind, before=before_us)
             if dropped:
+                self._run("leave", kind, before=before_us)
                 self._run("drop", kind, before=before_us)
-                self._database.install_views()
+                self._database.read_archive(kind)
         return len(dropped)
 
     def sweep(self) -> None:
-        """Remove the files that nothing notes."""
+        """Remove the files of the local folder that nothing notes."""
         noted = {row["file"] for row in self._run("all_files", "calls")}
         for path in self._directory.glob("*/*"):
             if str(path.relative_to(self._directory)) not in noted:

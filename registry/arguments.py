@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.registry.database import Database
-from rayfaas.registry.rows import Row
+from rayfaas.registry.rows import Row, begun_us
 from rayfaas.registry.statements import load
 
 _SQL = load("arguments.sql")
@@ -22,14 +22,14 @@ class RecordedArguments:
 
     def of_call(self, call_id: str, team: str | None) -> dict[str, Any]:
         """`arguments`, and whether they `is_cut`; empty where nothing was recorded, or is not for the team."""
-        found = self._run("of_call", call=call_id, team=team)
+        found = self._run("of_call", call=call_id, team=team, begun=begun_us(call_id))
         if not found:
             return {}
         return {"arguments": msgspec.json.decode(found[0]["arguments"]), "arguments_cut": found[0]["is_cut"]}
 
     def again(self, call_id: str, team: str | None) -> Row | None:
         """A call with the same arguments, as a row of `store.spawned`; None where not all of them are known."""
-        found = self._run("again", call=call_id, team=team)
+        found = self._run("again", call=call_id, team=team, begun=begun_us(call_id))
         return found[0] if found else None
 
     def purge(self, before_us: int) -> None:

@@ -2,7 +2,7 @@
 
 -- name: of_call
 SELECT a.arguments, a.is_cut
-FROM store.arguments a JOIN store.all_calls c ON c.call = a.call
+FROM store.arguments a JOIN store.calls_since($begun) c ON c.call = a.call
 WHERE a.call = $call::UUID AND c.call = $call::UUID
   AND ($team IS NULL OR c.owner = $team OR (c.team = $team AND c.parent IS NULL));
 
@@ -10,7 +10,7 @@ WHERE a.call = $call::UUID AND c.call = $call::UUID
 SELECT c.target, c.function, c.version, c.method, 'application/json' AS content_type, '' AS accept,
        to_base64(encode(a.arguments)) AS body, coalesce((v.spec ->> 'timeout_s')::DOUBLE, 300.0) AS timeout_s,
        0 AS retries, 1.0 AS retry_delay_s, 0 AS priority, NULL AS webhook
-FROM store.arguments a JOIN store.all_calls c ON c.call = a.call
+FROM store.arguments a JOIN store.calls_since($begun) c ON c.call = a.call
 LEFT JOIN store.versions v ON v.team || '/' || v.name = c.function AND v.version = c.version
 WHERE a.call = $call::UUID AND c.call = $call::UUID AND a.is_whole
   AND ($team IS NULL OR c.owner = $team OR (c.team = $team AND c.parent IS NULL));

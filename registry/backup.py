@@ -36,7 +36,7 @@ class Backup:
             cursor.close()
 
     def files(self) -> list[Path]:
-        """Those of the archive."""
+        """Those of the archive that are on this machine: what is in an object store stays there."""
         return [self._database.archive / row["file"] for row in self._database.run(_SQL["files"])]
 
 

@@ -6,7 +6,7 @@ WHERE database_name = current_database() AND schema_name = 'store' AND table_nam
 COPY store.{table} TO {file} (FORMAT parquet, COMPRESSION zstd);
 
 -- name: files
-SELECT file FROM store.partitions;
+SELECT file FROM store.partitions WHERE NOT contains(file, '://');
 
 -- name: empty
 DELETE FROM store.{table};

@@ -30,7 +30,7 @@ SELECT * FROM store.canary_steps WHERE canary = $canary ORDER BY step;
 SELECT count(*) AS calls, count(*) FILTER (state <> 'SUCCEEDED') AS errors,
        quantile_cont((ended_us - accepted_us) / 1000, 0.99)
            FILTER (state = 'SUCCEEDED' AND coalesce(cold, '') = '') AS p99_ms
-FROM store.all_calls
+FROM store.calls_since($since)
 WHERE function = $function AND alias = $alias AND list_contains($versions::INTEGER[], version)
   AND ($revision IS NULL OR alias_revision = $revision) AND accepted_us >= $since AND shadow_of IS NULL
   AND state NOT IN ('CANCELLED', 'CACHED', 'RUNNING');

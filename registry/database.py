@@ -11,17 +11,23 @@ from typing import Any
 
 import duckdb
 
+from rayfaas.config import ARCHIVE_CACHE_MB
+from rayfaas.registry.archive_files import SCHEME, ArchiveFiles, unreadable
+from rayfaas.registry.blocks import Blocks
+from rayfaas.registry.bucket import Bucket
 from rayfaas.registry.rows import Row
 from rayfaas.registry.schema import connect
-from rayfaas.registry.stored_views import install, literal
+from rayfaas.registry.stored_views import ARCHIVED, install, literal, read_archive
 
 # Users' queries run in the same instance, so what holds for them holds for all of it: no files but the one that the
 # loader stages a journal's records in, those of the archive, and those that are made to be sent; no network, no more
-# memory and disk than said here, and no way to change that.
+# memory and disk than said here, and no way to change that. `ArchiveFiles` reads what is in an object store.
+# What the ends of the archive's files say is kept in memory.
 # The log is long before it goes into the file, because each time costs as much as loading some ten thousand calls.
 _SETTINGS = """
 SET allowed_paths = [{staging}];
-SET allowed_directories = [{archive}, {outgoing}];
+SET allowed_directories = [{archive}, {outgoing}, {stored}];
+SET parquet_metadata_cache = true;
 SET enable_external_access = false;
 SET autoinstall_known_extensions = false;
 SET autoload_known_extensions = false;
@@ -36,18 +42,27 @@ SET lock_configuration = true;
 class Database:
     """Each thread has a cursor of its own. Values go in as parameters by name (`$name`), rows come out as dicts."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_bytes: int = ARCHIVE_CACHE_MB * 1_000_000) -> None:
         self.staging, self.archive = path.with_name("journal.staging"), path.with_name("archive")
         self.outgoing = path.with_name("outgoing")
+        self.bucket = Bucket()
+        self.files = ArchiveFiles(self.bucket, Blocks(path.with_name("archive.cached"), cache_bytes))
         self._connection = connect(path)
-        directories = {"archive": literal(f"{self.archive}/"), "outgoing": literal(f"{self.outgoing}/")}
-        self._connection.execute(_SETTINGS.format(staging=literal(self.staging), **directories))
+        self._connection.register_filesystem(self.files)
+        directories = {"archive": f"{self.archive}/", "outgoing": f"{self.outgoing}/", "stored": SCHEME}
+        allowed = {name: literal(directory) for name, directory in directories.items()}
+        self._connection.execute(_SETTINGS.format(staging=literal(self.staging), **allowed))
         self._local = threading.local()
-        self.install_views()
+        install(self._cursor())
+        for kind in ARCHIVED:
+            self.read_archive(kind)
 
     def run(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
-        """Run one statement; its rows."""
-        cursor = self._cursor().execute(statement, _used(statement, parameters or {}))
+        """Run one statement; its rows. Raises `Unavailable` where it needs a part of the archive that can't be read."""
+        try:
+            cursor = self._cursor().execute(statement, _used(statement, parameters or {}))
+        except duckdb.Error as error:
+            raise unreadable(error) or error from None
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -63,9 +78,9 @@ class Database:
             raise
         cursor.execute("COMMIT")
 
-    def install_views(self) -> None:
-        """Have the views read what is in the tables and in the archive now."""
-        install(self._cursor(), self.archive)
+    def read_archive(self, kind: str) -> None:
+        """Have a table be read together with those files of the archive that count now."""
+        self.files.know(read_archive(self._cursor(), kind, self.archive))
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same instance; close it after use."""

@@ -36,7 +36,7 @@ SELECT * FROM store.locked_versions WHERE team = $team AND name = $name AND vers
 
 -- name: callers
 SELECT team, principal, method, count(*) AS calls, max(accepted_us) AS last_us
-FROM store.all_calls
+FROM store.calls_since($since)
 WHERE function = $function AND alias = $alias AND accepted_us >= $since AND state <> 'REJECTED'
   AND shadow_of IS NULL
 GROUP BY ALL ORDER BY calls DESC, team, principal, method;

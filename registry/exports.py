@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NamedTuple
 
 from rayfaas.errors import BadRequest, NotFound, Unavailable
 from rayfaas.names import new_id
-from rayfaas.registry.database import Database
-from rayfaas.registry.query import VIEWS, Queries, QueryLimits
+from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.query import VIEWS, Queries, QueryLimits, Window
 from rayfaas.registry.statements import load
 from rayfaas.registry.stored_views import literal
 
@@ -48,10 +48,17 @@ class Exports:
             raise Unavailable("The server's disk is nearly full, so nothing is exported now. Make room on it.")
         file = self._directory / f"export-{new_id()}.parquet"
         try:
-            return Exported(file, self._queries.save(_query(view, day), team, _SQL["write"], file))
+            return Exported(file, self._queries.save(_query(view, day), team, _SQL["write"], file, _window(day)))
         except BaseException:
             file.unlink(missing_ok=True)
             raise
+
+
+def _window(day: date | None) -> Window | None:
+    if day is None:
+        return None
+    began = datetime.combine(day, datetime.min.time(), timezone.utc)
+    return Window(0, now_us(), int(began.timestamp()) * 1_000_000)
 
 
 def _query(view: str, day: date | None) -> str:

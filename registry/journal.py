@@ -18,7 +18,7 @@ import msgspec
 
 from rayfaas.records import Record
 from rayfaas.registry.database import Database, now_us
-from rayfaas.registry.rows import LogRow, Row, moment
+from rayfaas.registry.rows import NEVER_US, LogRow, Row, begun_us, moment
 from rayfaas.registry.spending import Spending
 from rayfaas.registry.statements import load
 from rayfaas.registry.tally import Tally
@@ -71,15 +71,15 @@ class Journal:
 
     def logs(self, function: str | None, call: str | None, team: str | None, limit: int) -> list[LogRow]:
         """The newest lines, the oldest of them first; of one team's functions, or of all."""
-        rows = self._run("logs", function=function, call=call, team=team, limit=limit)
+        rows = self._newest("logs", function=function, call=call, team=team, limit=limit)
         return [_log_row(row) for row in reversed(rows)]
 
     def lines(self, function: str | None, call: str | None, team: str | None, after: int | None, limit: int) -> Lines:
         """The first lines after number `after`, or the newest there are, in the order in which they were loaded."""
         last = int(self._run("last_line")[0]["last"])
-        wanted = {"function": function, "call": call, "team": team, "limit": limit, "last": last}
+        wanted: dict[str, Any] = {"function": function, "call": call, "team": team, "limit": limit, "last": last}
         if after is None:
-            rows = self._run("newest_lines", **wanted)[::-1]
+            rows = self._newest("newest_lines", **wanted)[::-1]
             return Lines([(row["number"], _log_row(row)) for row in rows], last, False)
         rows = self._run("lines_after", **wanted, after=after)
         more = len(rows) == limit
@@ -88,6 +88,13 @@ class Journal:
     def loaded_bytes(self, segment: str) -> int:
         found = self._run("loaded", segment=segment)
         return int(found[0]["loaded_bytes"]) if found else 0
+
+    def _newest(self, statement: str, call: str | None, limit: int, **wanted: Any) -> list[Row]:
+        """Of the table; and where that has too few of them, or what is in the archive may be newer, of both."""
+        asked = {**wanted, "call": call, "limit": limit}
+        rows = self._run(statement, **asked, begun=NEVER_US)
+        oldest = rows[-1]["at_us"] if len(rows) == limit else 0
+        return self._run(statement, **asked, begun=max(oldest, begun_us(call) if call else 0))
 
     def _load_segment(self, path: Path) -> int:
         # Asked before reading: what a gateway that was gone by now has written is in the file.

@@ -125,7 +125,7 @@ FROM store.open_calls WHERE gateway = $gateway;
 DELETE FROM store.open_calls WHERE gateway = $gateway;
 
 -- name: logs
-SELECT call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.all_logs
+SELECT call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs_since($begun)
 WHERE ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
   AND ($team IS NULL OR starts_with(function, $team || '/'))
 ORDER BY at_us DESC LIMIT $limit;
@@ -137,7 +137,7 @@ ORDER BY at_us DESC LIMIT $limit;
 SELECT next - 1 AS last FROM store.log_numbers;
 
 -- name: newest_lines
-SELECT number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.all_logs
+SELECT number, call::VARCHAR AS call, function, version, at_us, stream, level, text FROM store.logs_since($begun)
 WHERE number <= $last
   AND ($function IS NULL OR function = $function) AND ($call IS NULL OR call = TRY_CAST($call AS UUID))
   AND ($team IS NULL OR starts_with(function, $team || '/'))

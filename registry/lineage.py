@@ -14,7 +14,7 @@ from rayfaas.errors import BadRequest, NotFound
 from rayfaas.graph import MOST_DEPTH, Direction, Edge, Graph, Node
 from rayfaas.names import LIVE, Target, is_call
 from rayfaas.registry.database import Database, now_us
-from rayfaas.registry.rows import Row, moment
+from rayfaas.registry.rows import Row, begun_us, moment
 from rayfaas.registry.statements import load
 
 _SQL = load("lineage.sql")
@@ -245,7 +245,9 @@ class _Walk:
         return "read" if self._is_upstream else "write"
 
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
-        return self._database.run(_SQL[statement], {"team": self._team, "as_of": self._as_of, **parameters})
+        begun = begun_us(parameters["first"]) if "first" in parameters else 0
+        asked = {"team": self._team, "as_of": self._as_of, "begun": begun, **parameters}
+        return self._database.run(_SQL[statement], asked)
 
 
 def _in(version: str | None) -> str:

@@ -1,11 +1,12 @@
 -- One step of a walk through the lineage each. $team NULL sees all; $as_of: nothing later. A read is of the latest
 -- write of the same artifact before it: what another call wrote with the same content before that, it did not read.
+-- $begun: no call that is asked for, and none that one of them made, is older.
 
 -- name: call_details
 SELECT c.call::VARCHAR AS call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.state,
        c.executor, c.accepted_us, v.provenance ->> 'git_commit' AS commit,
        (v.provenance ->> 'git_dirty')::BOOLEAN AS is_dirty
-FROM store.all_calls c
+FROM store.calls_since($begun) c
 LEFT JOIN store.versions v ON v.team || '/' || v.name = c.function AND v.version = c.version
 WHERE c.call BETWEEN $first::UUID AND $last::UUID AND c.call IN (SELECT unnest($calls::UUID[]))
   AND ($team IS NULL OR c.team = $team OR c.owner = $team)
@@ -16,43 +17,43 @@ WHERE c.call BETWEEN $first::UUID AND $last::UUID AND c.call IN (SELECT unnest($
 
 -- name: touches_of_calls
 SELECT call::VARCHAR AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
-FROM store.all_touches
+FROM store.touches_since($begun)
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[]))
   AND mode = $mode AND at_us <= $as_of
 ORDER BY uri, at_us;
 
 -- name: touches_of_executors
 SELECT NULL AS call, executor, artifact, uri, artifact_version, bytes, at_us, how, "columns", is_certain
-FROM store.all_touches
+FROM store.touches_since(0)
 WHERE call IS NULL AND executor IN (SELECT unnest($executors::VARCHAR[])) AND mode = $mode AND at_us <= $as_of
 ORDER BY uri, at_us;
 
 -- name: calls_of_executors
-SELECT call::VARCHAR AS call, executor FROM store.all_calls
+SELECT call::VARCHAR AS call, executor FROM store.calls_since(0)
 WHERE executor IN (SELECT unnest($executors::VARCHAR[])) AND accepted_us <= $as_of
   AND ($team IS NULL OR team = $team OR owner = $team)
 ORDER BY accepted_us DESC LIMIT $limit;
 
 -- name: made_by
-SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.all_calls
+SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.calls_since($begun)
 WHERE parent IN (SELECT unnest($calls::UUID[])) AND call >= $first::UUID AND accepted_us <= $as_of
   AND ($team IS NULL OR team = $team OR owner = $team)
 ORDER BY accepted_us LIMIT $limit;
 
 -- name: given_by
 -- Calls whose results others were given, as `made_by` tells of those that others had made; and the other way round.
-SELECT cached_from::VARCHAR AS call, call::VARCHAR AS parent FROM store.all_calls
+SELECT cached_from::VARCHAR AS call, call::VARCHAR AS parent FROM store.calls_since($begun)
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[]))
   AND cached_from IS NOT NULL AND accepted_us <= $as_of;
 
 -- name: given_to
-SELECT cached_from::VARCHAR AS call, call::VARCHAR AS parent FROM store.all_calls
+SELECT cached_from::VARCHAR AS call, call::VARCHAR AS parent FROM store.calls_since($begun)
 WHERE cached_from IN (SELECT unnest($calls::UUID[])) AND call >= $first::UUID AND accepted_us <= $as_of
   AND ($team IS NULL OR team = $team OR owner = $team)
 ORDER BY accepted_us LIMIT $limit;
 
 -- name: makers_of
-SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.all_calls
+SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.calls_since($begun)
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[])) AND parent IS NOT NULL;
 
 -- name: writers
@@ -61,11 +62,11 @@ WITH asked AS (
     SELECT unnest($numbers::INTEGER[]) AS number, unnest($artifacts::UBIGINT[]) AS artifact,
            unnest($times::BIGINT[]) AS at_us, unnest($readers::UUID[]) AS reader
 ), near AS MATERIALIZED (
-    SELECT id, artifact, at_us FROM store.all_touches
+    SELECT id, artifact, at_us FROM store.touches_since(0)
     WHERE artifact IN (SELECT artifact FROM asked) AND mode = 'write'
 ), found AS MATERIALIZED (
     SELECT n.id, n.artifact, n.at_us, t.call, t.how, t.columns, t.is_certain
-    FROM near n JOIN store.all_touches t ON t.id = n.id
+    FROM near n JOIN store.touches_since(0) t ON t.id = n.id
     WHERE t.call IS NOT NULL AND ($team IS NULL OR t.team = $team OR t.owner = $team)
 )
 SELECT r.number, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain
@@ -75,14 +76,14 @@ QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC, w.call D
 
 -- name: readers
 WITH ids AS MATERIALIZED (
-    SELECT id FROM store.all_touches WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
+    SELECT id FROM store.touches_since(0) WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
 ), near AS MATERIALIZED (
-    SELECT t.* FROM ids JOIN store.all_touches t ON t.id = ids.id
+    SELECT t.* FROM ids JOIN store.touches_since(0) t ON t.id = ids.id
 ), reads AS (
     SELECT row_number() OVER () AS number, * FROM near
     WHERE mode = 'read' AND (
         $team IS NULL OR team = $team OR owner = $team
-        OR executor IN (SELECT executor FROM store.all_calls WHERE team = $team)
+        OR executor IN (SELECT executor FROM store.calls_since(0) WHERE team = $team)
     )
 ), read_of AS (
     SELECT r.*, w.call AS writer
@@ -100,7 +101,7 @@ ORDER BY at_us DESC LIMIT $limit;
 -- name: newest
 -- The version of an artifact that was touched last; by its content under any name, where this name is not known.
 SELECT artifact, uri, artifact_version, max(bytes) AS bytes, max(at_us) AS at_us
-FROM store.all_touches
+FROM store.touches_since(0)
 WHERE at_us <= $as_of AND ($team IS NULL OR team = $team OR owner = $team) AND (
     (uri = $uri AND ($version IS NULL OR artifact_version = $version))
     OR (starts_with($version, 'sha256:') AND artifact_version = $version)
@@ -127,7 +128,7 @@ ORDER BY a.alias = $alias DESC NULLS LAST, a.alias = 'live', a.alias LIMIT 1;
 -- name: touches_of_version
 SELECT artifact, uri, artifact_version, max(bytes) AS bytes, max(at_us) AS at_us, any_value(how) AS how,
        any_value("columns") AS "columns", bool_and(is_certain) AS is_certain, max(call)::VARCHAR AS call
-FROM store.all_touches
+FROM store.touches_since(0)
 WHERE function = $function AND version = $number AND mode = $mode AND at_us <= $as_of
   AND ($team IS NULL OR team = $team OR owner = $team)
 GROUP BY artifact, uri, artifact_version ORDER BY max(at_us) DESC LIMIT $limit;

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.registry.database import Database
-from rayfaas.registry.rows import Row
+from rayfaas.registry.rows import Row, begun_us
 from rayfaas.registry.statements import load
 
 _SQL = load("misses.sql")
@@ -51,7 +51,7 @@ class Misses:
 
     def call(self, call_id: str, team: str | None) -> LookRow | None:
         """As far as `team` may see it."""
-        found = self._run("call", call=call_id, team=team)
+        found = self._run("call", call=call_id, team=team, begun=begun_us(call_id))
         return LookRow.from_row(found[0]) if found else None
 
     def earlier(self, look: LookRow, team: str | None) -> list[LookRow]:

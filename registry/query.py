@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from rayfaas.errors import QueryError
+from rayfaas.registry.archive_files import unreadable
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
 from rayfaas.registry.sandbox import check_text, check_tree, parse_tree
@@ -67,7 +68,8 @@ class Queries:
         self._database, self._limits = database, limits
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None) -> QueryResult:
-        """Raises `QueryError`. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
+        """Raises `QueryError`, and `Unavailable` where it needs a part of the archive that can't be read. `team` None
+        sees all teams' calls. Without a `window` costs are those since ever."""
         with self._asking(sql, team, window) as cursor:
             return self._answer(cursor.execute(sql, list(parameters)))
 
@@ -80,9 +82,9 @@ class Queries:
             answer = self._answer(cursor.execute(sql, list(parameters)))
         return Encoded(_PLAIN[encoding]([name for name, _ in answer.columns], answer.rows), answer.truncated)
 
-    def save(self, sql: str, team: str | None, copy: str, file: Path) -> int:
+    def save(self, sql: str, team: str | None, copy: str, file: Path, window: Window | None = None) -> int:
         """Write an answer of any length into a file by the statement `copy`, of `{query}` and `{file}`. Its rows."""
-        with self._asking(sql, team) as cursor:
+        with self._asking(sql, team, window) as cursor:
             row = cursor.execute(copy.format(query=sql, file=_literal(str(file)))).fetchone()
             assert row is not None  # how many were written
             return int(row[0])
@@ -106,6 +108,8 @@ class Queries:
         except duckdb.OutOfMemoryException:
             raise QueryError("The query needs more memory than the limit; aggregate more or ask for less.") from None
         except duckdb.Error as error:
+            if (away := unreadable(error)) is not None:
+                raise away from None
             raise QueryError(_without_schema(str(error))) from None
         finally:
             deadline.end()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rayfaas.config import ARCHIVE_CACHE_MB
 from rayfaas.graph import Graph
 from rayfaas.registry.access import Access
 from rayfaas.registry.alarms import Alarms
@@ -31,6 +32,7 @@ from rayfaas.registry.protections import Protections
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
 from rayfaas.registry.secrets import Secrets
+from rayfaas.registry.shipping import Shipping
 from rayfaas.registry.spawned import SpawnedCalls
 from rayfaas.registry.spending import Spending
 from rayfaas.registry.tally import Tally
@@ -63,6 +65,7 @@ class Registry:
         self.alarms = Alarms(database)
         self.machines = Machines(database, self.alarms)
         self.archive = Archive(database)
+        self.shipping = Shipping(database, database.bucket)
         self.backup = Backup(database)
         self.exports = Exports(database)
         self.misses = Misses(database)
@@ -75,11 +78,14 @@ class Registry:
         self._lineage = Lineage(database)
 
     @classmethod
-    def open(cls, path: Path, journal: Path, limits: QueryLimits | None = None) -> Registry:
-        """The file at `path`, with the gateways' journal in the directory `journal`.
+    def open(
+        cls, path: Path, journal: Path, limits: QueryLimits | None = None, cache_mb: float = ARCHIVE_CACHE_MB
+    ) -> Registry:
+        """The file at `path`, with the gateways' journal in the directory `journal`. Of the archive in an object store
+        `cache_mb` are kept on this disk.
 
         Raises `Unavailable` where the file can't be opened, or another process has it open."""
-        return cls(Database(path), journal, limits or QueryLimits())
+        return cls(Database(path, int(cache_mb * 1e6)), journal, limits or QueryLimits())
 
     def load_journal(self) -> Loaded:
         return self._journal.load()

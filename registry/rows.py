@@ -10,10 +10,16 @@ import msgspec
 from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Destination
 from rayfaas.environment import Locked
+from rayfaas.names import is_call, made_ms
 from rayfaas.roles import Scope
 from rayfaas.spec import Entry, Provenance, Scaling, Spec
 
 Row = dict[str, Any]
+
+NEVER_US = 1 << 62
+"""As a time since when rows are asked for: none of the archive's."""
+
+_DAY_US = 86_400_000_000
 
 
 class VersionRow(msgspec.Struct, frozen=True):
@@ -338,6 +344,15 @@ def _locked(row: Row, known: dict[str, Locked]) -> Locked | None:
     if digest not in known:
         known[digest] = msgspec.json.decode(row["locked"], type=Locked)
     return known[digest]
+
+
+def begun_us(call: str) -> int:
+    """Since when there may be rows of a call: a day before its id was made, as clocks differ. 0 where it is no id.
+
+    >>> begun_us("01890a5d-ac96-774b-bcce-b302099a8057"), begun_us("x")
+    (1688051306646000, 0)
+    """
+    return made_ms(call) * 1000 - _DAY_US if is_call(call) else 0
 
 
 def moment(unix_us: int) -> datetime:

@@ -14,7 +14,7 @@ from rayfaas.names import new_id
 from rayfaas.registry.arguments import RecordedArguments
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.journal import is_alive
-from rayfaas.registry.rows import Row, moment
+from rayfaas.registry.rows import Row, begun_us, moment
 from rayfaas.registry.statements import load
 
 _SQL = load("spawned.sql")
@@ -73,7 +73,8 @@ class SpawnedCalls:
     def call(self, call_id: str, team: str | None, code: str | None = None) -> dict[str, Any] | None:
         """What is known of any call, spawned or not, as far as the team may see it; of those only what code of the team
         `code` made, or that team sees itself, where such code asks."""
-        asked = {"call": call_id, "team": team, "code": code}
+        begun = begun_us(call_id)
+        asked = {"call": call_id, "team": team, "code": code, "begun": begun, "parents_begun": 0 if code else begun}
         found = self._run("spawned_call", **asked) or self._run("call", **asked)
         if not found:
             return None

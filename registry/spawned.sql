@@ -18,21 +18,22 @@ SELECT unnest($team::VARCHAR[]), unnest($function::VARCHAR[]), unnest($key::VARC
 DELETE FROM store.idempotency WHERE call = $call::UUID AND call NOT IN (SELECT call FROM store.spawned);
 
 -- name: spawned_call
--- Where the code of a team asks, $code is that team: it sees what it made, and what its team sees.
+-- Where the code of a team asks, $code is that team: it sees what it made, and what its team sees. Those that
+-- made it are looked for since $parents_begun.
 SELECT call::VARCHAR AS call, function, version, method, target, state, attempts, code, accepted_us, ended_us,
        principal AS caller, team, true AS spawned
 FROM store.all_spawned
 WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team)
       AND ($code IS NULL OR team = $code OR owner = $code
-           OR parent IN (SELECT p.call FROM store.all_calls p WHERE p.owner = $code));
+           OR parent IN (SELECT p.call FROM store.calls_since($parents_begun) p WHERE p.owner = $code));
 
 -- name: call
 SELECT call::VARCHAR AS call, function, version, method, target, state, NULL AS attempts, code, accepted_us, ended_us,
        principal AS caller, team, false AS spawned
-FROM store.all_calls
+FROM store.calls_since($begun)
 WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team)
       AND ($code IS NULL OR team = $code OR owner = $code
-           OR parent IN (SELECT p.call FROM store.all_calls p WHERE p.owner = $code));
+           OR parent IN (SELECT p.call FROM store.calls_since($parents_begun) p WHERE p.owner = $code));
 
 -- name: outcome
 SELECT result_type, result, problem FROM store.all_spawned WHERE call = $call::UUID AND state <> 'WAITING';

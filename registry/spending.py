@@ -35,7 +35,7 @@ class Spending:
 
     def settle(self, from_us: int) -> bool:
         """Work out what each call cost in it. False where too many calls ran: then nothing is."""
-        (size,) = self._run("size", from_us=from_us)
+        (size,) = self._run("size", from_us=from_us, accepted=accepted(from_us))
         span = f"(SELECT {from_us} AS from_us, {from_us + STRETCH_US} AS until_us)"
         stretch = f"(SELECT {from_us} AS from_us)"
         with self._database.transaction():
@@ -61,9 +61,14 @@ class Spending:
         return self._database.run(SQL[statement].format(stretch=STRETCH_US, up=up, sweep=sweep), parameters)
 
 
+def accepted(since: int) -> int:
+    """No call that ran then, or later, was accepted before."""
+    return since - 2 * LONGEST_US  # it may have waited as long as it may run
+
+
 def sweep(spans: str, since: int, until: int) -> str:
     """SQL that works out what calls cost in `spans`, all of them between `since` and `until`."""
-    return SQL["sweep"].format(spans=spans, earliest=since - LONGEST_US, until=until)
+    return SQL["sweep"].format(spans=spans, earliest=since - LONGEST_US, accepted=accepted(since), until=until)
 
 
 def _up(stretches: str) -> str:
@@ -73,4 +78,4 @@ def _up(stretches: str) -> str:
 def costs(view: str, since: int, until: int, **seen: str) -> str:
     """The view `costs` of that time, which is `view` with its parts."""
     parts = {"sweep": sweep("spans", since, until), "up": _up("stretches"), "stretch": str(STRETCH_US)}
-    return view.format(since=since, until=until, **parts, **seen)
+    return view.format(since=since, until=until, earliest=accepted(since), **parts, **seen)

@@ -24,7 +24,7 @@ SELECT machine, began_us, call, sum(usd) AS usd FROM (
                CASE WHEN s.cpus + s.gpus = 0 OR a.cpus IS NULL THEN 1.0
                     ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
                END AS share, c.call
-        FROM store.all_calls c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
+        FROM store.calls_since({accepted}) c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
              LEFT JOIN asked a USING (function, version)
         WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us AND c.run_us > 0
           AND c.started_us > {earliest} AND c.started_us < {until}  -- which skips what was stored at other times
@@ -87,7 +87,7 @@ WHERE NOT list_contains($but::BIGINT[], from_us)
 ORDER BY from_us LIMIT $limit;
 
 -- name: size
-SELECT count(*) AS calls FROM store.all_calls
+SELECT count(*) AS calls FROM store.calls_since($accepted)
 WHERE started_us < $from_us + {stretch} AND started_us + run_us > $from_us AND run_us > 0;
 
 -- name: forget
@@ -116,4 +116,6 @@ DELETE FROM store.spent_stretches WHERE from_us > $first - {stretch} AND from_us
 
 -- name: forget_deleted
 -- Their stretches stay settled: there is nothing in them any more.
-DELETE FROM store.spent WHERE from_us < $before AND call NOT IN (SELECT call FROM store.all_calls WHERE call IS NOT NULL);
+DELETE FROM store.spent WHERE from_us < $before AND call NOT IN (
+    SELECT call FROM store.calls_since($before) WHERE accepted_us < $before + {stretch} AND call IS NOT NULL
+);

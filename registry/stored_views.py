@@ -1,5 +1,5 @@
-"""The views of the registry's own, made anew at each start and whenever the archive changes: they read what is in the
-tables and what is in the archive's files."""
+"""The views of the registry's own, made anew at each start; and the macros that read the archive beside its tables,
+made anew whenever the archive changes too. To make them opens no file of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 
+from rayfaas.registry.archive_files import SCHEME
 from rayfaas.registry.statements import load
 
 ARCHIVED = ("calls", "logs", "touches")
@@ -17,13 +18,20 @@ _SQL = load("archive.sql")
 _VIEWS = resources.files("rayfaas.registry").joinpath("stored_views.sql").read_text("utf-8")
 
 
-def install(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
-    """Make the views, of the partitions that the tables tell of. `directory` is where their files are."""
-    text = _VIEWS
-    for kind in ARCHIVED:
-        rows = connection.execute(_SQL["files"], {"kind": kind}).fetchall()
-        text = text.replace(f"{{archived_{kind}}}", _archived(kind, [directory / file for (file,) in rows]))
+def install(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the views."""
+    connection.execute(_VIEWS)
+
+
+def read_archive(connection: duckdb.DuckDBPyConnection, kind: str, directory: Path) -> dict[str, int]:
+    """Have the macro of a kind read its partitions. Their files are in `directory`, but for those in object stores:
+    these are returned, with their bytes."""
+    rows = connection.execute(_SQL["files"], {"kind": kind}).fetchall()
+    files = [literal(_schema(connection, kind, directory)), *(literal(_place(file, directory)) for file, *_ in rows)]
+    younger = ["true", *(f"begun < {until_us}" for _, until_us, _ in rows)]
+    text = _SQL[f"{kind}_since"].format(files=", ".join(files), younger=", ".join(younger))
     connection.execute(text)
+    return {file: size for file, _, size in rows if _is_url(file)}
 
 
 def literal(text: str | Path) -> str:
@@ -35,7 +43,20 @@ def literal(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-def _archived(kind: str, files: list[Path]) -> str:
-    if not files:
-        return _SQL["nothing"].format(kind=kind)
-    return _SQL["read"].format(files=", ".join(map(literal, files)))
+def _schema(connection: duckdb.DuckDBPyConnection, kind: str, directory: Path) -> Path:
+    """A file that has the columns of the kind, and no row."""
+    file = directory / f"{kind}.parquet"
+    if not file.exists():
+        scratch = file.with_suffix(".new")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection.execute(_SQL["schema"].format(kind=kind, file=literal(scratch)))
+        scratch.rename(file)
+    return file
+
+
+def _place(file: str, directory: Path) -> str:
+    return SCHEME + file if _is_url(file) else str(directory / file)
+
+
+def _is_url(file: str) -> bool:
+    return "://" in file

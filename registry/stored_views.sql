@@ -15,32 +15,10 @@ CREATE OR REPLACE VIEW store.untold AS
 SELECT * FROM store.all_spawned
 WHERE webhook IS NOT NULL AND state <> 'WAITING' AND call NOT IN (SELECT call FROM store.told);
 
--- Rows that were moved to files: {archived_…} is where those are.
-CREATE OR REPLACE VIEW store.archived_calls AS {archived_calls};
-CREATE OR REPLACE VIEW store.archived_logs AS {archived_logs};
-CREATE OR REPLACE VIEW store.archived_touches AS {archived_touches};
-
 CREATE OR REPLACE VIEW store.recent_calls AS
 SELECT * FROM store.calls
 UNION ALL BY NAME
 SELECT *, 'RUNNING' AS state FROM store.open_calls;
-
-CREATE OR REPLACE VIEW store.all_calls AS
-SELECT * FROM store.recent_calls
-UNION ALL BY NAME
-SELECT * EXCLUDE (archived_file, archived_row) FROM store.archived_calls;
-
--- `id` tells one row from another while a statement runs.
-CREATE OR REPLACE VIEW store.all_touches AS
-SELECT *, rowid AS id FROM store.touches
-UNION ALL BY NAME
-SELECT * EXCLUDE (archived_file, archived_row), -1 - (archived_file * 4294967296 + archived_row)::BIGINT AS id
-FROM store.archived_touches;
-
-CREATE OR REPLACE VIEW store.all_logs AS
-SELECT * FROM store.logs
-UNION ALL BY NAME
-SELECT * EXCLUDE (archived_file, archived_row) FROM store.archived_logs;
 
 -- When each function was deleted last.
 CREATE OR REPLACE VIEW store.ends AS

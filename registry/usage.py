@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from rayfaas.errors import BadRequest
 from rayfaas.registry.database import now_us
 from rayfaas.registry.query import Window
+from rayfaas.registry.spending import accepted
 from rayfaas.registry.statements import load
 
 _SQL = load("usage.sql")
@@ -53,10 +54,13 @@ class Usage(NamedTuple):
 
     @property
     def window(self) -> Window:
-        """The time in which money is counted. Of older calls one may cost something, or have made a younger one."""
+        """The time in which money is counted. Of older calls one may cost something
+        in it, and any may have made a younger one."""
         now = now_us()
         since, until = now - int(self.since_s * 1e6), now - int(self.until_s * 1e6)
-        return Window(since, until, 0 if self.cost or "via" in self.by else since)
+        if "via" in self.by:
+            return Window(since, until)
+        return Window(since, until, accepted(since) if self.cost else since)
 
     def _text(self) -> str:
         by = ", ".join(BY[each] for each in dict.fromkeys(self.by))

@@ -1,6 +1,7 @@
 -- What users' SQL sees: each is made a temporary view of a query's own connection, for one team, or for all ({team} is
 -- then NULL). A team sees its own calls and the calls of its own functions, and nothing of the functions that are not
--- for it, which {hidden} lists. Of calls it sees those since {begun}, in microseconds. Times are UTC.
+-- for it, which {hidden} lists. Of calls it sees those since {begun}, in microseconds; of lines and touches that are older
+-- it may miss some. Times are UTC.
 
 -- name: calls
 SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
@@ -17,7 +18,7 @@ SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision
        make_timestamp(ended_us) AS ended_at,
        (ended_us - accepted_us) / 1000 AS duration_ms, queue_us / 1000 AS queue_ms, run_us / 1000 AS run_ms,
        cpu_us / 1e6 AS cpu_seconds, gpu_us / 1e6 AS gpu_seconds, bytes_in, bytes_out, items, batch_size
-FROM (SELECT *, TRY_CAST(context AS JSON) AS told FROM store.all_calls WHERE accepted_us >= {begun})
+FROM (SELECT *, TRY_CAST(context AS JSON) AS told FROM store.calls_since({begun}) WHERE accepted_us >= {begun})
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: spawned
@@ -31,14 +32,14 @@ WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({
 
 -- name: logs
 SELECT call, function, version, make_timestamp(at_us) AS logged_at, stream, level, text
-FROM store.all_logs
+FROM store.logs_since({begun})
 WHERE {team} IS NULL OR starts_with(function, {team} || '/');
 
 -- name: arguments
 -- The caller's team sees those that it gave itself: those of calls inside were made by the code of others.
 SELECT a.call, c.function, c.version, c.method, c.principal AS caller, c.team, c.owner,
        make_timestamp(c.accepted_us) AS accepted_at, TRY_CAST(a.arguments AS JSON) AS arguments, a.is_whole, a.is_cut
-FROM store.arguments a JOIN store.all_calls c ON c.call = a.call
+FROM store.arguments a JOIN store.calls_since(0) c ON c.call = a.call
 WHERE ({team} IS NULL OR c.owner = {team} OR (c.team = {team} AND c.parent IS NULL)) AND c.function NOT IN ({hidden});
 
 -- name: functions
@@ -85,7 +86,7 @@ SELECT c.call, s.call AS shadow_call, c.function, c.method, c.alias, c.version, 
        c.state, s.state AS shadow_state, c.code, s.code AS shadow_code, d.answer, d.shadow_answer,
        (c.ended_us - c.accepted_us) / 1000 AS duration_ms, (s.ended_us - s.accepted_us) / 1000 AS shadow_duration_ms,
        c.principal AS caller, c.team, c.owner, make_timestamp(c.accepted_us) AS accepted_at
-FROM store.compared d JOIN store.all_calls c ON c.call = d.shadow_of JOIN store.all_calls s ON s.call = d.call
+FROM store.compared d JOIN store.calls_since(0) c ON c.call = d.shadow_of JOIN store.calls_since(0) s ON s.call = d.call
 WHERE ({team} IS NULL OR c.team = {team} OR c.owner = {team}) AND c.function NOT IN ({hidden});
 
 -- name: canaries
@@ -105,7 +106,7 @@ WHERE c.team || '/' || c.name NOT IN ({hidden});
 -- name: lineage
 SELECT call, function, version, team, owner, mode, uri, artifact_version, make_timestamp(at_us) AS touched_at, bytes,
        "columns", how, is_certain, executor
-FROM store.all_touches
+FROM store.touches_since({begun})
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: artifacts
@@ -115,7 +116,7 @@ SELECT uri, artifact_version, max(bytes) AS bytes,
        make_timestamp(max(at_us) FILTER (mode = 'write')) AS written_at,
        count(*) FILTER (mode = 'write') AS writes, count(*) FILTER (mode = 'read') AS reads,
        make_timestamp(max(at_us) FILTER (mode = 'read')) AS read_at
-FROM store.all_touches
+FROM store.touches_since(0)
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
 GROUP BY uri, artifact_version;
 -- name: nodes
@@ -153,7 +154,7 @@ WITH stretches AS (
 )
 SELECT call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.owner, s.cluster, s.worker_group,
        s.node, make_timestamp(c.started_us) AS started_at, spent.usd
-FROM spent JOIN store.all_calls c USING (call) JOIN stays s USING (machine, began_us)
+FROM spent JOIN store.calls_since({earliest}) c USING (call) JOIN stays s USING (machine, began_us)
 WHERE ({team} IS NULL OR c.team = {team} OR c.owner = {team}) AND c.function NOT IN ({hidden})
 UNION ALL BY NAME
 SELECT s.cluster, s.worker_group, s.node, make_timestamp(greatest(s.began_us, {since})) AS started_at,

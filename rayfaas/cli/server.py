@@ -24,8 +24,9 @@ from rayfaas.address import is_loopback, split_host_port
 from rayfaas.cli.output import STDERR
 from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
-from rayfaas.config import CACHE_MB, DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
+from rayfaas.config import ARCHIVE_CACHE_MB, CACHE_MB, DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home
 from rayfaas.errors import AccessError, NotFound, Unavailable
+from rayfaas.object_store import parse_archive
 from rayfaas.private import make_home
 
 UP_S = 180.0
@@ -97,6 +98,18 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
 )
 @click.option("--delete-calls", "delete_calls_s", callback=_age, help="Delete calls for good after so long: 2y.")
 @click.option("--delete-logs", "delete_logs_s", callback=_age, help="Delete lines of logs for good after so long.")
+@click.option(
+    "--archive",
+    default="",
+    callback=lambda _context, _option, text: parse_archive(text) if text else "",
+    help="Where the archive is kept: s3://BUCKET/PREFIX, gs://…, az://…, or a folder. In the home if not said.",
+)
+@click.option(
+    "--archive-cache-mb",
+    default=float(ARCHIVE_CACHE_MB),
+    show_default=True,
+    help="Disk for parts of it that were read, in MB.",
+)
 @click.option("--pass-env", multiple=True, help="A variable of the server that functions may see: NAME, or AWS_*.")
 @click.option("--environments-gb", default=50.0, show_default=True, help="Disk that environments may use on a node.")
 @click.option(

@@ -396,6 +396,8 @@ def _name(peer: Identity) -> str:
 @click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
 @click.option("--delete-calls-s", type=float)
 @click.option("--delete-logs-s", type=float)
+@click.option("--archive", default="", help="The URL of an object store where the archive is kept.")
+@click.option("--archive-cache-mb", type=float, default=Retention.archive_cache_mb)
 @click.option("--head-keep-alive", default="never", help="How long the cluster of this machine is kept without a call.")
 def main(
     home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str, **retention: Any
@@ -413,7 +415,7 @@ async def _main(
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     try:
-        registry = Registry.open(home.database, home.journal)
+        registry = Registry.open(home.database, home.journal, cache_mb=retention.archive_cache_mb)
     except Conflict as error:
         _log.critical("%s", error.detail)
         sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one

@@ -64,6 +64,8 @@ class ServerOptions:
     keep_arguments_s: float = Retention.keep_arguments_s
     delete_calls_s: float | None = None
     delete_logs_s: float | None = None
+    archive: str = ""
+    archive_cache_mb: float = Retention.archive_cache_mb
     pass_env: tuple[str, ...] = ()
     environments_gb: float = 50.0
     cache_mb: float = CACHE_MB
@@ -282,7 +284,10 @@ def _cluster_options(options: ServerOptions) -> list[str]:
 
 
 def _retention_options(options: ServerOptions) -> list[str]:
-    names = ("keep_results_s", "keep_calls_s", "keep_logs_s", "keep_arguments_s", "delete_calls_s", "delete_logs_s")
+    names = (
+        *("keep_results_s", "keep_calls_s", "keep_logs_s", "keep_arguments_s", "delete_calls_s", "delete_logs_s"),
+        *("archive", "archive_cache_mb"),
+    )
     given = {name: getattr(options, name) for name in names}
     found = {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
     return [text for option in found.items() for text in option]
@@ -322,6 +327,8 @@ def _terminate_with_parent() -> None:
 @click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
 @click.option("--delete-calls-s", type=float)
 @click.option("--delete-logs-s", type=float)
+@click.option("--archive", default="")
+@click.option("--archive-cache-mb", type=float, default=Retention.archive_cache_mb)
 @click.option("--pass-env", multiple=True)
 @click.option("--environments-gb", type=float, default=50.0)
 @click.option("--cache-mb", type=float, default=CACHE_MB)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rayfaas.config import Retention
+from rayfaas.errors import Unavailable
+from rayfaas.registry.bucket import ArchiveAway
 from rayfaas.server.looking import look_every
 from rayfaas.server.outgoing import remove_forgotten
 from rayfaas.server.store import Store
@@ -22,7 +24,9 @@ class Retaining:
 
     def __init__(self, store: Store, retention: Retention, outgoing: Path, clock: Callable[[], float]) -> None:
         self._store, self._archive, self._clock = store, store.registry.archive, clock
+        self._shipping, self._to = store.registry.shipping, retention.archive
         self._outgoing = outgoing
+        self._leftovers: list[str] = []
         self._keep_arguments_s = min(retention.keep_arguments_s, retention.delete_calls_s or float("inf"))
         self._keep_s = {
             "calls": retention.keep_calls_s,
@@ -46,16 +50,35 @@ class Retaining:
         for kind, delete_s in self._delete_s.items():
             if delete_s is not None:
                 await self._store.write(self._archive.delete, kind, self._before_us(delete_s))
-        if (delete_s := self._delete_s["calls"]) is not None:
-            await self._store.write(self._store.registry.spending.forget_deleted, self._before_us(delete_s))
         for kind, keep_s in self._keep_s.items():
             await self._move(kind, self._before_us(keep_s))
+        try:
+            if (delete_s := self._delete_s["calls"]) is not None:
+                await self._store.write(self._store.registry.spending.forget_deleted, self._before_us(delete_s))
+            await self._remove_leftovers()
+            await self._ship()
+        except (ArchiveAway, Unavailable) as error:
+            _log.error("files of the archive stay where they are, and it is tried again: %s", error)
 
     async def _move(self, kind: str, before_us: int) -> None:
         while (day := await self._store.query(self._archive.day_to_move, kind, before_us)) is not None:
             partition = await self._store.query(self._archive.write, kind, day)
             await self._store.write(self._archive.settle, partition)
             _log.info("%d rows of %s are in %s", partition.rows, kind, partition.file)
+
+    async def _remove_leftovers(self) -> None:
+        """From stores; what became one just now may be read still, and is removed the next time."""
+        leftovers, self._leftovers = self._leftovers, await self._store.query(self._shipping.leftovers)
+        for url in sorted(set(leftovers) & set(self._leftovers)):
+            await self._store.query(self._shipping.remove, url)
+            await self._store.write(self._shipping.forget, url)
+
+    async def _ship(self) -> None:
+        """Move what is in the local folder to the store, where there is one; a file at a time."""
+        while self._to and (shipment := await self._store.write(self._shipping.announce, self._to)) is not None:
+            await self._store.query(self._shipping.send, shipment)
+            if await self._store.write(self._shipping.settle, shipment):
+                _log.info("%s is in %s", shipment.file, self._to)
 
     def _before_us(self, age_s: float) -> int:
         return int((self._clock() - age_s) * 1e6)

@@ -103,6 +103,23 @@ async def test_every_row_of_every_table_comes_back(home: Home, store: Store, dir
     assert {name for name, rows in was.items() if rows} >= {"calls", "spawned", "secrets", "partitions"}
 
 
+async def test_what_is_in_an_object_store_stays_there_and_is_read_by_what_is_restored(
+    home: Home, store: Store, directory: Path
+) -> None:
+    shipment = store.registry.shipping.announce(f"file://{directory}/nas")
+    assert shipment is not None
+    store.registry.shipping.send(shipment)
+    assert store.registry.shipping.settle(shipment)
+    before = store.registry.query("SELECT * FROM calls ORDER BY call", [], None).rows
+    file = await backed_up(home, store, directory / "backup.tar")
+    with tarfile.open(file) as archive:
+        assert not [name for name in archive.getnames() if "archive" in name]
+    restore(restored := Home(directory / "other"), file)
+    registry = Registry.open(restored.database, restored.journal)
+    assert registry.query("SELECT * FROM calls ORDER BY call", [], None).rows == before
+    registry.close()
+
+
 async def test_without_keys_nothing_in_it_opens_anything(home: Home, store: Store, directory: Path) -> None:
     file = await backed_up(home, store, directory / "backup.tar")
     with tarfile.open(file) as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,40 @@ async def test_after_a_full_disk_it_is_tried_again(home: Home, store: Store) -> 
         await retaining.look()
     assert counted(store, "calls") == [[2]]
     await retaining.look()
+    assert (files(home, "calls"), counted(store, "calls")) == (1, [[2]])
+
+
+async def test_where_a_store_is_said_all_of_the_archive_moves_there(home: Home, store: Store) -> None:
+    here = Retention(keep_calls_s=30 * DAY_S, keep_logs_s=30 * DAY_S)
+    await Retaining(store, here, home.outgoing, clock()).look()
+    assert (files(home, "calls"), files(home, "logs")) == (1, 1)
+    retaining = Retaining(store, replace(here, archive=f"file://{home.path}/nas"), home.outgoing, clock())
+    await retaining.look()
+    await retaining.look()
+    assert (files(home, "calls"), files(home, "logs")) == (0, 0)
+    assert counted(store, "calls") == counted(store, "logs") == [[2]]
+    assert len(list((home.path / "nas").glob("*/*"))) == 2
+
+
+async def test_what_is_deleted_goes_from_the_store_when_nobody_reads_it_any_more(home: Home, store: Store) -> None:
+    nas = home.path / "nas"
+    archive = f"file://{nas}"
+    await Retaining(store, Retention(keep_calls_s=30 * DAY_S, archive=archive), home.outgoing, clock()).look()
+    assert len(list(nas.glob("calls/*"))) == 1
+    retaining = Retaining(store, Retention(delete_calls_s=35 * DAY_S, archive=archive), home.outgoing, clock())
+    await retaining.look()
+    assert (len(list(nas.glob("calls/*"))), counted(store, "calls")) == (1, [[1]])
+    await retaining.look()
+    assert list(nas.glob("calls/*")) == []
+
+
+async def test_while_a_store_is_away_the_rest_is_done(
+    home: Home, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    (home.path / "nas").write_text("no folder")
+    retention = Retention(keep_calls_s=30 * DAY_S, archive=f"file://{home.path}/nas")
+    await Retaining(store, retention, home.outgoing, clock()).look()
+    assert "it is tried again" in caplog.text
     assert (files(home, "calls"), counted(store, "calls")) == (1, [[2]])
 
 
