@@ -73,6 +73,14 @@ class Errands:
         """Its placement is not taken for a while: machines there do not last."""
         self._cooldowns.block(node.provider, node.machine, Capacity(reason))
 
+    def joined(self, node: Node) -> None:
+        """Machines of its placement do what they are for."""
+        self._cooldowns.joined(node.provider, node.machine)
+
+    def did_not_join(self, node: Node) -> None:
+        """It ended, or is to end, and was never part of its cluster: if that goes on, its placement is left alone."""
+        self._cooldowns.did_not_join(node.provider, node.machine)
+
     def first(self, group: WorkerGroup) -> tuple[str, Machine]:
         return group.placements[0].provider, machine_of(group, group.placements[0])
 
@@ -205,11 +213,17 @@ class Errands:
             node = self._book.get(node_id)
             if node is None:
                 return
+            is_lame = instance.state in ("STOPPED", "GONE") and _is_lame(node)
+            if is_lame:
+                self.did_not_join(node)
             if instance.state == "GONE":
                 return self._book.gone(node, node.reason if node.want == "GONE" else "somebody else ended it")
             new = node.seen(instance.state, self._book.clock())
             if new.state == "STOPPED" != node.state:
                 new = _stopped(node, new)
+                if is_lame and self._cooldowns.ends_at(node.provider, node.machine) > self._book.clock():
+                    # One that takes its place waits until the placement is free.
+                    new = msgspec.structs.replace(new, want="GONE", reason="it ended before it joined, as others did")
             self._book.save(new)
             if new.state != node.state:
                 self._book.tell(new, new.state.lower(), instance.reason or new.reason)
@@ -278,6 +292,11 @@ def machine_of(group: WorkerGroup, place: Placement) -> Machine:
         on_shutdown="stop" if stops else "terminate",
         options=place.options,
     )
+
+
+def _is_lame(node: Node) -> bool:
+    """Whether it is up to be part of its cluster, and never was since it was started."""
+    return node.want == "RUNNING" and node.state in ("BOOTING", "RUNNING") and node.ray is None and not node.drained
 
 
 def _stopped(before: Node, node: Node) -> Node:

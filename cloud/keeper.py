@@ -131,6 +131,7 @@ class Keeper:
         took_s = max(0.0, now - node.boot_at)
         self._pauses.woke((node.cluster, node.group), took_s)
         self._book.change(node, ray=seen.id)
+        self._errands.joined(node)
         self._book.tell(node, "joined", f"{took_s:.0f} s after it was asked for")
 
     def _let_go(self, group: WorkerGroup, view: View) -> None:
@@ -266,6 +267,7 @@ class Keeper:
                 want = "STOPPED" if self._errands.can_stop(node) else "GONE"
                 self._book.decide(node, "Ray has lost it", want=want)
         elif node.ray is None and now - node.boot_at > (limit_s := RESUME_S if node.up_s else BOOT_S):
+            self._errands.did_not_join(node)
             self._book.decide(node, f"it did not join within {limit_s:.0f} s", want="GONE")
             self._book.tell(node, "late", f"it did not join within {limit_s:.0f} s", alarm=True)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from rayfaas.cloud.errors import Ambiguous, Capacity, Credentials, Unreachable
 from rayfaas.cloud.keeper import NEAR_S, RECONCILE_S
+from rayfaas.cloud.machine import InstanceState
 from rayfaas.worker_group import Placement, WorkerGroup
 from tests.cloud.world import World
 
@@ -162,6 +165,36 @@ def test_a_machine_that_stops_before_it_joins_is_started_again_at_once() -> None
     world.cloud.change(world.ours()[0].id, "STOPPED")
     world.run(95)
     assert (world.answered, len(world.events("start"))) == (1, 1)
+
+
+@pytest.mark.parametrize("end", ["STOPPED", "GONE"])
+def test_machines_that_end_before_they_join_are_started_again_less_and_less_often(end: InstanceState) -> None:
+    world = World(group(placements=PLACES[:1]))
+    world.call()
+    began = world.now
+    while world.now < began + 3_600:
+        for each in world.ours():
+            if each.state == "RUNNING":
+                world.cloud.change(each.id, end)
+        world.tick()
+    tries = [event.at - began for event in world.events("create", "start")]
+    assert tries[1] < 120
+    pauses = [later - sooner for sooner, later in pairwise(tries)]
+    assert pauses == sorted(pauses)
+    assert 5 <= len(tries) <= 10
+    world.run(1_900)
+    assert world.answered == 1
+
+
+def test_machines_that_end_before_they_join_have_the_next_placement_taken() -> None:
+    world = World(GPU)
+    world.call()
+    for _ in range(600):
+        for each in world.cloud.up("zone-a"):
+            world.cloud.change(each.id, "GONE")
+        world.tick()
+    assert world.answered == 1
+    assert [each.place for each in world.ours()] == ["zone-b"]
 
 
 def test_a_machine_with_our_tag_that_nobody_knows_is_terminated() -> None:
