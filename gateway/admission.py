@@ -20,6 +20,7 @@ from rayfaas.gateway.route import Parked, Past, Route
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.wrong_tokens import WrongTokens
 from rayfaas.names import new_id
+from rayfaas.within import within
 
 AnyCall = TypeVar("AnyCall", bound=PendingCall)
 
@@ -53,7 +54,7 @@ class Admission:
                 patience_s = min(timeout_s(headers), parked.timeout_s)
                 deadline = min(deadline, time.monotonic() + patience_s)
                 try:
-                    await asyncio.wait_for(self._routes.changed(), deadline - time.monotonic())
+                    await within(deadline - time.monotonic(), self._routes.changed())
                 except asyncio.TimeoutError:
                     raise NoCapacity(
                         f"{parked.function} was still being replaced after {patience_s:.1f} s, the timeout."

@@ -7,6 +7,8 @@ from collections import OrderedDict
 
 import msgspec
 
+from rayfaas.within import within
+
 # A connection breaks before the supervisor has seen the process end; it is waited for so long.
 WAIT_S = 1.0
 _REMEMBERED = 1_000
@@ -41,7 +43,7 @@ class Deaths:
             return self._known[executor]
         awaited = self._awaited.setdefault(executor, asyncio.get_running_loop().create_future())
         try:
-            return await asyncio.wait_for(asyncio.shield(awaited), self._wait_s)
+            return await within(self._wait_s, asyncio.shield(awaited))
         except asyncio.TimeoutError:
             self._awaited.pop(executor, None)
             return None

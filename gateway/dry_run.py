@@ -19,6 +19,7 @@ from rayfaas.gateway.executors import ExecutorConnection
 from rayfaas.gateway.pending import PendingCall
 from rayfaas.gateway.problems import encode, send_problem
 from rayfaas.wire import ARGUMENTS_JSON, JSON, decode_arguments, media_type
+from rayfaas.within import within
 
 # How long an executor that is busy is waited for.
 PATIENCE_S = 5.0
@@ -55,7 +56,7 @@ class DryRuns:
     async def _ask(self, executor: ExecutorConnection, call: PendingCall, findings: Findings) -> None:
         executor.check(call)
         try:
-            await asyncio.wait_for(call.answer(), min(self._patience_s, max(0.0, call.deadline - time.time())))
+            await within(min(self._patience_s, max(0.0, call.deadline - time.time())), call.answer())
         except asyncio.TimeoutError:
             findings.unchecked["arguments"] = "The executors of this version are busy, and did not say in time."
         except ExecutorDied:

@@ -18,6 +18,7 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.formats import NdjsonFormat
 from rayfaas.names import check_call
 from rayfaas.wire import SSE
+from rayfaas.within import within
 
 LOOK_S = 0.2
 # So often something is sent, so that neither side takes the connection for dead.
@@ -90,7 +91,7 @@ class Following:
     async def _is_ending(self) -> bool:
         """Wait for the next look; whether the gateway ends."""
         try:
-            await asyncio.wait_for(self._ending.wait(), LOOK_S)
+            await within(LOOK_S, self._ending.wait())
         except asyncio.TimeoutError:
             return False
         return True

@@ -5,7 +5,6 @@ https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-w
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hmac
 import time
@@ -15,6 +14,7 @@ import httpx
 from rayfaas.errors import Forbidden
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.wire import JSON
+from rayfaas.within import within
 
 ANSWER_S = 15.0
 
@@ -37,7 +37,7 @@ class Posts:
 
         Raises `Forbidden` where the URL leads to an address that may not be dialled: that is no matter of time."""
         try:
-            status = await asyncio.wait_for(self._post(url, message_id, body), ANSWER_S)
+            status = await within(ANSWER_S, self._post(url, message_id, body))
         except Forbidden:
             raise
         except Exception as error:  # noqa: BLE001 a border: whatever a URL leads to, what is sent there is told or not

@@ -12,6 +12,7 @@ from pathlib import Path
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
+from rayfaas.within import within
 
 # How long a gateway that ends waits for the controller to copy its last records; its next life offers them again.
 COPY_S = 10.0
@@ -32,7 +33,7 @@ class Segments:
     async def wait_copied(self, timeout_s: float = COPY_S) -> None:
         """Returns when the journal, which is closed, is with the controller, or the time is over."""
         try:
-            await asyncio.wait_for(self._wait_forgotten(), timeout_s)
+            await within(timeout_s, self._wait_forgotten())
         except asyncio.TimeoutError:
             pass
 

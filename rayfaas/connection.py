@@ -21,6 +21,7 @@ from rayfaas.frames import CHUNK, Decoder, Message, StrangerDecoder
 from rayfaas.handshake import MAX_HELLO, ClientSide, Identity, ServerSide, refusal
 from rayfaas.strangers import Strangers
 from rayfaas.tls import check_certificate, client_context, keep_alive
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.connection")
 
@@ -227,7 +228,7 @@ async def dial(address: str, protocol: Any) -> Any:
     if isinstance(place, str):
         _, connection = await loop.create_unix_connection(protocol, place)
     else:
-        connection = await asyncio.wait_for(_dial_network(place, protocol), HANDSHAKE_S)
+        connection = await within(HANDSHAKE_S, _dial_network(place, protocol))
     try:
         await connection.ready
     except BaseException:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from rayfaas.connection import HANDSHAKE_S, Connection
 from rayfaas.errors import RayfaasError
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.door")
 
@@ -76,8 +77,8 @@ class Door:
     async def _let_in(self, sock: socket.socket) -> None:
         connection: Connection | None = None
         try:
-            connection = await asyncio.wait_for(self._encrypt(sock), HANDSHAKE_S)
-            await asyncio.wait_for(asyncio.shield(connection.ready), HANDSHAKE_S)
+            connection = await within(HANDSHAKE_S, self._encrypt(sock))
+            await within(HANDSHAKE_S, asyncio.shield(connection.ready))
         except (OSError, asyncio.TimeoutError, RayfaasError) as error:
             _log.info("a connection was not let in: %s", error or type(error).__name__)
             self._send_away(sock, connection)

@@ -22,6 +22,7 @@ from rayfaas.errors import NotFound, RayfaasError, Unavailable, from_problem, to
 from rayfaas.frames import Kind, Message, header_of
 from rayfaas.handshake import ClientSide, Identity, ServerSide
 from rayfaas.strangers import Strangers
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.link")
 
@@ -71,7 +72,7 @@ class Link(Connection):
                 pass
             return answer
 
-        return await asyncio.wait_for(last(), timeout_s)
+        return await within(timeout_s, last())
 
     async def stream(self, method: str, **parameters: Any) -> AsyncIterator[Any]:
         """The items of the peer's answer as they come."""

@@ -29,6 +29,7 @@ from rayfaas.gateway.outcome import Outcome
 from rayfaas.gateway.pending import PendingCall, Runner
 from rayfaas.gateway.recording import Recording
 from rayfaas.records import Kept, LookedUp, Verdict
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.gateway")
 T = TypeVar("T")
@@ -212,7 +213,7 @@ class Cache:
         if call.has_called and call.cache.ttl_s is None:
             return "it called other functions; give the cache a time to live, cache='1h'"
         try:
-            tracked = await asyncio.wait_for(call.tracked, TRACKED_S)
+            tracked = await within(TRACKED_S, call.tracked)
             if tracked.unknown:
                 return tracked.unknown
             await self._in_thread(self._put, call, tracked, content_type, body)

@@ -34,6 +34,7 @@ from rayfaas.cluster.seat import Seat
 from rayfaas.errors import RayfaasError, Unavailable
 from rayfaas.join_token import JoinToken
 from rayfaas.link import Link, Service, keep_link
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.guard")
 
@@ -93,7 +94,7 @@ class Guard(Service):
         while (told := await self._ask_until_told("node_up")) is not None:
             left_s = None if told["expires_at"] is None else max(0.0, told["expires_at"] - time.time())
             try:
-                ended = await asyncio.wait_for(self._be_node(told), left_s)
+                ended = await within(left_s, self._be_node(told))
             except asyncio.TimeoutError:
                 return "it is older than it may be"
             _log.info("%s", ended)
@@ -198,7 +199,7 @@ async def _running(command: list[str], environ: dict[str, str]) -> Any:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(asyncio.shield(process.wait()), END_S)
+            await within(END_S, asyncio.shield(process.wait()))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()

@@ -34,6 +34,7 @@ from rayfaas.names import new_id
 from rayfaas.orders import Imported, Order
 from rayfaas.project import Project
 from rayfaas.redaction import Redactor
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.supervisor")
 
@@ -258,7 +259,7 @@ class Supervisor:
         secrets = {**(self._ray if version.ray else {}), **version.secrets}
         await self._fork(executor, generations, secrets)
         try:
-            imported = await asyncio.wait_for(asyncio.shield(executor.imported), deadline_s)
+            imported = await within(deadline_s, asyncio.shield(executor.imported))
         except asyncio.TimeoutError:
             executor.kill()
             raise ImportFailed(f"{version.entry_module} was still importing after {deadline_s:.0f} s.") from None
@@ -293,7 +294,7 @@ class Supervisor:
         for executor in self._executors.values():
             executor.drain()
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
+            await within(timeout_s, self._idle.wait())
         except asyncio.TimeoutError:
             _log.warning("%d executors did not finish in %.0f s; they are killed", len(self._executors), timeout_s)
         for executor in list(self._executors.values()):

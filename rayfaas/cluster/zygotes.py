@@ -17,6 +17,7 @@ from typing import IO
 from rayfaas.errors import BadRequest, Unavailable
 from rayfaas.names import new_id
 from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Grow, Order, Preloaded, decode_from_zygote, encode_packet
+from rayfaas.within import within
 
 START_S = 120.0
 
@@ -117,7 +118,7 @@ class Zygote:
 
     async def _wait_until_started(self) -> Preloaded:
         try:
-            return await asyncio.wait_for(asyncio.shield(self._started), START_S)
+            return await within(START_S, asyncio.shield(self._started))
         except (asyncio.TimeoutError, asyncio.CancelledError) as error:
             if self.pid is not None:
                 kill_group(self.pid)

@@ -15,6 +15,7 @@ from rayfaas.context import CallContext
 from rayfaas.errors import BadBatch
 from rayfaas.executor.items import Refused
 from rayfaas.executor.running import CallInterrupted, RunningCall, interrupt
+from rayfaas.within import within
 
 
 class Answer(NamedTuple):
@@ -171,7 +172,7 @@ class Collector:
                 return
             self._came.clear()
             try:
-                await asyncio.wait_for(self._came.wait(), left_s)
+                await within(left_s, self._came.wait())
             except asyncio.TimeoutError:
                 return
 

@@ -28,6 +28,7 @@ from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.vault import Vault
 from rayfaas.spec import Publish
+from rayfaas.within import within
 
 Event = dict[str, Any]
 Events = AsyncGenerator[Event, None]
@@ -91,6 +92,7 @@ class Deploys:
 
     async def _wait_for_turn(self, lock: asyncio.Lock, deploy: Deploy) -> None:
         try:
+            # Not `within`: a lock that is got in the moment of a cancel is got, and given back.
             await asyncio.wait_for(lock.acquire(), deploy.publish.deadline_s)
         except asyncio.TimeoutError:
             raise DeployTimeout(
@@ -259,7 +261,7 @@ async def _told(work: Callable[[Progress], Coroutine[Any, Any, Any]], deadline_s
     def tell(phase: str, detail: str) -> None:
         progress.put_nowait({"event": "progress", "phase": phase, "detail": detail})
 
-    working = asyncio.ensure_future(asyncio.wait_for(work(tell), deadline_s + HANG_S))
+    working = asyncio.ensure_future(within(deadline_s + HANG_S, work(tell)))
     working.add_done_callback(lambda _: progress.put_nowait({"event": "done"}))
     try:
         last: Event = {"event": "progress", "phase": "start", "detail": "starting an executor"}
@@ -279,6 +281,6 @@ async def _told(work: Callable[[Progress], Coroutine[Any, Any, Any]], deadline_s
 async def _next_or(progress: asyncio.Queue[Event], last: Event) -> Event:
     """The next event; the last one again where there is none for long, so that nobody takes the server for dead."""
     try:
-        return await asyncio.wait_for(progress.get(), QUIET_S)
+        return await within(QUIET_S, progress.get())
     except asyncio.TimeoutError:
         return last

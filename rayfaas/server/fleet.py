@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rayfaas.link import Link
+from rayfaas.within import within
 
 WARM = "warm"
 # No cluster's name.
@@ -251,7 +252,7 @@ class Fleet:
         self._awaited[cluster] += 1
         try:
             async with self._changed:
-                return await asyncio.wait_for(self._changed.wait_for(question), timeout_s)
+                return await within(timeout_s, self._changed.wait_for(question))
         finally:
             self._awaited[cluster] -= 1
 

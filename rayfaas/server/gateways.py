@@ -18,6 +18,7 @@ from rayfaas.names import check_gateway
 from rayfaas.registry.access import JOIN_US
 from rayfaas.server.mirrors import Mirrors
 from rayfaas.server.store import Store
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -76,7 +77,7 @@ class Gateways:
 
     async def _copy(self, link: Link, gateway: str) -> None:
         try:
-            await asyncio.wait_for(self._mirrors.copy(link, gateway), COPY_S)
+            await within(COPY_S, self._mirrors.copy(link, gateway))
         except (OSError, RayfaasError, asyncio.TimeoutError, msgspec.ValidationError) as error:
             _log.warning("the journal of %s can't be copied now: %s", gateway, error or type(error).__name__)
 

@@ -10,6 +10,7 @@ from rayfaas.environment import Locked, Wanted
 from rayfaas.errors import DeployTimeout
 from rayfaas.server.catalog import Function
 from rayfaas.server.fleet import WARM, Fleet, Progress
+from rayfaas.within import within
 
 # How long a node may take to resolve.
 RESOLVE_S = 600.0
@@ -38,7 +39,7 @@ class Locks:
         try:
             members = await self._fleet.wait_for(WARM, deadline_s, cluster)
             asked = members[0].resolve(msgspec.to_builtins(wanted), progress)
-            return msgspec.convert(await asyncio.wait_for(asked, RESOLVE_S), Locked)
+            return msgspec.convert(await within(RESOLVE_S, asked), Locked)
         except asyncio.TimeoutError:
             raise DeployTimeout("The packages could not be resolved in time: no node answered.") from None
 

@@ -32,6 +32,7 @@ from rayfaas.server.node_rows import NodeRows
 from rayfaas.server.reach import check_reach
 from rayfaas.server.store import Store
 from rayfaas.server.views import view_of
+from rayfaas.within import within
 from rayfaas.worker_group import Placement, WorkerGroup
 
 _log = logging.getLogger("rayfaas.keeper")
@@ -110,7 +111,7 @@ class Machines:
             await asyncio.to_thread(self._keeper.end, node, "the server was stopped", stop=True)
         if local:
             try:
-                await asyncio.wait_for(asyncio.to_thread(self._stop_local, local), CLOSE_S)
+                await within(CLOSE_S, asyncio.to_thread(self._stop_local, local))
             except asyncio.TimeoutError:
                 _log.warning("some machines of this machine did not end in time")
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -19,6 +19,7 @@ from rayfaas.server.fleet import WARM, Fleet, Member, Progress
 from rayfaas.server.handover import can_take_over, warm_executors
 from rayfaas.server.loads import Loads
 from rayfaas.server.room import CanBring, Room
+from rayfaas.within import within
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -257,7 +258,7 @@ class Placement:
         environment = msgspec.to_builtins(version.environment)
         preparing = asyncio.gather(*(member.prepare(environment, progress) for member in members))
         try:
-            await asyncio.wait_for(preparing, max(0.1, left_s))
+            await within(max(0.1, left_s), preparing)
         except asyncio.TimeoutError:
             raise DeployTimeout(
                 f"The environment of {version.key} is not built after {left_s:.0f} s. Its node goes on: deploy again, "

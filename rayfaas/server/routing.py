@@ -8,6 +8,7 @@ from typing import Any
 
 from rayfaas.link import Link
 from rayfaas.server.version_changes import VersionChanges
+from rayfaas.within import within
 
 # A poll without news is answered after this long, so that a broken link is noticed.
 POLL_S = 20.0
@@ -58,7 +59,7 @@ class RouteTable:
             self._applied[link] = since
             self._changed.notify_all()
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: self.revision > since), POLL_S)
+                await within(POLL_S, self._changed.wait_for(lambda: self.revision > since))
             except asyncio.TimeoutError:
                 pass  # no news is an answer too
         return self._since(since)
@@ -74,7 +75,7 @@ class RouteTable:
         """Wait until every gateway that is connected has `revision` in force."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(lambda: self._all_have(revision)), APPLY_S)
+                await within(APPLY_S, self._changed.wait_for(lambda: self._all_have(revision)))
             except asyncio.TimeoutError:
                 pass  # it takes it in when it comes back to life, before it answers another poll
 

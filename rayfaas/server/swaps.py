@@ -16,6 +16,7 @@ from rayfaas.server.catalog import Function, Version
 from rayfaas.server.fleet import Progress
 from rayfaas.server.placement import Placement
 from rayfaas.server.routing import RouteTable
+from rayfaas.within import within
 
 # How often the gateways are asked for calls that wait for the old version.
 _LOOK_S = 0.02
@@ -77,7 +78,7 @@ class Swap:
         deadline = time.monotonic() + deadline_s
         progress("swap", "waiting for the executors of the version before to finish their calls")
         try:
-            await asyncio.wait_for(self._served(), deadline_s)
+            await within(deadline_s, self._served())
             await self._placement.clear(self._function, self._version, self._keep, deadline - time.monotonic())
         except asyncio.TimeoutError:
             name = f"{self._function.team}/{self._function.name}"

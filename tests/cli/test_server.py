@@ -106,6 +106,7 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         "--keep-calls-s": "7776000.0",
         "--keep-logs-s": "2592000.0",
         "--keep-arguments-s": "604800.0",
+        "--archive-cache-mb": "1024.0",
         "--environments-gb": "50.0",
         "--head-keep-alive": "never",
     }
