@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:
-    """What it comes to, or `asyncio.TimeoutError`; either way it has ended. None: however long it takes. Not for what has
-    to be given back, as a lock: it is lost where the cancel comes in that moment.
+    """What it comes to, or `asyncio.TimeoutError`; either way it has ended. None: however long it takes. Not for what
+    has to be given back, as a lock: it is lost where the cancel comes in that moment.
 
     As `asyncio.wait_for`, which before Python 3.12 forgets a cancel that comes in the moment of the answer: a task that
     was told to end then goes on for ever.
