@@ -14,6 +14,7 @@ from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest, RayfaasError, to_problem
 from rayfaas.gateway.access import Access
 from rayfaas.gateway.alarms import Alarms
+from rayfaas.gateway.artifacts import Artifacts
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
@@ -81,6 +82,7 @@ class Control:
             Route("/v1/webhook", self.webhook),
             *self._alarms.routes(),
             *Secrets(self._routes, self._controller).routes(),
+            *Artifacts(self._routes, self._controller).routes(),
             *Tokens(self._routes, self._controller).routes(),
             *Teams(self._routes, self._controller).routes(),
             *Clusters(self._routes, self._controller).routes(),

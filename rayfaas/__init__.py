@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rayfaas.application import asgi
+from rayfaas.artifact import Artifact
 from rayfaas.artifacts import reads, writes
 from rayfaas.batching import batched
 from rayfaas.cls import Cls, cls
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from rayfaas.wire.file import File
 
 __all__ = [
+    "Artifact",
     "CallContext",
     "Client",
     "Cls",

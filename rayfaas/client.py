@@ -8,6 +8,7 @@ from types import TracebackType
 
 from rayfaas.config import ClientConfig, Home
 from rayfaas.operation import Speaker
+from rayfaas.operations.artifacts import Artifacts
 from rayfaas.operations.calls import Calls
 from rayfaas.operations.clusters import Clusters
 from rayfaas.operations.deploys import Deploys
@@ -33,6 +34,7 @@ class Client(
     Queries,
     Logs,
     Secrets,
+    Artifacts,
     Sharing,
     Limiting,
     People,

@@ -13,6 +13,7 @@ from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.archive import Archive
 from rayfaas.registry.arguments import RecordedArguments
+from rayfaas.registry.artifact_aliases import ArtifactAliases
 from rayfaas.registry.backup import Backup
 from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
@@ -69,6 +70,7 @@ class Registry:
         self.backup = Backup(database)
         self.exports = Exports(database)
         self.misses = Misses(database)
+        self.artifact_aliases = ArtifactAliases(database)
         self.spending = Spending(database)
         self.tally = Tally(database)
         self._journal = Journal(database, journal, self.spending, self.tally)

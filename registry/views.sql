@@ -161,6 +161,10 @@ SELECT s.cluster, s.worker_group, s.node, make_timestamp(greatest(s.began_us, {s
        greatest(0.0, s.whole_usd - coalesce(total.usd, 0.0)) AS usd
 FROM stays s LEFT JOIN (SELECT machine, began_us, sum(usd) AS usd FROM spent GROUP BY ALL) total USING (machine, began_us);
 
+-- name: artifact_moves
+SELECT team, name, alias, revision, uri, artifact_version, make_timestamp(moved_us) AS moved_at, moved_by, reason
+FROM store.artifact_moves WHERE {team} IS NULL OR team = {team};
+
 -- name: node_events
 SELECT make_timestamp(e.at_us) AS happened_at, e.cluster, e.worker_group, e.node, e.event, e.reason, e.alarm,
        nullif(a.state, 'WAITING') AS webhook_state

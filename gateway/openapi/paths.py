@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rayfaas.gateway.openapi.access import access_paths, limit_paths
+from rayfaas.gateway.openapi.artifacts import artifact_paths
 from rayfaas.gateway.openapi.calls import call_paths
 from rayfaas.gateway.openapi.clusters import cluster_paths
 from rayfaas.gateway.openapi.components import Schema, reference
@@ -34,6 +35,7 @@ def api_paths() -> dict[str, Schema]:
         **limit_paths(),
         **people_paths(_FUNCTION),
         **secret_paths(),
+        **artifact_paths(),
         **query_paths(),
         **webhook_paths(),
         **cluster_paths(),

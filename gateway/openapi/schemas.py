@@ -233,6 +233,17 @@ SCHEMAS: dict[str, Schema] = {
         ),
     },
     "Miss": record("nearest", call=TEXT, part=TEXT, detail=TEXT, nearest=nullable(TEXT)),
+    "ArtifactAlias": record(
+        team=TEXT,
+        name=TEXT,
+        alias=TEXT,
+        uri=TEXT,
+        moved_by=TEXT,
+        reason=TEXT,
+        version=nullable(TEXT),
+        revision=WHOLE,
+        moved_at=TIME,
+    ),
     "Secret": record(team=TEXT, name=TEXT, keys=array(TEXT), revision=WHOLE, set_at=TIME, set_by=TEXT),
     "SetSecret": record(team=TEXT, name=TEXT, keys=array(TEXT), restarted=array(TEXT)),
     "DeployEvent": {

@@ -62,6 +62,7 @@ _SECTIONS = {
         "why": "rayfaas.cli.why",
         "why-miss": "rayfaas.cli.misses",
         "lineage": "rayfaas.cli.lineage",
+        "artifact": "rayfaas.cli.artifact",
         "coverage": "rayfaas.cli.coverage",
     },
     "Who may": {

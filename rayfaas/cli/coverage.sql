@@ -5,7 +5,7 @@ WITH recent AS (
 ), reads AS (
     SELECT r.uri, r.artifact_version, count(*) AS n, bool_or(a.writes > 0) AS is_known
     FROM lineage r JOIN artifacts a ON a.uri = r.uri AND a.artifact_version IS NOT DISTINCT FROM r.artifact_version
-    WHERE r.mode = 'read' AND r.touched_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
+    WHERE r.mode = 'read' AND NOT starts_with(r.uri, 'artifact://') AND r.touched_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE)
     GROUP BY ALL
 )
 SELECT 'calls' AS what, 'all' AS gap, count(*) AS n, count(*) FILTER (parent IS NOT NULL OR context IS NOT NULL) AS known

@@ -23,6 +23,11 @@ def graph_of(client: Client, path: Path, direction: Direction = "upstream", dept
     raise NotFound(f"No call that you may see has read or written {path} as it is now.{_hint(client, uri)}")
 
 
+def version_of(path: Path) -> str:
+    """As the lineage has it of a file whose content is looked at."""
+    return _digest(path)
+
+
 def a_file_of(path: Path) -> str:
     """A sentence that names a file of a folder, because of a folder nothing is recorded; nothing where it is none."""
     if not path.is_dir():

@@ -31,6 +31,7 @@ from rayfaas.registry import Registry
 from rayfaas.server.access import Access
 from rayfaas.server.alarms import Alarms
 from rayfaas.server.answers import Answers
+from rayfaas.server.artifacts import Artifacts
 from rayfaas.server.awaited import Awaited
 from rayfaas.server.backups import Backups
 from rayfaas.server.bundles import BundleStore
@@ -186,6 +187,7 @@ class Controller(Service):
             self._functions,
             self._backups,
             Misses(self._store, self._journals, self._bundles),
+            Artifacts(self._store, self._journals),
             ReleaseMethods(self._catalog, self._releases, self._canaries),
             Publishing(self._store, self._bundles, self._deploys, plans),
             self._secrets,

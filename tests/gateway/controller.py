@@ -28,7 +28,7 @@ _PLAIN = (
     "lineage", "why_miss",
     "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
-    "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics",
+    "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
 )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from tests.waiting import eventually
 DIGEST = "0123456789abcdef" * 4
 FUNCTION = "/v1/functions/nlp/embed"
 ALIASES = "/v1/functions/{team}/{name}/aliases"
+ARTIFACT = "/v1/artifacts/{team}/{name}/aliases/{alias}"
 MEMBERS = "/v1/teams/{team}/members"
 GRANTS = "/v1/functions/{team}/{name}/grants"
 CANARY = b'{"version": 2, "steps": [5, 100]}'
@@ -82,6 +83,9 @@ ENDPOINTS = [
     Endpoint("GET", "/v1/lineage", "/v1/lineage?of=embed", "viewer"),
     Endpoint("GET", "/v1/logs", "/v1/logs", "viewer"),
     Endpoint("GET", "/v1/environments", "/v1/environments", "viewer"),
+    Endpoint("GET", "/v1/artifacts", "/v1/artifacts", "viewer"),
+    Endpoint("GET", ARTIFACT, "/v1/artifacts/nlp/embed/aliases/prod", "viewer"),
+    Endpoint("PUT", ARTIFACT, "/v1/artifacts/nlp/embed/aliases/prod", "deployer", b'{"uri": "s3://b/k"}'),
     Endpoint("GET", "/v1/secrets", "/v1/secrets", "deployer"),
     Endpoint("PUT", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer", b'{"values": {"A": "b"}}'),
     Endpoint("DELETE", "/v1/secrets/{team}/{name}", "/v1/secrets/nlp/embed", "deployer"),
@@ -268,7 +272,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
-        "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics",
+        "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)
     gateway.controller.events = [error]

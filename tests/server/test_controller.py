@@ -244,7 +244,7 @@ CONTROL_PLANE = {
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "version", "version_bundle", "plan", "lineage", "scale", "delete", "why_miss",
     "versions", "interfaces", "sql", "export", "usage", "metrics", "logs", "log_lines", "tokens", "create_token",
-    "revoke_token",
+    "revoke_token", "artifacts", "artifact", "move_artifact",
     "reserve", "kept",
     "rotate_token", "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
