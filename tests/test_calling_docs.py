@@ -17,7 +17,10 @@ DOCS = Path(__file__).parent.parent / "docs"
 PAGES = "\n".join(page.read_text() for page in sorted(DOCS.rglob("*.md")))
 EXAMPLES = "\n".join(re.findall(r"^```\w+\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE))
 # A file is bytes, and has their methods; what the command line and executors do with a client is no caller's business.
-NOT_SHOWN = {*dir(bytes), *dir(str), *dir(Exception), "of", "of_calls", "from_answer", "access", "title", "deploy_bundled"}
+NOT_SHOWN = {
+    *{*dir(bytes), *dir(str), *dir(Exception)},
+    *("of", "of_calls", "from_answer", "access", "title", "deploy_bundled"),
+}
 CLASSES = [each for name in rayfaas.__all__ if inspect.isclass(each := getattr(rayfaas, name))]
 
 
