@@ -91,6 +91,8 @@ class Journal:
 
     def _newest(self, statement: str, call: str | None, limit: int, **wanted: Any) -> list[Row]:
         """Of the table; and where that has too few of them, or what is in the archive may be newer, of both."""
+        if not limit:
+            return []
         asked = {**wanted, "call": call, "limit": limit}
         rows = self._run(statement, **asked, begun=NEVER_US)
         oldest = rows[-1]["at_us"] if len(rows) == limit else 0

@@ -517,6 +517,16 @@ def test_lines_are_counted_from_where_one_asked_though_none_was_ones_own(registr
     assert asked.after > start
 
 
+def test_who_asks_for_no_lines_is_told_where_those_to_come_begin(registry: Registry, journal: Path) -> None:
+    segment(journal, line("a"), line("b"))
+    registry.load_journal()
+    none = registry.lines("red/f", None, None, None, 0)
+    assert (none.lines, none.more) == ([], False)
+    segment(journal, line("c"), gateway=OTHER)
+    registry.load_journal()
+    assert [row.text for _, row in registry.lines("red/f", None, None, none.after, 10).lines] == ["c"]
+
+
 def test_a_call_is_in_the_trace_that_its_context_names_or_in_its_chains(registry: Registry, journal: Path) -> None:
     told = started(context='{"trace":{"id":"4bf92f3577b34da6a3ce929d0e0e4736"}}')
     first = started()
