@@ -6,6 +6,8 @@ They are counted when the journal is loaded, each call once, so that answering a
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 
@@ -14,6 +16,10 @@ from rayfaas.registry.rows import Row
 from rayfaas.registry.statements import load
 
 _SQL = load("tally.sql")
+
+# Versions come and go, with each save of `rayfaas dev`: one that was not called for a day is let go, and where it is
+# called again its figures begin at 0, which is a counter's reset.
+KEPT_S = 86_400.0
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """The upper bounds of the buckets, in seconds; one more bucket is for what took longer."""
@@ -33,8 +39,10 @@ class Histogram:
 
 @dataclass
 class Count:
-    """Of one version's calls in one state. Processor and GPU time are in microseconds."""
+    """Of one version's calls in one state, the last of which were seen at this moment of the tally's clock. Processor
+    and GPU time are in microseconds."""
 
+    seen_at: float
     calls: int = 0
     cold: int = 0
     cpu_us: int = 0
@@ -56,8 +64,8 @@ class Tally:
     1204
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database, self._clock = database, clock
         self._lock = threading.Lock()
         self._counts: dict[Key, Count] = {}
 
@@ -66,13 +74,19 @@ class Tally:
         return self._database.run(_COUNT)
 
     def add(self, rows: list[Row]) -> None:
+        now = self._clock()
         with self._lock:
             for row in rows:
                 key = row["function"], row["version"], row["state"]
-                _add(self._counts.setdefault(key, Count()), row)
+                count = self._counts.setdefault(key, Count(now))
+                count.seen_at = now
+                _add(count, row)
 
     def counts(self) -> dict[Key, Count]:
+        """Those of the last day."""
+        since = self._clock() - KEPT_S
         with self._lock:
+            self._counts = {key: count for key, count in self._counts.items() if count.seen_at >= since}
             return deepcopy(self._counts)
 
     def spawned_waiting(self) -> dict[str, int]:

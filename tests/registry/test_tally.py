@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
-from rayfaas.registry.tally import BOUNDS_S, Count
+from rayfaas.registry.tally import BOUNDS_S, KEPT_S, Count, Tally
 from tests.registry.builders import ACCEPTED_US, ended, living_segment, segment, settled, spawned, started
 
 F = ("red/f", 1)
@@ -76,6 +77,18 @@ def test_a_batch_that_is_not_loaded_is_not_counted(
         with pytest.raises(ZeroDivisionError):
             registry.load_journal()
     assert counted(registry).calls == 1
+
+
+def test_what_was_not_called_for_a_day_is_let_go(database: Database) -> None:
+    now = [0.0]
+    tally = Tally(database, lambda: now[0])
+    figures = dict.fromkeys(("cold", "cpu_us", "gpu_us", "bytes_in", "bytes_out", "duration_us", "queue_us"), 0)
+    row = {"version": 1, "state": "SUCCEEDED", "calls": 1, "duration_bucket": 0, "queue_bucket": 0, **figures}
+    tally.add([{**row, "function": "red/f"}, {**row, "function": "red/g"}])
+    now[0] = KEPT_S
+    tally.add([{**row, "function": "red/g"}])
+    now[0] += 1
+    assert {function: count.calls for (function, _, _), count in tally.counts().items()} == {"red/g": 2}
 
 
 def test_spawned_calls_wait_until_they_are_settled(registry: Registry, journal: Path) -> None:
