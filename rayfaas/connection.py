@@ -85,6 +85,11 @@ class Connection(asyncio.Protocol):
         else:
             self.send(kind, call)
 
+    @property
+    def is_made(self) -> bool:
+        """Whether it has its transport, which closes the socket with it."""
+        return self._transport is not None
+
     def close(self) -> None:
         if self._transport is not None:
             self._flush()

@@ -75,25 +75,31 @@ class Door:
         task.add_done_callback(lambda done: self._strangers.pop(done, None))
 
     async def _let_in(self, sock: socket.socket) -> None:
-        connection: Connection | None = None
+        connection = self._protocol()
         try:
-            connection = await within(HANDSHAKE_S, self._encrypt(sock))
+            await within(HANDSHAKE_S, self._encrypt(sock, connection))
             await within(HANDSHAKE_S, asyncio.shield(connection.ready))
         except (OSError, asyncio.TimeoutError, RayfaasError) as error:
             _log.info("a connection was not let in: %s", error or type(error).__name__)
             self._send_away(sock, connection)
         except asyncio.CancelledError:
-            self._send_away(sock, connection)
+            if not _is_in(connection):
+                self._send_away(sock, connection)
             raise
 
-    async def _encrypt(self, sock: socket.socket) -> Connection:
+    async def _encrypt(self, sock: socket.socket, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.connect_accepted_socket(self._protocol, sock, ssl=self._context)
-        return connection
+        await loop.connect_accepted_socket(lambda: connection, sock, ssl=self._context)
 
-    def _send_away(self, sock: socket.socket, connection: Connection | None) -> None:
-        if connection is not None:
+    def _send_away(self, sock: socket.socket, connection: Connection) -> None:
+        if connection.is_made:
             connection.close()
         else:
             with contextlib.suppress(OSError):
                 sock.close()
+
+
+def _is_in(connection: Connection) -> bool:
+    """Whether its handshake has ended well."""
+    ready = connection.ready
+    return ready.done() and not ready.cancelled() and ready.exception() is None
