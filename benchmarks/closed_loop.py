@@ -21,6 +21,7 @@ import httptools
 import uvloop
 
 from benchmarks.samples import rank
+from rayfaas.within import within
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ async def _keep_one_connection(order: Order, tally: Tally) -> None:
             await asyncio.sleep(0.01)
             continue
         try:
-            await asyncio.wait_for(connection.done, max(0.0, tally.deadline - time.monotonic()) + 10.0)
+            await within(max(0.0, tally.deadline - time.monotonic()) + 10.0, connection.done)
         except asyncio.TimeoutError:
             tally.errors["timeout"] += 1
 

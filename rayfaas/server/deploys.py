@@ -93,7 +93,7 @@ class Deploys:
     async def _wait_for_turn(self, lock: asyncio.Lock, deploy: Deploy) -> None:
         try:
             # Not `within`: a lock that is got in the moment of a cancel is got, and given back.
-            await asyncio.wait_for(lock.acquire(), deploy.publish.deadline_s)
+            await asyncio.wait_for(lock.acquire(), deploy.publish.deadline_s)  # noqa: TID251
         except asyncio.TimeoutError:
             raise DeployTimeout(
                 f"Another deploy of {deploy.function} was still under way after {deploy.publish.deadline_s:.0f} s."
