@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--cases", type=int, default=600, help="requests that schemathesis makes")
+    parser.addoption("--cases", type=int, default=750, help="requests that schemathesis makes")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
