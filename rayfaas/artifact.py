@@ -11,11 +11,13 @@ from rayfaas.artifacts import reads
 from rayfaas.context import calling
 from rayfaas.errors import BadRequest
 
+# More do not run at the same time in one process.
+_MOST_CALLS = 1_000
+
 
 class Found(NamedTuple):
     """What it leads to in a call."""
 
-    call: str | None
     uri: str
     version: str | None
 
@@ -31,8 +33,6 @@ class Artifact(str):
     >>> Artifact("file:///data/a%20b.bin").path
     PosixPath('/data/a b.bin')
     """
-
-    _found: Found | None = None
 
     @property
     def uri(self) -> str:
@@ -55,17 +55,20 @@ class Artifact(str):
     async def aio(self) -> Artifact:
         """Look it up; then `uri`, `version` and `path` are known."""
         if self._of_this_call() is None:
-            self._note(dict(await _client().artifact.aio(self._name())) if self._is_name else {"uri": str(self)})
+            self._note(dict(await _client().artifact.aio(self._name())) if self._is_name else self._as_it_is())
         return self
 
     def _known(self) -> Found:
         if (found := self._of_this_call()) is not None:
             return found
-        return self._note(dict(_client().artifact(self._name())) if self._is_name else {"uri": str(self)})
+        return self._note(dict(_client().artifact(self._name())) if self._is_name else self._as_it_is())
 
     @property
     def _is_name(self) -> bool:
         return self.startswith(SCHEME)
+
+    def _as_it_is(self) -> dict[str, Any]:
+        return {"uri": str(self)}
 
     def _name(self) -> str:
         """In a call a name without a team is of the team whose code it is."""
@@ -73,13 +76,19 @@ class Artifact(str):
         return str(name if name.team or call is None else name._replace(team=call.function.partition("/")[0]))
 
     def _of_this_call(self) -> Found | None:
-        """A default value is the same object in each call."""
-        found, call = self._found, calling()
-        return found if found is not None and found.call == (call.call_id if call else None) else None
+        return self._by_call.get(_call_id())
+
+    @property
+    def _by_call(self) -> dict[str | None, Found]:
+        """A default value is the same object in each call, and calls may run at the same time."""
+        by_call: dict[str | None, Found] = self.__dict__.setdefault("found", {})
+        return by_call
 
     def _note(self, told: dict[str, Any]) -> Found:
-        call = calling()
-        found = self._found = Found(call.call_id if call else None, told["uri"], told.get("version"))
+        by_call = self._by_call
+        found = by_call[_call_id()] = Found(told["uri"], told.get("version"))
+        if len(by_call) > _MOST_CALLS:
+            by_call.pop(next(iter(by_call)), None)
         if "name" in told:
             name = ArtifactName(told["team"], told["name"], told["alias"])
             reads(f"{SCHEME}{name}", version=str(told["revision"]))
@@ -88,8 +97,12 @@ class Artifact(str):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        import_schema = handler(str)
-        return {"type": "function-after", "function": {"type": "no-info", "function": cls}, "schema": import_schema}
+        return {"type": "function-after", "function": {"type": "no-info", "function": cls}, "schema": handler(str)}
+
+
+def _call_id() -> str | None:
+    call = calling()
+    return call.call_id if call else None
 
 
 def _client() -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,32 @@ async def test_it_leads_to_the_same_in_one_call_and_is_looked_up_in_the_next(
     assert names.asked == ["nlp/bert:prod"] * 2
     assert said == [("artifact://nlp/bert:prod", "1"), ("file:///m/1", "v"), ("artifact://nlp/bert:prod", "2"),
                     ("file:///m/2", "v")]  # fmt: skip
+
+
+async def test_calls_at_the_same_time_do_not_disturb_each_other(
+    names: Names, said: list[tuple[str, str | None]]
+) -> None:
+    given = Artifact("artifact://bert:prod")
+    both_know = asyncio.Event()
+
+    async def answer(call: str) -> str:
+        enter(call)
+        await given.aio()
+        if len(names.asked) == 2:
+            both_know.set()
+        await both_know.wait()
+        return given.uri
+
+    assert list(await asyncio.gather(answer("one"), answer("two"))) == ["file:///m/1", "file:///m/2"]
+    assert len(names.asked) == 2
+
+
+def test_what_ended_calls_found_is_not_kept_for_ever(names: Names, said: list[tuple[str, str | None]]) -> None:
+    given = Artifact("s3://models/bert")
+    for number in range(artifact._MOST_CALLS + 10):
+        enter(str(number))
+        assert given.uri == given
+    assert len(given._by_call) == artifact._MOST_CALLS
 
 
 def test_a_uri_is_what_it_is(names: Names, said: list[tuple[str, str | None]]) -> None:
