@@ -53,7 +53,7 @@ class Artifacts:
         principal = allow(self._routes, request, "deployer", of["team"])
         body = await json_body(request)
         uri, version = body.get("uri"), body.get("version")
-        if not isinstance(uri, str) or not urlsplit(uri).scheme or not 0 < len(uri) <= MOST_URI:
+        if not isinstance(uri, str) or not _is_whole(uri) or len(uri) > MOST_URI:
             raise BadRequest("uri is what it leads to, with its scheme: s3://models/bert, file:///data/bert.bin.")
         if uri.startswith("artifact:"):
             raise BadRequest("A name of an artifact leads to an artifact, not to another name.")
@@ -67,3 +67,12 @@ def _sees(principal: Principal, team: str) -> bool:
     if principal.parent is not None:
         return principal.reader is not None and principal.reader.team == team
     return principal.is_admin or team in principal.rights
+
+
+def _is_whole(uri: str) -> bool:
+    """Whether it has a scheme, and something after it."""
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return False
+    return bool(parts.scheme and (parts.netloc or parts.path.strip("/")))
