@@ -41,7 +41,9 @@ async def test_a_call_looks_up_names_of_the_team_whose_code_it_is(gateway: Small
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"uri": ""}, {"uri": "no-scheme"}, {"uri": "s3://"}, {"uri": "file:///"}, {"uri": "s3://[b/k"}, {"uri": 1}, {"uri": "artifact://bert:next"}, {"uri": "s3://" + "x" * 5_000},
+    [{}, {"uri": ""}, {"uri": "no-scheme"},
+     {"uri": "s3://"}, {"uri": "file:///"}, {"uri": "s3://[b/k"},
+     {"uri": 1}, {"uri": "artifact://bert:next"}, {"uri": "s3://" + "x" * 5_000},
      {"uri": "s3://b/k", "version": ""}, {"uri": "s3://b/k", "version": 3}, {"uri": "s3://b/k", "message": 1}],
 )  # fmt: skip
 async def test_what_it_can_not_lead_to_is_refused(gateway: SmallGateway, body: dict[str, Any]) -> None:
