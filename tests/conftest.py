@@ -6,6 +6,8 @@ from collections.abc import Generator
 
 import pytest
 
+from rayfaas.context import current_call, enter_call
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -13,3 +15,11 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
     return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """A call that a test entered and did not leave would be the context of all that come after it."""
+    call = current_call()
+    enter_call(None)
+    assert call is None, "this test entered a call and has not left it"
