@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import inspect
 import os
 import threading
 import weakref
@@ -75,13 +76,15 @@ class Session:
         if threading.current_thread() is self._thread:
             coroutine.close()
             raise RuntimeError("what a client calls back can't wait for the same client")
-        future = self.submit(coroutine)
         try:
-            return future.result()
+            return self.submit(coroutine).result()
         except concurrent.futures.CancelledError:
             raise RuntimeError(CLOSED) from None
-        finally:
-            future.cancel()
+        except BaseException:
+            # An interrupt may come before there is a future to cancel: what is begun is known by its coroutine.
+            if inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:
+                self._give_up(coroutine)
+            raise
 
     async def run_async(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Await the coroutine's result from any event loop, this session's too. Cancelling it cancels the coroutine."""
@@ -110,6 +113,16 @@ class Session:
                 return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         coroutine.close()
         raise RuntimeError("this client is closed")
+
+    def _give_up(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        def cancel() -> None:
+            for task in asyncio.all_tasks(self._loop):
+                if task.get_coro() is coroutine:
+                    task.cancel()
+
+        with self._lock:
+            if not self._closed:  # else its end has cancelled it
+                self._loop.call_soon_threadsafe(cancel)
 
     async def _live(self, begun: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
         ending = asyncio.Event()

@@ -11,16 +11,17 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from rayfaas.client import Client
 from rayfaas.config import ClientConfig
-from rayfaas.session import Sessions
+from rayfaas.session import Session, Sessions
 from tests.scripted_server import Reply, Request, ScriptedServer, answering, eventually
 
 ROOT = Path(__file__).parent.parent
@@ -192,6 +193,21 @@ def test_ctrl_c_ends_a_call_at_the_server_and_the_client_goes_on() -> None:
         with contextlib.suppress(TimeoutError):
             asyncio.run(asyncio.wait_for(client.whoami.aio(), 0.05))
         assert silent.asked.wait(10)
+
+
+def test_ctrl_c_that_comes_while_a_call_is_begun_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, submit = Silent(), Session.submit
+
+    def interrupted(session: Session, coroutine: Coroutine[Any, Any, Any]) -> None:
+        submit(session, coroutine)
+        silent.asked.wait(10)
+        raise KeyboardInterrupt
+
+    with ScriptedServer(silent) as server, Client(server.url, "rf_x") as client:
+        monkeypatch.setattr(Session, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            client.whoami()
+        assert silent.given_up.wait(10)
 
 
 def forked(url: str, program: str) -> str:
