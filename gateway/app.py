@@ -19,6 +19,7 @@ from rayfaas.gateway.calls import Calls
 from rayfaas.gateway.control import Control
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.invoke import PREFIX, Invoke
+from rayfaas.gateway.mcp.endpoint import Mcp
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.pages.pages import page_routes
 from rayfaas.gateway.problems import encode, extra_headers
@@ -37,6 +38,7 @@ class App:
         calls: Calls,
         control: Control,
         openapi: OpenApi,
+        mcp: Mcp,
         controller: ControllerLink,
     ) -> None:
         self._invoke, self._admission, self._applications = invoke, admission, applications
@@ -47,6 +49,7 @@ class App:
                 *calls.routes(),
                 *control.routes(),
                 *openapi.routes(),
+                *mcp.routes(),
                 *page_routes(),
             ],
             exception_handlers={RayfaasError: self._refused, HTTPException: _http_problem, Exception: _unexpected},

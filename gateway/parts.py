@@ -26,6 +26,8 @@ from rayfaas.gateway.history import History
 from rayfaas.gateway.in_flight import InFlight
 from rayfaas.gateway.invoke import Invoke
 from rayfaas.gateway.journal import Journal
+from rayfaas.gateway.mcp.endpoint import Mcp
+from rayfaas.gateway.mcp.tool_calls import ToolCalls
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.outcomes import Outcomes
 from rayfaas.gateway.posts import Posts
@@ -88,7 +90,9 @@ class Parts:
         self.alarms = Alarms(self.routes, self.controller, posts)
         control = Control(self.routes, self.controller, following, posts.secret, self.alarms)
         openapi = OpenApi(self.routes, self.controller)
-        self.app = App(invoke, admission, applications, self.calls, control, openapi, self.controller)
+        tool_calls = ToolCalls(admission, self.recording, self.in_flight, outcomes)
+        self.mcp = Mcp(self.routes, self.controller, tool_calls)
+        self.app = App(invoke, admission, applications, self.calls, control, openapi, self.mcp, self.controller)
 
     def accept_executor(self, access: CallAccess, strangers: Strangers | None = None) -> ExecutorConnection:
         """Somebody dials who may be an executor. `access` is where it reaches this gateway."""
@@ -102,5 +106,6 @@ class Parts:
 
     async def close(self) -> None:
         """Write down what is on its way."""
+        await self.mcp.close()
         await self.cache.close()
         self.journal.close()

@@ -1,4 +1,4 @@
-"""The schemas of an OpenAPI document: each under a name of its own, whatever the functions call their types."""
+"""The schemas of one document: each under a name of its own, whatever the functions call their types."""
 
 from __future__ import annotations
 
@@ -22,27 +22,30 @@ _DROPPED = ("$defs", "$id", "$schema", "$anchor", "$dynamicAnchor", "$dynamicRef
 
 
 class Components:
-    """Collects schemas. What a function's own types say of themselves is not trusted to be JSON schema."""
+    """Collects schemas, which the document has `at` this place. What a function's own types say of themselves is not
+    trusted to be JSON schema."""
 
-    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+    def __init__(self, schemas: Mapping[str, Schema], at: str = _GLOBAL) -> None:
         self.schemas: dict[str, Schema] = dict(schemas)
+        self._at = at
         self._lifted: dict[str, str] = {}
 
     def add(self, name: str, schema: Schema) -> Schema:
         """Keep a schema without `$defs` under `name`, or one like it; a reference to it."""
         found = unique(name, self.schemas)
         self.schemas[found] = schema
-        return reference(found)
+        return {"$ref": self._at + found}
 
     def lift(self, prefix: str, schema: Schema) -> Schema:
         """The schema with its `$defs` made components, named after `prefix`; anything goes where it is not valid."""
         try:
             defs = schema.get("$defs", {})
             names = {name: self._name_of(prefix, name, defs) for name in defs}
+            places = {name: self._at + component for name, component in names.items()}
             for name, component in names.items():
                 if component not in self.schemas:
-                    self.schemas[component] = _checked(_rewritten(defs[name], names))
-            return _checked(_rewritten(schema, names))
+                    self.schemas[component] = _checked(_rewritten(defs[name], places))
+            return _checked(_rewritten(schema, places))
         except (AttributeError, KeyError, TypeError, RecursionError):
             return {}
 
@@ -84,35 +87,35 @@ def _reachable(name: str, defs: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def _rewritten(schema: Any, names: Mapping[str, str]) -> Any:
-    """With references to components. Those that lead elsewhere are left out: nobody is to fetch them."""
+def _rewritten(schema: Any, places: Mapping[str, str]) -> Any:
+    """With references to the places of components. Those that lead elsewhere are left out: nobody is to fetch them."""
     if isinstance(schema, list):
-        return [_rewritten(each, names) for each in schema]
+        return [_rewritten(each, places) for each in schema]
     if not isinstance(schema, dict):
         return schema
     kept = {key: value for key, value in schema.items() if key not in _DROPPED}
-    if "$ref" in kept and str(kept["$ref"]).removeprefix(_LOCAL) not in names:
+    if "$ref" in kept and str(kept["$ref"]).removeprefix(_LOCAL) not in places:
         del kept["$ref"]
-    return {key: _member(key, value, names) for key, value in kept.items()}
+    return {key: _member(key, value, places) for key, value in kept.items()}
 
 
-def _member(key: str, value: Any, names: Mapping[str, str]) -> Any:
+def _member(key: str, value: Any, places: Mapping[str, str]) -> Any:
     if key in _VALUES:
         return value
     if key == "$ref":
-        return _GLOBAL + names[value.removeprefix(_LOCAL)]
+        return places[value.removeprefix(_LOCAL)]
     if key == "discriminator":
-        return _discriminator(value, names)
+        return _discriminator(value, places)
     if key in _BY_NAME:
-        return {name: _rewritten(each, names) for name, each in value.items()}
-    return _rewritten(value, names)
+        return {name: _rewritten(each, places) for name, each in value.items()}
+    return _rewritten(value, places)
 
 
-def _discriminator(value: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _discriminator(value: Mapping[str, Any], places: Mapping[str, str]) -> dict[str, Any]:
     mapping = {
-        tag: _GLOBAL + names[ref.removeprefix(_LOCAL)]
+        tag: places[ref.removeprefix(_LOCAL)]
         for tag, ref in value.get("mapping", {}).items()
-        if ref.removeprefix(_LOCAL) in names
+        if ref.removeprefix(_LOCAL) in places
     }
     return {"propertyName": value["propertyName"], **({"mapping": mapping} if mapping else {})}
 

@@ -67,24 +67,26 @@ def function_paths(callees: Iterable[Callee], asking_team: str, components: Comp
 def _operation(each: Callee, label: str, components: Components) -> Schema:
     interface = each.interface
     doc = str(interface.get("doc") or "")
-    arguments = _arguments(interface.get("arguments"), label, components)
+    arguments = arguments_schema(interface.get("arguments"), label, components)
     named = components.add(f"{label}.Arguments", arguments)
     return call_operation(
         summary=doc.strip().partition("\n")[0] or f"{each.team}/{each.full_name}",
-        description=_description(each, doc),
-        bodies={media: {"schema": BINARY if media in RAW else named} for media in _known(interface.get("takes"))},
+        description=description_of(each),
+        bodies={media: {"schema": BINARY if media in RAW else named} for media in known_media(interface.get("takes"))},
         needs_body=bool(arguments.get("required")),
         answers=_answers(interface, label, components),
     )
 
 
-def _description(each: Callee, doc: str) -> str:
+def description_of(each: Callee) -> str:
+    """Its signature, its docstring, and which version it is."""
+    doc = str(each.interface.get("doc") or "")
     signature = f"`{each.full_name}{each.interface.get('signature') or '(…)'}`"
     return "\n\n".join(filter(None, [signature, doc.strip(), f"Version {each.version}, by the alias {each.alias}."]))
 
 
-def _arguments(schema: Any, label: str, components: Components) -> Schema:
-    """Each parameter's schema has `$defs` of its own."""
+def arguments_schema(schema: Any, label: str, components: Components) -> Schema:
+    """Of all arguments as one object. Each parameter's schema has `$defs` of its own."""
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         return {"type": "object"}
     properties = {name: components.lift(label, each) for name, each in schema["properties"].items()}
@@ -93,7 +95,7 @@ def _arguments(schema: Any, label: str, components: Components) -> Schema:
     return {"type": "object", "properties": properties, **closed, **({"required": required} if required else {})}
 
 
-def _known(media: Any) -> list[str]:
+def known_media(media: Any) -> list[str]:
     """Those media types of an interface that there are; of one that says nothing, from an older executor, JSON."""
     found = [each for each in media if each in _MEDIA] if isinstance(media, list) else []
     return found or [JSON]
@@ -105,6 +107,6 @@ def _answers(interface: Mapping[str, Any], label: str, components: Components) -
     result = components.lift(label, schema if isinstance(schema, dict) else {})
     if interface.get("kind") not in _STREAMS:
         named = components.add(f"{label}.Result", result)
-        return {media: {"schema": BINARY if media in RAW else named} for media in _known(interface.get("gives"))}
+        return {media: {"schema": BINARY if media in RAW else named} for media in known_media(interface.get("gives"))}
     item = components.add(f"{label}.Item", result)
     return {JSON: {"schema": {"type": "array", "items": item}}, **sse_and_ndjson(item)}

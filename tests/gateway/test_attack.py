@@ -18,7 +18,8 @@ _CLUSTER = "/v1/clusters/{cluster}"
 
 # What keeps others out, by route. `nobody`: there is nothing of a team in it. `function`, `call`, `target`: it is as
 # if there were none (test_sight). `list`: it has only what the asker sees (test_sight). `asker`: the controller is
-# told who asks, and answers what that team sees. `team`: a team's own, refused as for a team that is not there.
+# told who asks, and answers what that team sees. `tools`: it lists what the asker sees and calls as
+# `POST /call` does (mcp/test_endpoint). `team`: a team's own, refused as for a team that is not there.
 # `admin`: its role. `sender`: the controller knows who sent what.
 DECISIONS: dict[str, str] = {
     "GET /healthz": "nobody",
@@ -39,6 +40,7 @@ DECISIONS: dict[str, str] = {
     "POST /calls/{call}/debug": "call",
     "GET /v1/waiting": "target",
     "GET /openapi.json": "list",
+    "POST /mcp": "tools",
     "GET /v1/whoami": "nobody",
     "GET /v1/status": "list",
     "GET /v1/environments": "list",

@@ -130,8 +130,11 @@ def test_every_route_is_told_and_no_other(run_dir: Path) -> None:
     served = {(method.lower(), route.path) for route in routes for method in route.methods or ("GET",)}
     implied = {("head", path) for method, path in served if method == "get"}
     files = {(method, path) for method, path in served if path.startswith("/pages/")}
+    other_protocols = {("post", "/mcp")}
     told = {(method, path) for path, methods in document([], "nlp")["paths"].items() for method in methods}
-    assert told == served - (implied - {("head", "/v1/bundles/{digest}")}) - files | {("post", "/call/{target}")}
+    assert told == served - (implied - {("head", "/v1/bundles/{digest}")}) - files - other_protocols | {
+        ("post", "/call/{target}")
+    }
 
 
 def test_every_code_is_told_with_its_status() -> None:

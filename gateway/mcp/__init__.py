@@ -1,0 +1,1 @@
+"""Deployed functions as tools of language models, by the Model Context Protocol (https://modelcontextprotocol.io)."""
