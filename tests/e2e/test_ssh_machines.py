@@ -201,7 +201,6 @@ def test_when_the_provider_takes_it_back_no_call_fails(home: Server, metadata: M
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     places = {answer.json().split()[1] for answer in answers}
     assert len(places) == 2, places  # it was answered there, and then where another came
-    assert len(answers) > 10 * CONNECTIONS
 
 
 def calls_until(over: threading.Event, home: Server) -> list[httpx.Response]:
