@@ -189,28 +189,28 @@ def test_when_the_provider_takes_it_back_no_call_fails(home: Server, metadata: M
     file = tmp_path / "gpu.toml"
     file.write_text(ELSEWHERE)
     assert home.rayfaas("cluster", "create", file).returncode == 0
-    over = threading.Event()
+    over, answers = threading.Event(), list[httpx.Response]()
     with ThreadPoolExecutor(CONNECTIONS) as threads:
-        calling = [threads.submit(calls_until, over, home) for _ in range(CONNECTIONS)]
+        calling = [threads.submit(calls_until, over, home, answers) for _ in range(CONNECTIONS)]
+        eventually(lambda: len(answers) > CONNECTIONS)
         metadata.answers[ACTION] = (200, '{"action": "terminate", "time": "2026-11-27T12:02:00Z"}')
         try:
             eventually(lambda: happened(home, "gone") == 1, timeout_s=150)
         finally:
             over.set()
-        answers = [answer for each in calling for answer in each.result()]
+        for each in calling:
+            each.result()
     assert [answer.text for answer in answers if answer.status_code != 200] == []
     places = {answer.json().split()[1] for answer in answers}
     assert len(places) == 2, places  # it was answered there, and then where another came
 
 
-def calls_until(over: threading.Event, home: Server) -> list[httpx.Response]:
+def calls_until(over: threading.Event, home: Server, answers: list[httpx.Response]) -> None:
     """One connection, one call after the other."""
     headers = {"Authorization": f"Bearer {home.token}"}
     with httpx.Client(base_url=home.url, headers=headers, timeout=120) as client:
-        answers = []
         while not over.is_set():
             answers.append(client.post("/call/model", json="hello"))
-        return answers
 
 
 def test_a_deleted_group_gives_the_host_back(home: Server, rack: PoweredRack) -> None:

@@ -30,13 +30,13 @@ def test_the_page_is_true(server: Server, write: Callable[[str, str], Path], tmp
     (command,) = re.findall(r"^rayfaas (token create .*)$", PAGE, re.MULTILINE)
     made = json.loads(server.rayfaas(*command.split(), "--json").stdout)
     (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    environment = {**os.environ, "RAYFAAS_URL": server.url, "RAYFAAS_TOKEN": made["secret"]}
+    environment = {**os.environ, "RAYFAAS_URL": server.url, "RAYFAAS_TOKEN": made["token"]}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr
     tools, answer = done.stdout.splitlines()
     assert tools == "['embed']"
-    assert '{"length": 4}' in answer
+    assert '{"length":4}' in answer
     rows = eventually(lambda: server.sql("SELECT function, caller, state FROM calls WHERE caller = 'assistant'"))
     assert rows == [["default/embed", "assistant", "SUCCEEDED"]]
