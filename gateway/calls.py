@@ -76,13 +76,18 @@ class Calls:
         format = format_for(dict(request.scope["headers"]))
         if format.is_stream:
             after = last_seen(request.headers.get("last-event-id"))
-            check = partial(allow_narrow, self._routes, request, "viewer")
-            actor = actor_of(principal)
-            return await self._following.response(format, None, found["call"], after, 0, actor, check)
+            asker = partial(self._asker_of_logs, request, found)
+            return await self._following.response(format, None, found["call"], after, 0, asker)
         rows = await self._controller.request(
             "logs", function=None, call=found["call"], limit=100_000, actor=actor_of(principal)
         )
         return Response(encode({"logs": rows}), media_type=JSON)
+
+    def _asker_of_logs(self, request: Request, call: dict[str, Any]) -> dict[str, str]:
+        """Raises what there is against it now."""
+        principal = allow_narrow(self._routes, request, "viewer")
+        self._check_sight(principal, call)
+        return actor_of(principal)
 
     async def why_miss(self, request: Request) -> Response:
         """What kept it from being given an earlier result."""
@@ -134,9 +139,15 @@ class Calls:
         principal = allow_narrow(self._routes, request, role)
         call_id = check_call(request.path_params["call"])
         found = await self._controller.request("call", call_id=call_id, actor=actor_of(principal))
-        if found is None or not Sight(self._routes, principal).sees(*str(found["function"]).split("/", 1)):
+        if found is None:
             raise NotFound(f"There is no call {call_id}.")
+        self._check_sight(principal, found)
         return principal, found
+
+    def _check_sight(self, principal: Principal, call: dict[str, Any]) -> None:
+        """Raises `NotFound` where the function is not for who asks: then there is no such call either."""
+        if not Sight(self._routes, principal).sees(*str(call["function"]).split("/", 1)):
+            raise NotFound(f"There is no call {call['call']}.")
 
 
 def _wait_s(request: Request) -> float:

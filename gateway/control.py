@@ -180,29 +180,29 @@ class Control:
 
     async def logs(self, request: Request) -> Response:
         """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""
-        principal = allow_in_person(self._routes, request)
+        allow_in_person(self._routes, request)
         query = request.query_params
         limit = query.get("limit", "1000")
         if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
             raise BadRequest(f"limit is a number of lines, not {limit!r}.")
-        function, call, actor = query.get("function"), query.get("call"), actor_of(principal)
-        self._check_logs(request, function)
+        function, call = query.get("function"), query.get("call")
+        asker = partial(self._asker_of_logs, request, function)
         format = format_for(dict(request.scope["headers"]))
         if format.is_stream:
             after = last_seen(request.headers.get("last-event-id"))
-            check = partial(self._check_logs, request, function)
-            return await self._following.response(format, function, call, after, int(limit), actor, check)
+            return await self._following.response(format, function, call, after, int(limit), asker)
         rows = await self._controller.request(
-            "logs", function=function, call=call, limit=min(int(limit), 100_000), actor=actor
+            "logs", function=function, call=call, limit=min(int(limit), 100_000), actor=asker()
         )
         return as_json({"logs": rows})
 
-    def _check_logs(self, request: Request, function: str | None) -> None:
+    def _asker_of_logs(self, request: Request, function: str | None) -> dict[str, str]:
         """Raises what there is against it now."""
         principal = allow_in_person(self._routes, request)
         if function is not None:
             team, _, name = function.partition("/")
             Sight(self._routes, principal).check(team, name)
+        return actor_of(principal)
 
     async def webhook(self, request: Request) -> Response:
         """With what receivers of webhooks check their signatures."""

@@ -40,30 +40,37 @@ class Following:
         call: str | None,
         after: int | None,
         lines: int,
-        actor: dict[str, str],
-        check: Callable[[], object],
+        asker: Callable[[], dict[str, str]],
     ) -> StreamingResponse:
-        """`check` raises when the asker may not any more: a token can be revoked while it follows.
+        """`asker` is who asks, as the controller takes it, asked anew each time: it raises when they may not any more,
+        for a token can be revoked, and who is no more of a team, while it follows.
 
         `after` is the number of the last line that the client has; without it, it gets the last `lines`, or all
         those of `call`. Ends with the call. Raises what there is against the question."""
         call = check_call(call) if call is not None else None
-        question = {"function": function, "call": call, "actor": actor}
+        question = {"function": function, "call": call}
         if after is None and call is not None:
             after = -1
-        first = await self._ask(question, after, min(lines, BATCH) if after is None else BATCH)
+        first = await self._ask(question, asker, after, min(lines, BATCH) if after is None else BATCH)
         return StreamingResponse(
-            self._events(format, question, first, check),
+            self._events(format, question, first, asker),
             media_type=format.content_type,
             headers={"Cache-Control": "no-store"},
         )
 
-    async def _ask(self, question: dict[str, Any], after: int | None, limit: int) -> dict[str, Any]:
-        found: dict[str, Any] = await self._controller.request("log_lines", **question, after=after, limit=limit)
+    async def _ask(
+        self, question: dict[str, Any], asker: Callable[[], dict[str, str]], after: int | None, limit: int
+    ) -> dict[str, Any]:
+        asked = {**question, "actor": asker(), "after": after, "limit": limit}
+        found: dict[str, Any] = await self._controller.request("log_lines", **asked)
         return found
 
     async def _events(
-        self, format: NdjsonFormat, question: dict[str, Any], first: dict[str, Any], check: Callable[[], object]
+        self,
+        format: NdjsonFormat,
+        question: dict[str, Any],
+        first: dict[str, Any],
+        asker: Callable[[], dict[str, str]],
     ) -> AsyncIterator[bytes]:
         batch, said_at = first, time.monotonic()
         while True:
@@ -80,8 +87,7 @@ class Following:
                 yield format.idle()
                 said_at = time.monotonic()
             try:
-                check()
-                batch = await self._ask(question, batch["after"], BATCH)
+                batch = await self._ask(question, asker, batch["after"], BATCH)
             except Unavailable:
                 batch = {**batch, "lines": [], "more": False}  # the controller is back in a moment
             except RayfaasError as error:

@@ -10,7 +10,7 @@ import pytest
 from rayfaas.errors import NotFound
 from rayfaas.wire import NDJSON, SSE
 from tests.gateway.asgi import Exchange
-from tests.gateway.controller import version_route
+from tests.gateway.controller import token_route, version_route
 from tests.gateway.small import SmallGateway
 from tests.waiting import eventually
 
@@ -138,4 +138,31 @@ async def test_a_function_that_is_closed_meanwhile_is_followed_no_more(gateway: 
     exchange = gateway.request("GET", FUNCTION, who="otto", headers={"Accept": NDJSON})
     assert '"a"' in await text(exchange)
     await gateway.controller.set_function("nlp/embed", [version_route(1)], {"live": (1, 1)}, teams=["nlp"])
+    assert (await exchange.answer()).lines()[-1]["error"]["code"] == "not_found"
+
+
+@pytest.mark.parametrize("url", [FUNCTION, f"/calls/{CALL}/logs"])
+async def test_who_is_in_a_team_no_more_is_not_shown_what_it_sees(gateway: SmallGateway, url: str) -> None:
+    both = token_route("vera", "nlp", "viewer") | {"teams": {"nlp": "viewer", "ads": "viewer"}}
+    await gateway.controller.table.applied(await gateway.controller.table.set_tokens([both]))
+    gateway.controller.answers |= {
+        "call": {"call": CALL, "function": "nlp/embed", "spawned": False},
+        "log_lines": batch("a", after=1),
+    }
+    exchange = follow(gateway, url)
+    await text(exchange)
+    await gateway.controller.set_tokens(("vera", "ads", "viewer"))
+    await eventually(lambda: gateway.controller.asked_for("log_lines")["actor"]["team"] == "ads")
+    await exchange.left()
+
+
+async def test_lines_of_a_call_end_when_its_function_is_hidden(gateway: SmallGateway) -> None:
+    await gateway.controller.set_tokens(("vera", "ads", "viewer"))
+    gateway.controller.answers |= {
+        "call": {"call": CALL, "function": "nlp/embed", "spawned": False},
+        "log_lines": batch("a", after=1),
+    }
+    exchange = follow(gateway, f"/calls/{CALL}/logs")
+    await text(exchange)
+    await gateway.controller.set_function("nlp/embed", [version_route(1)], {"live": (1, 9)}, teams=["nlp"])
     assert (await exchange.answer()).lines()[-1]["error"]["code"] == "not_found"

@@ -15,7 +15,8 @@ from rayfaas.server.store import Store
 from tests.registry.builders import ended, segment, started
 from tests.server.parts import Peer
 
-NOON_US = 20_000 * 86_400_000_000 + 43_200_000_000
+MIDNIGHT_US = 20_000 * 86_400_000_000
+NOON_US = MIDNIGHT_US + 43_200_000_000
 BLUE = {"kind": "team", "name": "blue", "actor": "root", "reason": "budget"}
 
 
@@ -91,3 +92,15 @@ async def test_gpu_time_of_the_day_is_counted_until_midnight(home: Home, limits:
     await ask(limits, "set_limit", **function, limit={"gpu_s_per_day": 62})
     spent = {each["name"]: each["spent_until"] for each in (await told(table))["limits"]}
     assert spent == {"blue": NOON_US / 1e6 + 43_200, "green": None, "red/f": None}
+
+
+async def test_a_call_over_midnight_counts_in_each_day_with_its_part(
+    home: Home, limits: Limits, table: RouteTable
+) -> None:
+    call = started(team="blue", accepted_us=MIDNIGHT_US - 30_000_000)
+    ran = {"started_us": MIDNIGHT_US - 30_000_000, "ended_us": MIDNIGHT_US + 90_000_000, "gpu_us": 120_000_000}
+    segment(home.journal, call, ended(call, **ran))
+    await ask(limits, "set_limit", **BLUE, limit={"gpu_s_per_day": 91})
+    assert [each["spent_until"] for each in (await told(table))["limits"]] == [None]
+    await ask(limits, "set_limit", **BLUE, limit={"gpu_s_per_day": 90})
+    assert [each["spent_until"] for each in (await told(table))["limits"]] == [MIDNIGHT_US / 1e6 + 86_400]
