@@ -97,6 +97,10 @@ class Routes:
         _remember(self._principals, authorization, principal)
         return principal
 
+    def has(self, team: str, name: str) -> bool:
+        """Whether there is a function that can be called, or could before it was deleted."""
+        return (team, name) in self._functions
+
     def hides(self, team: str, name: str, reader: Reader) -> bool:
         """Whether there is a function that is not for the `reader`."""
         function = self._functions.get((team, name))

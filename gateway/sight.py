@@ -45,9 +45,15 @@ class Sight:
         return of
 
     def check(self, team: str, name: str) -> None:
-        """Raises `NotFound`."""
-        if not self.sees(team, name):
+        """Raises `NotFound`. Of another team's functions it is decided here whether there is one that can be called: to
+        ask the controller takes longer, which would tell what is hidden from what is not there."""
+        if not self.sees(team, name) or not (self._is_own(team) or self._routes.has(team, name)):
             raise no_function(team, name)
+
+    def _is_own(self, team: str) -> bool:
+        if self.reader is None:
+            return True
+        return self.reader.team == team or (self.principal.parent is None and team in self.principal.teams)
 
     def seen(self, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         """Of rows that have a `team` and a `name`."""
