@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from rayfaas.registry.bucket import Bucket
 from rayfaas.registry.rows import Row
 from rayfaas.registry.schema import connect
 from rayfaas.registry.stored_views import ARCHIVED, install, literal, read_archive
+
+_log = logging.getLogger("rayfaas.registry")
 
 # Users' queries run in the same instance, so what holds for them holds for all of it: no files but the one that the
 # loader stages a journal's records in, those of the archive, and those that are made to be sent; no network, no more
@@ -40,9 +43,14 @@ SET lock_configuration = true;
 
 
 class Database:
-    """Each thread has a cursor of its own. Values go in as parameters by name (`$name`), rows come out as dicts."""
+    """Each thread has a cursor of its own. Values go in as parameters by name (`$name`), rows come out as dicts.
 
-    def __init__(self, path: Path, cache_bytes: int = ARCHIVE_CACHE_MB * 1_000_000) -> None:
+    `on_broken` is called, by any thread, when nothing but another process can go on with the file."""
+
+    def __init__(
+        self, path: Path, cache_bytes: int = ARCHIVE_CACHE_MB * 1_000_000, on_broken: Callable[[], None] | None = None
+    ) -> None:
+        self._on_broken = on_broken
         self.staging, self.archive = path.with_name("journal.staging"), path.with_name("archive")
         self.outgoing = path.with_name("outgoing")
         self.bucket = Bucket()
@@ -62,6 +70,8 @@ class Database:
         try:
             cursor = self._cursor().execute(statement, _used(statement, parameters or {}))
         except duckdb.Error as error:
+            if isinstance(error, duckdb.FatalException):
+                self.check_alive()
             raise unreadable(error) or error from None
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -85,6 +95,19 @@ class Database:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same instance; close it after use."""
         return self._connection.cursor()
+
+    def check_alive(self) -> None:
+        """An error of DuckDB's own may have ended all of it: then it refuses everything until it is opened anew."""
+        try:
+            self._connection.cursor().execute("SELECT 1")
+        except duckdb.Error as error:
+            self.broken(str(error))
+
+    def broken(self, why: str) -> None:
+        """This process can't go on with the file; it is in order."""
+        _log.critical("the registry has to be opened anew: %s", why)
+        if self._on_broken is not None:
+            self._on_broken()
 
     def close(self) -> None:
         self._connection.close()

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,13 +23,16 @@ import duckdb
 from rayfaas.errors import QueryError
 from rayfaas.registry.archive_files import unreadable
 from rayfaas.registry.database import Database, now_us
+from rayfaas.registry.deadline import Deadline
 from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
-from rayfaas.registry.sandbox import check_text, check_tree, parse_tree
+from rayfaas.registry.sandbox import check_parameters, check_text, check_tree, parse_tree
 from rayfaas.registry.spending import costs
 from rayfaas.registry.statements import load
 
 VIEWS = load("views.sql")
 _GRANTS = load("grants.sql")
+_MOST_LOGGED = 500
+_TOO_MUCH = "The query needs more memory than the limit; aggregate more or ask for less."
 _PLAIN = {"csv": as_csv, "ndjson": as_ndjson}
 _TYPED = {"arrow": as_arrow, "parquet": as_parquet}
 
@@ -70,11 +73,13 @@ class Queries:
     def query(self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None) -> QueryResult:
         """Raises `QueryError`, and `Unavailable` where it needs a part of the archive that can't be read. `team` None
         sees all teams' calls. Without a `window` costs are those since ever."""
+        check_parameters(parameters)
         with self._asking(sql, team, window) as cursor:
             return self._answer(cursor.execute(sql, list(parameters)))
 
     def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
         """The same answer as bytes: `csv`, `ndjson`, `arrow` or `parquet`. Raises `QueryError` and `NotAcceptable`."""
+        check_parameters(parameters)
         with self._asking(sql, team) as cursor:
             if encoding in _TYPED:
                 found = cursor.sql(sql, params=list(parameters))
@@ -94,7 +99,7 @@ class Queries:
         """A cursor that sees what the team sees, changes nothing, and is interrupted when its time is over."""
         since, until, begun = window or Window(0, now_us())
         cursor = self._database.cursor()
-        deadline = _Deadline(cursor, self._limits.seconds)
+        deadline = Deadline(cursor, self._limits.seconds, partial(self._give_up, sql, team))
         deadline.start()
         try:
             seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": str(begun)}
@@ -104,9 +109,14 @@ class Queries:
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield cursor
         except duckdb.InterruptException:
+            if deadline.took_memory:
+                raise QueryError(_TOO_MUCH) from None
             raise QueryError(f"The query was ended after {self._limits.seconds:g} s, which is the limit.") from None
         except duckdb.OutOfMemoryException:
-            raise QueryError("The query needs more memory than the limit; aggregate more or ask for less.") from None
+            raise QueryError(_TOO_MUCH) from None
+        except (duckdb.InternalException, duckdb.FatalException) as error:
+            self._database.check_alive()
+            raise QueryError(f"The query failed within DuckDB: {str(error).splitlines()[0]}") from None
         except duckdb.Error as error:
             if (away := unreadable(error)) is not None:
                 raise away from None
@@ -114,6 +124,11 @@ class Queries:
         finally:
             deadline.end()
             cursor.close()
+
+    def _give_up(self, sql: str, team: str | None, why: str) -> None:
+        self._database.broken(
+            f"a query of {'an admin' if team is None else f'team {team}'} can't be ended: {why}: {sql}"
+        )
 
     def _answer(self, cursor: duckdb.DuckDBPyConnection) -> QueryResult:
         columns = [(str(name), str(kind)) for name, kind, *_ in cursor.description or ()]
@@ -140,24 +155,6 @@ class Queries:
         assert answer is not None  # a SELECT without FROM has one row
         named = check_tree(parse_tree(answer[0]), VIEWS)
         return [name for name in VIEWS if name in named or "view_columns" in named]
-
-
-class _Deadline(threading.Thread):
-    """Interrupts a cursor when its time is over, again and again: what begins just then would not hear of it."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, seconds: float) -> None:
-        super().__init__(name="query-deadline", daemon=True)
-        self._cursor, self._seconds, self._is_over = cursor, seconds, threading.Event()
-
-    def run(self) -> None:
-        wait_s = self._seconds
-        while not self._is_over.wait(wait_s):
-            self._cursor.interrupt()
-            wait_s = 0.05
-
-    def end(self) -> None:
-        self._is_over.set()
-        self.join()
 
 
 def _literal(team: str | None) -> str:

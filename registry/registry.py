@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,18 @@ class Registry:
 
     @classmethod
     def open(
-        cls, path: Path, journal: Path, limits: QueryLimits | None = None, cache_mb: float = ARCHIVE_CACHE_MB
+        cls,
+        path: Path,
+        journal: Path,
+        limits: QueryLimits | None = None,
+        cache_mb: float = ARCHIVE_CACHE_MB,
+        on_broken: Callable[[], None] | None = None,
     ) -> Registry:
         """The file at `path`, with the gateways' journal in the directory `journal`. Of the archive in an object store
-        `cache_mb` are kept on this disk.
+        `cache_mb` are kept on this disk. `on_broken` is called when only another process can go on with the file.
 
         Raises `Unavailable` where the file can't be opened, or another process has it open."""
-        return cls(Database(path, int(cache_mb * 1e6)), journal, limits or QueryLimits())
+        return cls(Database(path, int(cache_mb * 1e6), on_broken), journal, limits or QueryLimits())
 
     def load_journal(self) -> Loaded:
         return self._journal.load()

@@ -11,11 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rayfaas.errors import QueryError
+from rayfaas.registry.forbidden import TABLE_FUNCTIONS, check_function, check_type
 
 Tree = dict[str, Any]
 
 # Characters of a query. Values are parameters, so a long one is no question of a person.
 MOST_TEXT = 10_000
+# Characters of one text among the parameters: what takes long with it can't be interrupted.
+MOST_VALUE = 100_000
 # Tables that it reads, and columns that any part of it may have.
 MOST_TABLES = 40
 MOST_COLUMNS = 4_000
@@ -23,24 +26,6 @@ MOST_COLUMNS = 4_000
 _COLUMNS = 60
 
 _NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"}
-_TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
-# They tell of the server, of how it is queried or of rows that a view leaves out, or leave something behind.
-_SECRETIVE = {
-    "getenv", "current_setting", "getvariable", "nextval", "currval", "write_log", "stats", "json_serialize_plan",
-    "pg_get_viewdef", "pg_get_constraintdef", "col_description", "obj_description", "shobj_description",
-}  # fmt: skip
-# They take bytes for what DuckDB has in its memory.
-_RAW = {"to_aggregate_state", "combine", "finalize"}
-_INTERNAL = "__internal"
-# One call of these can take minutes or gigabytes, and nothing ends it before it returns.
-_ENDLESS = {
-    "repeat", "lpad", "rpad", "printf", "format", "bar", "range", "generate_series", "levenshtein", "editdist3",
-    "damerau_levenshtein", "jaro_similarity", "jaro_winkler_similarity", "list_resize", "array_resize",
-    "bitstring", "list_sort", "array_sort", "list_reverse_sort", "array_reverse_sort", "list_grade_up",
-    "array_grade_up", "to_base", "hamming", "mismatches", "list_distinct", "array_distinct", "list_unique",
-    "array_unique", "list_intersect", "array_intersect", "list_has_any", "array_has_any", "list_has_all",
-    "array_has_all", "&&", "@>", "<@", "map", "map_from_entries", "regexp_extract_all",
-}  # fmt: skip
 
 
 def check_text(sql: str) -> None:
@@ -49,6 +34,19 @@ def check_text(sql: str) -> None:
         raise QueryError(
             f"The query has {len(sql):,} characters, and may have {MOST_TEXT:,}. Send long values as parameters."
         )
+
+
+def check_parameters(values: Any) -> None:
+    """Raises `QueryError`."""
+    found = [values]
+    while found:
+        value = found.pop()
+        if isinstance(value, str) and len(value) > MOST_VALUE:
+            raise QueryError(f"A parameter has {len(value):,} characters, and may have {MOST_VALUE:,}.")
+        if isinstance(value, Mapping):
+            found += [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            found += value
 
 
 def parse_tree(serialized: str) -> Tree:
@@ -94,20 +92,14 @@ def _check_node(node: Tree, is_of_catalog: bool, views: Mapping[str, str]) -> No
             raise QueryError(f"There is no table {whole}. There are: {', '.join(views)}.")
     elif kind == "TABLE_FUNCTION":
         name = _function_name(node["function"])
-        if name not in _TABLE_FUNCTIONS:
+        if name not in TABLE_FUNCTIONS:
             raise QueryError(f"The table function {name} is not for queries of users.")
     elif kind == "SHOW_REF" and not node.get("query"):
         raise QueryError(f"Ask `DESCRIBE <table>`. There are the tables {', '.join(views)}.")
     elif kind == "FUNCTION" and not _is_written_map(node):
-        _check_function(_function_name(node))
-
-
-def _check_function(name: str) -> None:
-    if name in _SECRETIVE or name in _RAW or name.startswith(_INTERNAL):
-        raise QueryError(f"The function {name} is not for queries of users.")
-    if name in _ENDLESS:
-        what = f"Read from it as a table, FROM {name}(…)" if name in _TABLE_FUNCTIONS else "Do that with the answer"
-        raise QueryError(f"The function {name} is not for queries of users: it can't be interrupted. {what}.")
+        check_function(_function_name(node), node)
+    else:
+        check_type(node)
 
 
 def _is_written_map(node: Tree) -> bool:

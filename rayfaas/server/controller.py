@@ -417,11 +417,18 @@ async def _main(
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     try:
-        registry = Registry.open(home.database, home.journal, cache_mb=retention.archive_cache_mb)
+        registry = Registry.open(
+            home.database, home.journal, cache_mb=retention.archive_cache_mb, on_broken=_end_at_once
+        )
     except Conflict as error:
         _log.critical("%s", error.detail)
         sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one
     await Controller(home, registry, entrance, keep_results_s, retention, head_keep_alive).serve(stop)
+
+
+def _end_at_once() -> None:
+    """As if it were killed: the parent starts another, which goes on with what is in the registry and the journals."""
+    os._exit(os.EX_SOFTWARE)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,22 @@ SELECT list(i) && [-1] FROM range(20000000) r(i)
 SELECT list(i) @> list(i) FROM range(20000000) r(i)
 SELECT map(list(i), list(i)) FROM range(20000000) r(i)
 SELECT regexp_extract_all(list(i)::VARCHAR, '[0-9]') FROM range(20000000) r(i)
+SELECT nfc_normalize(string_agg(chr(789) || chr(769), '')) IS NULL FROM range(1000000)
+SELECT parse_path(string_agg('a', '/')) FROM range(1000000)
+SELECT parse_filename(string_agg('a', '/')) FROM range(1000000)
+SELECT json_merge_patch(x, x) FROM (SELECT json_group_object(i, i) x FROM range(100000) r(i))
+SELECT json_merge_patch_diff(x, x) FROM (SELECT json_group_object(i, i) x FROM range(100000) r(i))
+SELECT json_deep_merge(x, x) FROM (SELECT json_group_object(i, i) x FROM range(100000) r(i))
+SELECT replace(target, 'f', string_agg(call::VARCHAR, '')) FROM calls GROUP BY target
+SELECT regexp_replace(target, 'f', repeat_of, 'g') FROM calls, (SELECT string_agg('x', '') AS repeat_of FROM range(9))
+SELECT regexp_matches(target, string_agg(call::VARCHAR, '|')) FROM calls GROUP BY target
+SELECT target ~ any_value(function) FROM calls GROUP BY target
+SELECT list_aggregate([1], string_agg('x', '')) FROM calls
+SELECT list_aggregate([1], 'repeat')
+SELECT list_aggregate(list(1), 'string_agg' || target) FROM calls GROUP BY target
+SELECT timezone(string_agg('x', ''), now()) FROM calls
+SELECT make_timestamptz(1, 1, 1, 1, 1, 1, string_agg('x', '')) FROM calls
+SELECT 'a' COLLATE nfc = 'b'
 SELECT main.repeat('x', 1000000000)
 SELECT "RePeAt"('x', 1000000000)
 SELECT 'x'.repeat(1000000000)
@@ -54,6 +70,28 @@ WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r, range(2)) SELECT
 -- ended: MiB, the limit|was ended after
 SELECT string_agg(x::VARCHAR, ',') FROM range(4000000) t(x)
 SELECT list(x::VARCHAR) FROM range(4000000) t(x)
+
+-- refused: times of a part, and may
+SELECT regexp_matches(target, '(a|aa|aaa){1,1000}b') FROM calls
+SELECT regexp_full_match(target, '((a{1,30}){1,30})*b') FROM calls
+SELECT target SIMILAR TO '(a|aa){101}' FROM calls
+
+-- refused: is not for queries of users
+SELECT (string_agg('[', '') || string_agg(']', ''))::JSON::VARIANT IS NULL FROM range(100000)
+SELECT TRY_CAST(target AS VARIANT[]) FROM calls
+SELECT target::"VaRiAnT" FROM calls
+SELECT target::main.variant FROM calls
+SELECT target::system.main.variant FROM calls
+SELECT cast_to_type(target, make_type('VARIANT')) FROM calls
+SELECT make_type(string_agg('x', '')) FROM calls
+SELECT CAST(target AS STRUCT(a VARIANT)) FROM calls
+SELECT string_agg('9', '')::BIGNUM FROM range(1000000)
+SELECT json_contains(x, x) FROM (SELECT string_agg('{"a":', '') || '1' || string_agg('}', '') x FROM range(100000))
+SELECT from_json('{}', string_agg('[', '') || string_agg(']', '')) FROM range(100000)
+SELECT json_transform_strict('{}', string_agg('[', '') || string_agg(']', '')) FROM range(100000)
+SELECT reservoir_quantile(x, 0.5, 2000000000) FROM range(3) r(x)
+SELECT list_aggregate([1], 'reservoir_quantile', 0.5, 2000000000)
+SELECT variant_typeof(target) FROM calls
 
 -- refused: columns, and may have
 SELECT *, *, *, *, *, * FROM (SELECT *, *, *, *, *, * FROM (SELECT *, *, *, *, *, * FROM calls))
