@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from rayfaas.errors import Forbidden, NoCapacity, RayfaasError
-from rayfaas.gateway.call_options import acting_for, context_of, timeout_s
+from rayfaas.errors import NoCapacity, RayfaasError
+from rayfaas.gateway.asgi import HeaderList
+from rayfaas.gateway.call_options import acting_for, check_caller, context_of, timeout_s
 from rayfaas.gateway.content import check_content
 from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.history import History
@@ -34,7 +35,7 @@ class Admission:
 
     def admit(self, target: str, headers: Headers) -> tuple[Principal, Route]:
         """Who calls, and what. Raises what there is against it."""
-        principal = _caller(self._routes.authenticate(headers.get(b"authorization")))
+        principal = check_caller(self._routes.authenticate(headers.get(b"authorization")))
         route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
         check_content(headers, principal, route)
         return principal, route
@@ -44,7 +45,7 @@ class Admission:
         deadline = math.inf
         while True:
             try:
-                principal = _caller(acting_for(self._routes.authenticate(headers.get(b"authorization")), headers))
+                principal = check_caller(acting_for(self._routes.authenticate(headers.get(b"authorization")), headers))
                 route = self._routes.resolve(target, principal.team, principal.name, headers, principal.reader)
                 check_content(headers, principal, route)
                 return principal, route, deadline < math.inf
@@ -72,10 +73,7 @@ class Admission:
         accept: str = "",
     ) -> AnyCall:
         """A call of this kind. Raises `RateLimited` where it is over a limit, `BadRequest` for a wrong header."""
-        rate = None
-        if (quotas := self._routes.quotas) is not None:
-            in_flight = self._recording.in_flight
-            rate = quotas.take(principal.name, principal.team, route.function, in_flight)
+        rate = None if self._routes.quotas is None else self.count(principal, route.function)
         call_id = new_id()
         root_id, parent_id, most_s = call_id, None, math.inf
         if (parent := principal.parent) is not None:
@@ -102,12 +100,13 @@ class Admission:
         call.rate = rate
         return call
 
+    def count(self, principal: Principal, function: str) -> HeaderList | None:
+        """Count a call against the limits that it comes under; what its answer says of them. Raises `RateLimited`."""
+        quotas = self._routes.quotas
+        if quotas is None:
+            return None
+        return quotas.take(principal.name, principal.team, function, self._recording.in_flight)
+
     def judged(self, error: RayfaasError, client: object) -> RayfaasError:
         """What a client, by its address, is told instead of an error."""
         return self._wrong_tokens.judged(error, client)
-
-
-def _caller(principal: Principal) -> Principal:
-    if principal.role == "viewer":
-        raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
-    return principal

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from rayfaas.asgi_events import OUTPUT_CREDIT, Event, decode_event, encode_scope
@@ -57,11 +58,18 @@ class Place(NamedTuple):
 
 
 class Applications:
-    """Serves them."""
+    """Serves them. `lost` returns when who sent headers may not call a route any more: then a WebSocket is closed."""
 
-    def __init__(self, admission: Admission, dispatcher: Dispatcher, recording: Recording, in_flight: InFlight) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        dispatcher: Dispatcher,
+        recording: Recording,
+        in_flight: InFlight,
+        lost: Callable[[Headers, Route], Awaitable[RayfaasError]],
+    ) -> None:
         self._admission, self._dispatcher, self._recording = admission, dispatcher, recording
-        self._in_flight = in_flight
+        self._in_flight, self._lost = in_flight, lost
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: Headers = dict(scope["headers"])
@@ -79,11 +87,20 @@ class Applications:
         exchange = Exchange(call, client, self._dispatcher, self._recording)
         scope[ON_GONE] = exchange.client_gone
         unread = self._in_flight.unread(scope, call)
+        standing = self._stand(headers, call) if scope["type"] == "websocket" else None
         try:
             await exchange.run(receive)
         finally:
             unread.stop()
+            if standing is not None:
+                standing.cancel()
             self._in_flight.let_go(call)
+
+    def _stand(self, headers: Headers, call: AppCall) -> asyncio.Future[None]:
+        async def stand() -> None:
+            self._in_flight.stop(call, await self._lost(headers, call.route))
+
+        return asyncio.ensure_future(stand())
 
     async def _find(self, path: str, headers: Headers) -> Place:
         """`/app/web/…` is `web` of the caller's team; where that has none, `/app/team/web/…` is another team's.

@@ -85,6 +85,13 @@ def acting_for(principal: Principal, headers: Headers) -> Principal:
     return principal.acting_for(check_team(given.decode("latin-1")))
 
 
+def check_caller(principal: Principal) -> Principal:
+    """The same. Raises `Forbidden` for one who may not call."""
+    if principal.role == "viewer":
+        raise Forbidden("A viewer's token may look, not call. Ask for a token with the role invoker.")
+    return principal
+
+
 def priority_of(headers: Headers) -> int:
     """Of Rayfaas-Priority; 0 where it is not given."""
     given = headers.get(PRIORITY)

@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rayfaas.errors import PROBLEM_JSON, Conflict, NotFound
+from rayfaas.errors import PROBLEM_JSON, Conflict, Forbidden, NotFound
+from rayfaas.gateway.admission import Admission
 from rayfaas.gateway.call_options import check_debugger
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.following import Following, last_seen
@@ -41,10 +42,16 @@ class Running(Protocol):
 
 class Calls:
     def __init__(
-        self, routes: Routes, controller: ControllerLink, spawned: Spawned, running: Running, following: Following
+        self,
+        routes: Routes,
+        controller: ControllerLink,
+        admission: Admission,
+        spawned: Spawned,
+        running: Running,
+        following: Following,
     ) -> None:
         self._routes, self._controller, self._spawned, self._running = routes, controller, spawned, running
-        self._following = following
+        self._admission, self._following = admission, following
         controller.methods |= {"cancel": self._cancel_here, "type": self._type_here}
 
     def routes(self) -> list[Route]:
@@ -60,15 +67,16 @@ class Calls:
 
     async def call(self, request: Request) -> Response:
         _, found = await self._found(request)
-        return Response(encode(found), media_type=JSON)
+        return Response(encode(_shown(found)), media_type=JSON)
 
     async def result(self, request: Request) -> Response:
         """The result as the call itself would have answered it; 202 while there is none."""
-        _, found = await self._found(request)
+        principal, found = await self._found(request)
+        self._check_own(principal, found)
         if not found["spawned"]:
             raise NotFound("The results of calls that somebody waited for are not kept; spawned calls' are.")
         outcome = await self._spawned.wait(found["call"], _wait_s(request))
-        return _answer(outcome, found)
+        return _answer(outcome, _shown(found))
 
     async def logs(self, request: Request) -> Response:
         """Its lines; with Accept text/event-stream or application/x-ndjson also those to come, until its end."""
@@ -104,10 +112,12 @@ class Calls:
         return Response(status_code=204)
 
     async def replay(self, request: Request) -> Response:
-        """Run a spawned call again, with the same arguments, as a new call of whoever asks."""
+        """Run a spawned call again, with the same arguments, as a new call of whoever asks, and under their limits."""
         principal, found = await self._found(request, "invoker")
+        self._check_own(principal, found)
         if found["state"] not in _FINAL:
             raise Conflict(f"The call has not ended: {found['state']}.")
+        self._admission.count(principal, str(found["function"]))
         made = await self._controller.request("replay", call_id=found["call"], actor=actor_of(principal))
         location = f"/calls/{made['call']}"
         return Response(encode(made), 202, {"Location": location}, media_type=JSON)
@@ -144,10 +154,23 @@ class Calls:
         self._check_sight(principal, found)
         return principal, found
 
+    def _check_own(self, principal: Principal, call: dict[str, Any]) -> None:
+        """Raises `Forbidden` for what the code of another team called inside a call of the asker's: what it gave, and
+        was given, is that team's."""
+        if principal.parent is None and not call.get("is_own", True):
+            raise Forbidden(
+                f"Code of another team made the call {call['call']}, inside one of yours: its arguments and its result "
+                "are for that team, and for the function's."
+            )
+
     def _check_sight(self, principal: Principal, call: dict[str, Any]) -> None:
         """Raises `NotFound` where the function is not for who asks: then there is no such call either."""
         if not Sight(self._routes, principal).sees(*str(call["function"]).split("/", 1)):
             raise NotFound(f"There is no call {call['call']}.")
+
+
+def _shown(call: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in call.items() if name != "is_own"}
 
 
 def _wait_s(request: Request) -> float:

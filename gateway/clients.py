@@ -13,6 +13,7 @@ from rayfaas.gateway.problems import send_problem, write_problem
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_IN_A_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _INTERNAL_ERROR = 1011  # https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1
+_NOT_ALLOWED = 1008
 _NORMAL = 1000
 _LONGEST_REASON = 120  # bytes; a close frame holds no more
 
@@ -91,7 +92,8 @@ class WebSocketClient(HttpClient):
             await self._send(start)
             await self._send({"type": "websocket.http.response.body", "body": body})
         elif self.status == 101:
-            await self._close(_INTERNAL_ERROR, str(problem["title"]))
+            code = _NOT_ALLOWED if int(problem["status"]) in (401, 403, 404) else _INTERNAL_ERROR
+            await self._close(code, str(problem["title"]))
 
     async def _close(self, code: int, reason: str) -> None:
         if not self._is_closed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from rayfaas.gateway.admission import Admission
 from rayfaas.gateway.alarms import Alarms
@@ -35,6 +36,7 @@ from rayfaas.gateway.recording import Recording
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.shadows import Shadows
 from rayfaas.gateway.spawned import Spawned
+from rayfaas.gateway.standing import lost
 from rayfaas.gateway.touches import Touches
 from rayfaas.gateway.webhook_rules import WebhookRules
 from rayfaas.gateway.webhooks import PAUSES_S, Webhooks
@@ -82,11 +84,13 @@ class Parts:
             config.limits.max_body,
         )
         self.direct = Direct(invoke, admission, self.dispatcher, self.recording, self.in_flight, answers, shadows)
-        applications = Applications(admission, self.dispatcher, self.recording, self.in_flight)
+        applications = Applications(
+            admission, self.dispatcher, self.recording, self.in_flight, partial(lost, self.routes)
+        )
 
         # The control plane.
         following = Following(self.controller, self.ending)
-        self.calls = Calls(self.routes, self.controller, self.spawned, self.in_flight, following)
+        self.calls = Calls(self.routes, self.controller, admission, self.spawned, self.in_flight, following)
         self.alarms = Alarms(self.routes, self.controller, posts)
         control = Control(self.routes, self.controller, following, posts.secret, self.alarms)
         openapi = OpenApi(self.routes, self.controller)

@@ -19,9 +19,12 @@ DELETE FROM store.idempotency WHERE call = $call::UUID AND call NOT IN (SELECT c
 
 -- name: spawned_call
 -- Where the code of a team asks, $code is that team: it sees what it made, and what its team sees. Those that
--- made it are looked for since $parents_begun.
+-- made it are looked for since $parents_begun. What it was asked, and came to, is a team's own where it called from
+-- outside, where its code did, and where the function is its.
 SELECT call::VARCHAR AS call, function, version, method, target, state, attempts, code, accepted_us, ended_us,
-       principal AS caller, team, true AS spawned
+       principal AS caller, team, true AS spawned,
+       $team IS NULL OR owner = $team OR root = call
+       OR parent IN (SELECT p.call FROM store.calls_since($begun) p WHERE p.owner = $team) AS is_own
 FROM store.all_spawned
 WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team)
       AND ($code IS NULL OR team = $code OR owner = $code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,7 +24,7 @@ from rayfaas.gateway.heads import Heads
 from rayfaas.gateway.http import CallProtocol
 from rayfaas.records import CallEnded
 from tests.gateway.asgi import Exchange
-from tests.gateway.controller import version_route
+from tests.gateway.controller import token_route, version_route
 from tests.gateway.executor import STARTED_US, FakeExecutor, ReceivedCall
 from tests.gateway.small import SmallGateway
 from tests.waiting import eventually
@@ -444,3 +445,31 @@ async def test_a_websocket_that_may_not_be_is_refused(gateway: SmallGateway, who
                 pass
     assert caught.value.response.status_code == status
     assert gateway.records() == []
+
+
+@pytest.mark.parametrize("how", ["revoked", "expired", "demoted", "closed"])
+async def test_a_websocket_is_closed_when_who_opened_it_may_no_more(gateway: SmallGateway, how: str) -> None:
+    tokens, table = gateway.controller.set_tokens, gateway.controller.table
+    executor = await executor_of(gateway)
+    await tokens(("ivan", "ads", "invoker"))
+    async with served(gateway) as url:
+        application, websocket = await accepted(executor, dial(url, path="/app/nlp/embed/chat"))
+        await gateway.controller.set_function("nlp/embed", [version_route(1)], {"live": (1, 8)})
+        application.says({"type": "websocket.send", "text": "still"})
+        assert await websocket.recv() == "still"
+        if how == "revoked":
+            await tokens()
+        elif how == "expired":
+            soon = token_route("ivan", "ads", "invoker", time.time() + 0.05)
+            await table.applied(await table.set_tokens([soon]))
+        elif how == "demoted":
+            await tokens(("ivan", "ads", "viewer"))
+        else:
+            await gateway.controller.set_function("nlp/embed", [version_route(1)], {"live": (1, 9)}, teams=["nlp"])
+        with pytest.raises(ConnectionClosed) as caught:
+            await websocket.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1008
+        await eventually(lambda: application.call.cancelled)
+        (end,) = await eventually(gateway.ends)
+        assert end.state in ("FAILED", "REJECTED")

@@ -207,6 +207,28 @@ async def test_a_call_that_has_not_ended_is_not_run_again(gateway: SmallGateway,
     assert "replay" not in [name for name, _ in gateway.controller.asked]
 
 
+async def test_a_call_that_is_run_again_is_counted(gateway: SmallGateway) -> None:
+    gateway.controller.answers |= {"call": known("FAILED"), "replay": {"call": "the-new"}}
+    table = gateway.controller.table
+    await table.applied(await table.set_limits([{"kind": "team", "name": "nlp", "calls_per_s": 0.001}], 1))
+    answers = [await gateway.ask("POST", f"/calls/{CALL}/replay", who="dora") for _ in range(2)]
+    assert [answer.status for answer in answers] == [202, 429]
+    assert (answers[1].code, answers[1].headers["retry-after"]) == ("rate_limited", "1000")
+    assert len([name for name, _ in gateway.controller.asked if name == "replay"]) == 1
+
+
+@pytest.mark.parametrize(("method", "below"), [("GET", "/result"), ("POST", "/replay")])
+async def test_what_another_teams_code_asked_inside_a_call_is_not_the_callers(
+    gateway: SmallGateway, method: str, below: str
+) -> None:
+    gateway.controller.answers["call"] = known() | {"is_own": False}
+    gateway.controller.outcomes[CALL] = {"content_type": "application/json", "body": b"1", "problem": None}
+    answer = await gateway.ask(method, f"/calls/{CALL}{below}")
+    assert (answer.status, answer.code) == (403, "forbidden")
+    assert [name for name, _ in gateway.controller.asked] == ["call"]
+    assert (await gateway.ask("GET", f"/calls/{CALL}")).json() == known()
+
+
 async def test_what_was_not_kept_can_not_be_run_again(gateway: SmallGateway) -> None:
     gateway.controller.answers |= {"call": known(spawned=False), "replay": NotFound("not kept")}
     answer = await gateway.ask("POST", f"/calls/{CALL}/replay")

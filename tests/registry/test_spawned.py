@@ -144,6 +144,21 @@ def test_a_call_is_seen_by_the_callers_team_the_owners_team_and_admins(
     assert [registry.spawned.call(each.call, team) is not None for each in (kept, call)] == [sees, sees]
 
 
+def test_what_was_asked_inside_a_call_is_for_the_team_whose_code_asked(registry: Registry, journal: Path) -> None:
+    outer = started(team="blue", function="red/f", owner="red")
+    inside = spawned(team="blue", function="green/g", root=outer.call, parent=outer.call)
+    outside = spawned(team="blue", function="green/g")
+    load(registry, journal, outer, inside, outside)
+    own = {
+        team: [(registry.spawned.call(each.call, team) or {}).get("is_own") for each in (inside, outside)]
+        for team in ("blue", "green", "red", None)
+    }
+    assert own == {"blue": [False, True], "green": [True, True], "red": [None, None], None: [True, True]}
+    mine = spawned(team="blue", function="green/g", root=outer.call, parent=(made := started(owner="blue")).call)
+    load(registry, journal, made, mine, number=1)
+    assert (registry.spawned.call(mine.call, "blue") or {})["is_own"]
+
+
 @pytest.mark.parametrize("code", ["red", "blue", "green"])
 def test_code_of_a_team_sees_what_it_made_for_a_caller_and_nothing_else_of_the_callers(
     registry: Registry, journal: Path, code: str
