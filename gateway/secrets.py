@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body
+from rayfaas.gateway.requests import as_json, function_of, json_body, message_of
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
 
@@ -42,12 +42,18 @@ class Secrets:
         if not isinstance(restart, bool):
             raise BadRequest("restart is true or false.")
         made = await self._controller.request(
-            "set_secret", **path, values=values, restart=restart, actor=principal.name
+            "set_secret",
+            **path,
+            values=values,
+            restart=restart,
+            actor=principal.name,
+            reason=message_of(body),
         )
         return as_json(made)
 
     async def delete(self, request: Request) -> Response:
         path = function_of(request)
         principal = allow(self._routes, request, "deployer", path["team"])
-        await self._controller.request("delete_secret", **path, actor=principal.name)
+        given = {"actor": principal.name, "reason": request.query_params.get("message", "")[:4096]}
+        await self._controller.request("delete_secret", **path, **given)
         return Response(status_code=204)

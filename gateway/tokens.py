@@ -12,7 +12,7 @@ from starlette.routing import Route
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.principal import Principal
-from rayfaas.gateway.requests import as_json, json_body
+from rayfaas.gateway.requests import as_json, json_body, message_of
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_alias, check_name, check_team, is_call
@@ -55,6 +55,7 @@ class Tokens:
             name=_name(body),
             expires_in_s=_seconds(body, "expires_in_s"),
             actor=principal.name,
+            reason=message_of(body),
         )
         return as_json(made, 201)
 
@@ -68,6 +69,7 @@ class Tokens:
             overlap_s=_seconds(body, "overlap_s") or 0.0,
             expires_in_s=_seconds(body, "expires_in_s"),
             actor=principal.name,
+            reason=message_of(body),
         )
         return as_json(made, 201)
 
@@ -75,7 +77,8 @@ class Tokens:
         """By its id, or all of a name."""
         principal = allow(self._routes, request, "admin")
         token_id = request.path_params["token_id"]
-        await self._controller.request("revoke_token", token_id=token_id, actor=principal.name)
+        given = {"actor": principal.name, "reason": request.query_params.get("message", "")[:4096]}
+        await self._controller.request("revoke_token", token_id=token_id, **given)
         return Response(status_code=204)
 
 

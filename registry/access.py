@@ -42,6 +42,7 @@ class Access:
         expires_at: datetime | None,
         scope: Scope | None = None,
         name: str | None = None,
+        reason: str = "",
     ) -> tuple[str, str]:
         """The token's id and its secret, which can't be asked for again. Without a `scope` it has `role` in `team`.
 
@@ -53,10 +54,14 @@ class Access:
             for each, at_most in (scope.teams or {}).items():
                 self._members.let_have(each, principal, at_most, actor)
             made = self._add(principal, team, role, actor, expires_at, scope, name)
-            self._audit(actor, "token created", f"{made[0]} for {principal} of {team} as {role}", _told(scope, name))
+            self._audit(
+                actor, "token created", f"{made[0]} for {principal} of {team} as {role}", _told(scope, name, reason)
+            )
         return made
 
-    def rotate_token(self, called: str, actor: str, expires_at: datetime | None, ends_at: datetime) -> tuple[str, str]:
+    def rotate_token(
+        self, called: str, actor: str, expires_at: datetime | None, ends_at: datetime, reason: str = ""
+    ) -> tuple[str, str]:
         """Another token in place of the one of this id or name, which ends at `ends_at`. Without `expires_at` it is in
         force as long as that was made for. Raises `NotFound`."""
         with self._database.transaction():
@@ -65,7 +70,7 @@ class Access:
                 expires_at = datetime.now(timezone.utc) + (old.expires_at - old.created_at)
             made = self._add(old.principal, old.team, old.role, actor, expires_at, old.scope, old.name)
             self._run("end_token", id=old.id, ends=_us(ends_at))
-            told = {"new": made[0], "until": ends_at.isoformat()}
+            told = {"new": made[0], "until": ends_at.isoformat(), "reason": reason}
             self._audit(actor, "token rotated", f"{old.id} for {old.principal}", told)
         return made
 
@@ -76,14 +81,14 @@ class Access:
             raise _no_token(called)
         return TokenRow.from_row(rows[0])
 
-    def revoke_token(self, called: str, actor: str) -> None:
+    def revoke_token(self, called: str, actor: str, reason: str = "") -> None:
         """The one of this id, or all of this name."""
         with self._database.transaction():
             revoked = self._run("revoke_token", called=called)
             if not revoked:
                 raise _no_token(called)
             for row in revoked:
-                self._audit(actor, "token revoked", row["id"])
+                self._audit(actor, "token revoked", row["id"], {"reason": reason})
 
     def _check_name(self, name: str | None) -> None:
         if name is not None and self._run("token_called", called=name):
@@ -173,5 +178,5 @@ def _no_token(called: str) -> NotFound:
     return NotFound(f"There is no token {called} that is in force. `rayfaas token list` shows them.")
 
 
-def _told(scope: Scope, name: str | None) -> dict[str, Any]:
-    return {**msgspec.to_builtins(scope), **({"name": name} if name else {})}
+def _told(scope: Scope, name: str | None, reason: str) -> dict[str, Any]:
+    return {**msgspec.to_builtins(scope), **({"name": name} if name else {}), "reason": reason}

@@ -35,19 +35,19 @@ class Secrets:
             for row in self._run("all")
         ]
 
-    def set(self, team: str, name: str, sealed: bytes, keys: list[str], actor: str) -> None:
+    def set(self, team: str, name: str, sealed: bytes, keys: list[str], actor: str, reason: str = "") -> None:
         encoded = msgspec.json.encode(keys).decode()
         with self._database.transaction():
             self._run("set", team=team, name=name, sealed=sealed, keys=encoded, actor=actor)
-            self._audit(actor, "secret set", f"{team}/{name}", {"keys": keys})
+            self._audit(actor, "secret set", f"{team}/{name}", {"keys": keys, "reason": reason})
 
-    def delete(self, team: str, name: str, actor: str) -> None:
+    def delete(self, team: str, name: str, actor: str, reason: str = "") -> None:
         with self._database.transaction():
             if not self._run("delete", team=team, name=name):
                 raise NotFound(
                     f"Team {team} has no secret {name!r}. `rayfaas secrets list` shows those that there are."
                 )
-            self._audit(actor, "secret deleted", f"{team}/{name}", {})
+            self._audit(actor, "secret deleted", f"{team}/{name}", {"reason": reason})
 
     def _audit(self, actor: str, action: str, subject: str, detail: dict[str, Any]) -> None:
         encoded = msgspec.json.encode(detail).decode()

@@ -32,7 +32,7 @@ TOKEN = record(
     expires_at=nullable(TIME),
 )
 _MAKE_TOKEN = record(
-    "principal team role teams all functions name expires_in_s",
+    "principal team role teams all functions name expires_in_s message",
     principal=_PRINCIPAL,
     team=_TEAM,
     role={**_ROLE, "default": "invoker"},
@@ -41,8 +41,9 @@ _MAKE_TOKEN = record(
     functions={**array(_FUNCTION), "minItems": 1, "maxItems": 1000},
     name={**TEXT, "pattern": f"^{names.ALIAS}$"},
     expires_in_s=_DURATION,
+    message=_MESSAGE,
 )
-_ROTATE = record("overlap_s expires_in_s", overlap_s=_DURATION, expires_in_s=_DURATION)
+_ROTATE = record("overlap_s expires_in_s message", overlap_s=_DURATION, expires_in_s=_DURATION, message=_MESSAGE)
 _ROTATED = record(id=TEXT, token={**TEXT, "description": "Shown this once."}, replaced_until=TIME)
 _MEMBER = record(team=TEXT, principal=TEXT, role=_ROLE, since=TIME, set_by=TEXT)
 _PROTECTION = record(team=TEXT, name=TEXT, alias=TEXT, who=array(TEXT), set_at=TIME, set_by=TEXT, reason=TEXT)
@@ -64,7 +65,7 @@ def _token_paths() -> dict[str, Schema]:
             ),
         },
         "/v1/tokens/{token_id}": {
-            "delete": operation("revoke_token", "access", "Revoke a token", None, "token_id", status=204)
+            "delete": operation("revoke_token", "access", "Revoke a token", None, "token_id", "message", status=204)
         },
         "/v1/tokens/{token_id}/rotate": {
             "post": operation(

@@ -257,7 +257,10 @@ SCHEMAS: dict[str, Schema] = {
 ALIAS_MOVE = reference("Move")
 ROLLBACK = record("message", message={**TEXT, "maxLength": 4096})
 SECRET = record(
-    "restart", values={"type": "object", "minProperties": 1, "additionalProperties": TEXT}, restart=YES_OR_NO
+    "restart message",
+    values={"type": "object", "minProperties": 1, "additionalProperties": TEXT},
+    restart=YES_OR_NO,
+    message={**TEXT, "maxLength": 4096},
 )
 GRAPH = record(
     start=TEXT,

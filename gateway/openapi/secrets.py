@@ -16,7 +16,7 @@ def secret_paths() -> dict[str, Schema]:
         "/v1/secrets/{team}/{name}": {
             "put": operation("set_secret", "access", "Set a secret", reference("SetSecret"), *_OF, body=SECRET),
             "delete": operation(
-                "delete_secret", "access", "Delete a secret", None, *_OF, status=204, more=problems(409)
+                "delete_secret", "access", "Delete a secret", None, *_OF, "message", status=204, more=problems(409)
             ),
         },
     }

@@ -20,6 +20,7 @@ _HEADINGS = {
     "set_by": "SET BY",
     "set_at": "SET",
 }
+_MESSAGE = click.option("-m", "--message", default="", help="Why; kept in the audit.")
 
 
 @click.group(cls=Group)
@@ -36,6 +37,7 @@ def secrets() -> None:
 )
 @click.option("--team", help="The team that it belongs to; yours if not said.")
 @click.option("--restart", is_flag=True, help="Replace the executors that run with what it was before.")
+@_MESSAGE
 def set_(
     name: str,
     values: tuple[str, ...],
@@ -43,6 +45,7 @@ def set_(
     from_file: tuple[str, ...],
     team: str | None,
     restart: bool,
+    message: str,
 ) -> None:
     """Have the secret NAME hold these variables, and no others.
 
@@ -53,7 +56,7 @@ def set_(
     if not given:
         raise click.UsageError("Say what it holds: KEY=VALUE, --from-env KEY or --from-file PATH.")
     with Client() as client:
-        client.set_secret(name, given, team=team, restart=restart)
+        client.set_secret(name, given, team=team, restart=restart, message=message)
     now = "executors are being replaced" if restart else "executors that start from now on have it"
     click.echo(f"{name} holds {', '.join(sorted(given))}; {now}.")
 
@@ -72,10 +75,11 @@ def list_(as_json: bool) -> None:
 @secrets.command()
 @click.argument("name")
 @click.option("--team", help="The team that it belongs to; yours if not said.")
-def delete(name: str, team: str | None) -> None:
+@_MESSAGE
+def delete(name: str, team: str | None, message: str) -> None:
     """Delete a secret that no function needs which can be called by an alias."""
     with Client() as client:
-        client.delete_secret(name, team=team)
+        client.delete_secret(name, team=team, message=message)
     click.echo(f"{name} is deleted.")
 
 

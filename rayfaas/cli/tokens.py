@@ -21,6 +21,7 @@ _HEADINGS = {
     "created_by": "CREATED BY",
     "expires_at": "EXPIRES",
 }
+_MESSAGE = click.option("-m", "--message", default="", help="Why; kept in the audit.")
 
 
 @click.group(cls=Group)
@@ -36,6 +37,7 @@ def token() -> None:
 @click.option("--function", "functions", multiple=True, metavar="TEAM/NAME", help="For this alone; again for another.")
 @click.option("--name", help="What it is rotated and revoked by.")
 @click.option("--expires", help="Until it ends: 90m, 12h, 30d. Never if not said.")
+@_MESSAGE
 @json_option
 def create(
     principal: str,
@@ -45,6 +47,7 @@ def create(
     functions: tuple[str, ...],
     name: str | None,
     expires: str | None,
+    message: str,
     as_json: bool,
 ) -> None:
     """Make a token for PRINCIPAL, a person or a service: `rayfaas token create ann --team nlp=deployer --team ads`.
@@ -63,6 +66,7 @@ def create(
             all=is_for_all,
             functions=functions,
             name=name,
+            message=message,
         )
     _show_secret(made, as_json)
 
@@ -71,13 +75,14 @@ def create(
 @click.argument("name")
 @click.option("--overlap", help="How long the old secret is good too: 1h. Not at all if not said.")
 @click.option("--expires", help="Until the new one ends; as long as the old one was made for if not said.")
+@_MESSAGE
 @json_option
-def rotate(name: str, overlap: str | None, expires: str | None, as_json: bool) -> None:
+def rotate(name: str, overlap: str | None, expires: str | None, message: str, as_json: bool) -> None:
     """Make another secret in place of the token of this NAME or id: `rayfaas token rotate ci --overlap 1h`."""
     overlap_s = 0.0 if overlap is None else parse_duration(overlap)
     expires_in_s = None if expires is None else parse_duration(expires)
     with Client() as client:
-        _show_secret(client.rotate_token(name, overlap_s, expires_in_s), as_json)
+        _show_secret(client.rotate_token(name, overlap_s, expires_in_s, message), as_json)
 
 
 @token.command(name="list")
@@ -94,10 +99,11 @@ def list_(as_json: bool) -> None:
 
 @token.command()
 @click.argument("name")
-def revoke(name: str) -> None:
+@_MESSAGE
+def revoke(name: str, message: str) -> None:
     """Refuse the token with this id, or all of this NAME, from now on."""
     with Client() as client:
-        client.revoke_token(name)
+        client.revoke_token(name, message)
     click.echo(f"{name} is revoked.")
 
 

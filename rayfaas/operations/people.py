@@ -37,6 +37,7 @@ class People(Asker):
         all: bool = False,
         functions: Sequence[str] = (),
         name: str | None = None,
+        message: str = "",
     ) -> Json:
         """`id` and `token`, which is shown this once.
 
@@ -46,21 +47,25 @@ class People(Asker):
         """
         body = given(principal=principal, team=team, role=role, expires_in_s=expires_in_s, name=name)
         body |= given(teams=dict(teams) if teams else None, all=all or None, functions=list(functions) or None)
+        body |= given(message=message or None)
         return object_of(await self._transport.post("/v1/tokens", body))
 
     @operation
-    async def rotate_token(self, token: str, overlap_s: float = 0, expires_in_s: float | None = None) -> Json:
+    async def rotate_token(
+        self, token: str, overlap_s: float = 0, expires_in_s: float | None = None, message: str = ""
+    ) -> Json:
         """Another `token` in place of the one of this id or name, which is good for `overlap_s` more seconds.
 
         It is for the same, and expires after as long as that was made for, if nothing else is said.
         """
-        body = given(overlap_s=overlap_s or None, expires_in_s=expires_in_s)
+        body = given(overlap_s=overlap_s or None, expires_in_s=expires_in_s, message=message or None)
         return object_of(await self._transport.post(f"/v1/tokens/{quote(token, safe='')}/rotate", body))
 
     @operation
-    async def revoke_token(self, token_id: str) -> None:
+    async def revoke_token(self, token_id: str, message: str = "") -> None:
         """In force everywhere when it returns. Of a name it revokes all."""
-        await self._transport.send("DELETE", f"/v1/tokens/{quote(token_id, safe='')}")
+        query = given(message=message or None)
+        await self._transport.send("DELETE", f"/v1/tokens/{quote(token_id, safe='')}", query=query)
 
     # Teams
 

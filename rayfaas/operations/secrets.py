@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rayfaas.names import check_name, check_team
 from rayfaas.operation import operation
-from rayfaas.operations.asker import Asker, Json, list_of
+from rayfaas.operations.asker import Asker, Json, given, list_of
 
 
 class Secrets(Asker):
@@ -23,19 +23,26 @@ class Secrets(Asker):
 
     @operation
     async def set_secret(
-        self, name: str, values: Mapping[str, str], team: str | None = None, restart: bool = False
+        self,
+        name: str,
+        values: Mapping[str, str],
+        team: str | None = None,
+        restart: bool = False,
+        message: str = "",
     ) -> Json:
         """Keep variables for functions that name the secret; executors that start from now on have them.
 
         With `restart` those that run finish their calls and are replaced.
         """
-        await self._transport.put(await self._secret_path(name, team), {"values": dict(values), "restart": restart})
+        body = {"values": dict(values), "restart": restart} | given(message=message or None)
+        await self._transport.put(await self._secret_path(name, team), body)
         return {"name": name, "keys": sorted(values)}
 
     @operation
-    async def delete_secret(self, name: str, team: str | None = None) -> None:
+    async def delete_secret(self, name: str, team: str | None = None, message: str = "") -> None:
         """Raises `Conflict` while functions that can be called by an alias name it."""
-        await self._transport.send("DELETE", await self._secret_path(name, team))
+        query = given(message=message or None)
+        await self._transport.send("DELETE", await self._secret_path(name, team), query=query)
 
     async def _secret_path(self, name: str, team: str | None) -> str:
         return f"/v1/secrets/{check_team(team or await self._own_team())}/{check_name(name, 'secret')}"

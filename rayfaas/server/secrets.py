@@ -32,19 +32,19 @@ class Secrets:
         return [plain(secret) for secret in self._vault.listed(team)]
 
     async def _set_secret(
-        self, link: Link, team: str, name: str, values: dict[str, str], restart: bool, actor: str
+        self, link: Link, team: str, name: str, values: dict[str, str], restart: bool, actor: str, reason: str = ""
     ) -> dict[str, Any]:
         """Executors that start from now on have it; with `restart` those that run are replaced. No result that was made
         with other values is given to a call any more."""
-        users = await self._vault.set(team, name, values, actor)
+        users = await self._vault.set(team, name, values, actor, reason)
         await self._announce()
         restarted = [version.key for version in users if self._fleet.hosting(version.key)] if restart else []
         for version in users if restart else []:
             self._placement.restart(version)
         return {"team": team, "name": name, "keys": sorted(values), "restarted": restarted}
 
-    async def _delete_secret(self, link: Link, team: str, name: str, actor: str) -> None:
-        await self._vault.delete(team, name, actor)
+    async def _delete_secret(self, link: Link, team: str, name: str, actor: str, reason: str = "") -> None:
+        await self._vault.delete(team, name, actor, reason)
         await self._announce()
 
     async def _announce(self) -> None:

@@ -41,6 +41,7 @@ class Tokens:
         actor: str,
         scope: dict[str, Any] | None = None,
         name: str | None = None,
+        reason: str = "",
     ) -> dict[str, str]:
         """`scope` is a `roles.Scope`; without it the token has `role` in `team`."""
         token_id, secret = await self._store.write(
@@ -52,23 +53,24 @@ class Tokens:
             _moment_in(expires_in_s),
             None if scope is None else Scope(scope.get("teams"), _functions(scope)),
             name,
+            reason,
         )
         await self._routing.applied(await self.announce())
         return {"id": token_id, "token": secret}
 
     async def rotate_token(
-        self, link: Link, token: str, overlap_s: float, expires_in_s: float | None, actor: str
+        self, link: Link, token: str, overlap_s: float, expires_in_s: float | None, actor: str, reason: str = ""
     ) -> dict[str, str]:
         """`token` is an id or a name."""
         ends_at = datetime.now(timezone.utc) + timedelta(seconds=overlap_s)
         token_id, secret = await self._store.write(
-            self._access.rotate_token, token, actor, _moment_in(expires_in_s), ends_at
+            self._access.rotate_token, token, actor, _moment_in(expires_in_s), ends_at, reason
         )
         await self._routing.applied(await self.announce())
         return {"id": token_id, "token": secret, "replaced_until": ends_at.isoformat()}
 
-    async def revoke_token(self, link: Link, token_id: str, actor: str) -> None:
-        await self._store.write(self._access.revoke_token, token_id, actor)
+    async def revoke_token(self, link: Link, token_id: str, actor: str, reason: str = "") -> None:
+        await self._store.write(self._access.revoke_token, token_id, actor, reason)
         await self._routing.applied(await self.announce())
 
     async def announce(self) -> int:

@@ -37,17 +37,17 @@ class Vault:
         rows = await self._store.write(self._store.registry.secrets.all)
         self._secrets = {(row.team, row.name): row for row in rows}
 
-    async def set(self, team: str, name: str, values: Mapping[str, str], actor: str) -> list[Version]:
+    async def set(self, team: str, name: str, values: Mapping[str, str], actor: str, reason: str = "") -> list[Version]:
         """Keep it. Returns the versions that have executors with it, or may have. Raises `BadRequest`."""
         check_values(name, values)
         nonce = os.urandom(_NONCE)
         data = msgspec.json.encode(dict(values))
         sealed = nonce + self._cipher.encrypt(nonce, data, _address(team, name))
-        await self._store.write(self._store.registry.secrets.set, team, name, sealed, sorted(values), actor)
+        await self._store.write(self._store.registry.secrets.set, team, name, sealed, sorted(values), actor, reason)
         await self.read()
         return self._users(team, name)
 
-    async def delete(self, team: str, name: str, actor: str) -> None:
+    async def delete(self, team: str, name: str, actor: str, reason: str = "") -> None:
         """Raises `Conflict` while functions that can be called by an alias name it."""
         served = {f"{f.team}/{f.name}" for f in self._catalog if f.team == team for v in f.served() if _names(v, name)}
         if served:
@@ -55,7 +55,7 @@ class Vault:
             raise Conflict(
                 f"{using} would not start without the secret {name!r}. Set another value, or deploy them first."
             )
-        await self._store.write(self._store.registry.secrets.delete, team, name, actor)
+        await self._store.write(self._store.registry.secrets.delete, team, name, actor, reason)
         await self.read()
 
     def listed(self, team: str | None) -> list[dict[str, Any]]:

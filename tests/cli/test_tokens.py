@@ -39,6 +39,14 @@ def test_a_new_token_can_be_piped(served: Terminal) -> None:
     assert served.requests[0].json() == {"principal": "ci"}
 
 
+def test_why_is_told(served: Terminal) -> None:
+    served("token", "create", "ci", "-m", "builds")
+    served("token", "rotate", "lab", "-m", "each quarter")
+    served("token", "revoke", "t1", "-m", "it leaked")
+    assert [each.json()["message"] for each in served.requests[:2]] == ["builds", "each quarter"]
+    assert served.requests[2].target.replace("%20", "+") == "/v1/tokens/t1?message=it+leaked"
+
+
 @pytest.mark.parametrize(("typed", "seconds"), [("90s", 90), ("90m", 5400), ("12h", 43200), ("30d", 2592000)])
 def test_a_token_ends_when_it_is_said(served: Terminal, typed: str, seconds: int) -> None:
     served("token", "create", "ci", "--team", "nlp", "--role", "viewer", "--expires", typed)

@@ -42,12 +42,12 @@ async def test_a_token_is_made_for_who_asks_unless_said_otherwise(gateway: Small
     scope = {"teams": {"nlp": "invoker"}, "functions": None}
     assert await make(gateway, b"{}") == {
         "principal": "ada", "team": "nlp", "role": "invoker", "scope": scope, "name": None, "expires_in_s": None,
-        "actor": "ada",
+        "actor": "ada", "reason": "",
     }  # fmt: skip
     body = b'{"principal": "bob", "team": "vision", "role": "viewer", "expires_in_s": 60, "name": "lab"}'
     assert await make(gateway, body) == {
         "principal": "bob", "team": "vision", "role": "viewer", "scope": {"teams": {"vision": "viewer"},
-        "functions": None}, "name": "lab", "expires_in_s": 60, "actor": "ada",
+        "functions": None}, "name": "lab", "expires_in_s": 60, "actor": "ada", "reason": "",
     }  # fmt: skip
 
 
@@ -79,13 +79,14 @@ async def test_a_token_of_no_role_team_time_function_or_name_is_not_made(gateway
 
 
 async def test_a_token_is_revoked_or_rotated_by_its_id_or_name(gateway: SmallGateway) -> None:
-    answer = await gateway.ask("DELETE", "/v1/tokens/t1", who="ada")
+    answer = await gateway.ask("DELETE", "/v1/tokens/t1?message=leaked", who="ada")
     assert (answer.status, answer.body) == (204, b"")
-    assert gateway.controller.asked_for("revoke_token") == {"token_id": "t1", "actor": "ada"}
-    answer = await gateway.ask("POST", "/v1/tokens/lab/rotate", b'{"overlap_s": 60}', who="ada")
+    assert gateway.controller.asked_for("revoke_token") == {"token_id": "t1", "actor": "ada", "reason": "leaked"}
+    body = b'{"overlap_s": 60, "message": "each quarter"}'
+    answer = await gateway.ask("POST", "/v1/tokens/lab/rotate", body, who="ada")
     assert answer.status == 201
     assert gateway.controller.asked_for("rotate_token") == {
-        "token": "lab", "overlap_s": 60, "expires_in_s": None, "actor": "ada",
+        "token": "lab", "overlap_s": 60, "expires_in_s": None, "actor": "ada", "reason": "each quarter",
     }  # fmt: skip
 
 

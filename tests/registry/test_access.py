@@ -84,6 +84,17 @@ def test_a_hostile_principal_is_kept_as_it_is(database: Database, name: str) -> 
     assert (row.principal, row.created_by) == (name, name)
 
 
+def test_every_change_of_a_token_is_in_the_audit_with_its_reason(database: Database) -> None:
+    access = Access(database)
+    access.create_token("ci", "red", "viewer", "root", None, name="lab", reason="builds")
+    access.rotate_token("lab", "root", None, datetime.now(timezone.utc), "each quarter")
+    access.revoke_token("lab", "root", "leaked")
+    rows = database.run("SELECT DISTINCT action, detail ->> 'reason' AS reason FROM store.audit ORDER BY action")
+    assert [(row["action"], row["reason"]) for row in rows if row["action"].startswith("token")] == [
+        ("token created", "builds"), ("token revoked", "leaked"), ("token rotated", "each quarter"),
+    ]  # fmt: skip
+
+
 def test_a_join_token_is_spent_by_its_first_use(database: Database) -> None:
     access = Access(database)
     join_id, secret = access.create_join_token("lab", "root")

@@ -46,6 +46,14 @@ async def test_another_value_is_another_edition_for_executors_and_gateways_alike
     assert vault.order(version())["edition"] == ""
 
 
+async def test_every_change_is_in_the_audit_with_its_reason(vault: Vault, store: Store) -> None:
+    await vault.set("red", "api", {"API_KEY": VALUE}, "ann", "leaked")
+    await vault.delete("red", "api", "ann", "over")
+    sql = "SELECT actor, action, subject, detail ->> 'reason' FROM audit"
+    rows = (await store.query(store.registry.query, sql, [], None)).rows
+    assert rows == [["ann", "secret set", "red/api", "leaked"], ["ann", "secret deleted", "red/api", "over"]]
+
+
 async def test_another_teams_secret_is_not_there(vault: Vault) -> None:
     await vault.set("blue", "api", {"API_KEY": VALUE}, "ann")
     with pytest.raises(NotFound, match="rayfaas secrets set api"):
