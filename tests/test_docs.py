@@ -22,7 +22,7 @@ from rayfaas.registry.query import VIEWS
 ALARMS = Alarms(None, ControllerLink(None, None), None)  # type: ignore[arg-type]
 PATHS = [
     *(route.path for route in Control(None, None, None, "", ALARMS).routes()),  # type: ignore[arg-type]
-    *(route.path for route in Calls(None, ControllerLink(None, None), None, None, None).routes()),  # type: ignore[arg-type]
+    *(route.path for route in Calls(None, ControllerLink(None, None), None, None, None, None).routes()),  # type: ignore[arg-type]
     *(route.path for route in OpenApi(None, None).routes()),  # type: ignore[arg-type]
     *BROWSED,
 ]
