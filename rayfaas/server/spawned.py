@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
 from rayfaas.registry.spawned import Reservation
 from rayfaas.server.journals import Journals
+from rayfaas.server.looking import look_every
 from rayfaas.server.reservations import Reservations
 from rayfaas.server.store import Store
 
@@ -48,18 +50,15 @@ class Spawned:
         }
 
     async def keep_looking(self) -> None:
-        count = 0
-        while True:
-            await asyncio.sleep(LOOK_S)
-            count += 1
-            try:
-                await self._hand_out()
-                await self._hand_out_ends()
-                if count % _COMPARE == 0:
-                    await self._compare()
-                await self._purge()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("spawned calls could not be looked after")
+        looks = itertools.count(1)
+        await look_every(LOOK_S, lambda: self._look(next(looks)), "spawned calls could not be looked after")
+
+    async def _look(self, count: int) -> None:
+        await self._hand_out()
+        await self._hand_out_ends()
+        if count % _COMPARE == 0:
+            await self._compare()
+        await self._purge()
 
     # For gateways
 
