@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 from rayfaas.background import Background
-from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method, Service
+from rayfaas.server.asking import name_of
 from rayfaas.server.fleet import Member
 from rayfaas.server.parts import Parts
 from rayfaas.server.roles import methods_of
@@ -37,7 +37,7 @@ class Peers:
 
     def on_open(self, link: Link) -> None:
         peer, parts = link.peer or {}, self._parts
-        _log.info("%s is connected", _name(peer))
+        _log.info("%s is connected", name_of(peer))
         if peer.get("role") == "gateway":
             if link.is_remote:
                 parts.elsewhere.welcome(link, peer)
@@ -49,7 +49,7 @@ class Peers:
 
     def on_close(self, link: Link) -> None:
         parts = self._parts
-        _log.info("%s is gone", _name(link.peer or {}))
+        _log.info("%s is gone", name_of(link.peer or {}))
         parts.routing.forget(link)
         parts.loads.forget(link)
         # A gateway that went is not struck off what executors dial: it comes back at the same address.
@@ -118,10 +118,6 @@ class Guarded(Service):
 
     def on_close(self, link: Link) -> None:
         self._peers.on_close(link)
-
-
-def _name(peer: Identity) -> str:
-    return f"{peer.get('role')} {peer.get('name') or peer.get('replica') or peer.get('cluster') or ''}".strip()
 
 
 def _cluster(link: Link) -> str:
