@@ -63,7 +63,6 @@ class Machines:
         self._threads = ThreadPoolExecutor(ERRANDS, "errand")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sending: set[asyncio.Future[None]] = set()
-        self._looking: asyncio.Task[None] | None = None
         self.methods: dict[str, Method] = {
             "groups": self.groups,
             "set_group": self.set_group,
