@@ -34,7 +34,8 @@ QUERIES = [words for words in COMMANDS if words[0] == "sql"]
 
 def parsed(words: tuple[str, ...]) -> click.Context:
     """Raises `click.UsageError`, of which `click.BadParameter` is that a file is not there."""
-    context, found = click.Context(commands, **commands.context_settings), commands
+    context = click.Context(commands, **commands.context_settings)
+    found: click.Command = commands
     while isinstance(found, click.Group) and words:
         group, (name, *rest) = found, words
         command = group.get_command(context, name)
