@@ -97,7 +97,7 @@ class Peers:
         await self._parts.placement.member_up(member)
 
     async def executor_ended(self, link: Link, key: str, executor: str, death: dict[str, Any]) -> None:
-        """`death` is a `cluster.supervisor.Death`, for the gateways whose calls it ran."""
+        """`death` is a `cluster.hosted_executor.Death`, for the gateways whose calls it ran."""
         await self._parts.fleet.executor_ended(link, key, executor)
         self._parts.gateways.tell("executor_ended", executor=executor, death=death)
 
