@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from rayfaas.whole_file import write_whole
+from tests.server.parts import full_disk
 
 
 def test_it_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
@@ -37,3 +39,23 @@ def test_what_can_not_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         write_whole(tmp_path / "directory", b"content")
     assert [each.name for each in tmp_path.iterdir()] == ["directory"]
+
+
+def test_a_wide_umask_does_not_widen_it(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        write_whole(tmp_path / "token", b"secret")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+
+
+def test_a_full_disk_leaves_what_was_there_and_no_half_of_what_was_to_come(tmp_path: Path) -> None:
+    with full_disk(free=3), pytest.raises(OSError, match="File too large"):
+        write_whole(tmp_path / "token", b"secret")
+    assert os.listdir(tmp_path) == []
+    write_whole(tmp_path / "token", b"first")
+    with full_disk(free=3), pytest.raises(OSError, match="File too large"):
+        write_whole(tmp_path / "token", b"second")
+    assert os.listdir(tmp_path) == ["token"]
+    assert (tmp_path / "token").read_bytes() == b"first"
