@@ -227,7 +227,7 @@ class Supervisor:
             executor.output, _ = await loop.connect_read_pipe(lambda: Output(executor), pipe)
             executor.zygote, executor.redactor = zygote, Redactor(secrets.values())
             zygote.fork(executor.order, theirs.fileno(), output_out, secrets)
-        except BaseException:
+        except BaseException:  # a cancel too: there is no executor then
             self._forget(name)
             raise
         finally:

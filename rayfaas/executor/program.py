@@ -126,7 +126,7 @@ def _make(found: type, loop: asyncio.AbstractEventLoop) -> Any:
         instance = found()
         for name in enter_methods(found):
             _finish(getattr(instance, name)(), loop)
-    except BaseException as error:
+    except BaseException as error:  # whatever user code raises, SystemExit too
         raise import_failed(f"{found.__name__} could not be made", error) from error
     return instance
 
