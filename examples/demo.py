@@ -77,15 +77,18 @@ def call_by_curl(function: str, images: list[list[float]]) -> None:
     home = Path(os.environ["RAYFAAS_HOME"])
     url = f"{json.loads((home / 'server.json').read_text())['url']}/call/{function}"
     authorization = f"Authorization: Bearer {(home / 'token').read_text()}"
+    content_type = "Content-Type: application/json"
     body = json.dumps({"images": images})
-    say(f"   $ curl -H \"Authorization: Bearer $(cat ~/.rayfaas/token)\" -d '{body[:40]}…' {url}")
+    say('   $ curl -H "Authorization: Bearer $(cat $RAYFAAS_HOME/token)" \\')
+    say(f"     -H \"{content_type}\" -d '{body[:40]}…' {url}")
     if shutil.which("curl"):
         command = ["curl", "--silent", "--show-error", "--fail-with-body", "-H", authorization]
-        command += ["-H", "Content-Type: application/json", "--data-binary", "@-", url]
+        command += ["-H", content_type, "--data-binary", "@-", url]
         answer = subprocess.run(command, input=body, text=True, check=True, stdout=subprocess.PIPE).stdout
     else:
         say("   (this machine has no curl: the same request by httpx)")
-        answer = httpx.post(url, content=body, headers=dict([authorization.split(": ", 1)])).raise_for_status().text
+        headers = dict(header.split(": ", 1) for header in (authorization, content_type))
+        answer = httpx.post(url, content=body, headers=headers).raise_for_status().text
     say(f"   {answer}")
     check(len(json.loads(answer)) == 1, "one digit for one image")
 

@@ -84,7 +84,7 @@ class Applications:
             self._recording.start(call, scope["path"][len(PREFIX) :][:_LONGEST_TARGET])
         except RayfaasError as error:
             return await client.fail(to_problem(self._admission.judged(error, scope.get("client"))), [])
-        exchange = Exchange(call, client, self._dispatcher, self._recording)
+        exchange = AppExchange(call, client, self._dispatcher, self._recording)
         scope[ON_GONE] = exchange.client_gone
         unread = self._in_flight.unread(scope, call)
         standing = self._stand(headers, call) if scope["type"] == "websocket" else None
@@ -118,7 +118,7 @@ class Applications:
                 raise error from None
 
 
-class Exchange:
+class AppExchange:
     """One request or WebSocket under way."""
 
     def __init__(

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from rayfaas.errors import BadRequest, CallCancelled, QueueFull, RayfaasError
+from rayfaas.gateway.acceptance import Acceptance
 from rayfaas.gateway.asgi import Send, send_whole
 from rayfaas.gateway.cache.call import kind_of
 from rayfaas.gateway.call_options import WEBHOOK, text_of
@@ -30,9 +31,8 @@ from rayfaas.gateway.prefer import wait_s
 from rayfaas.gateway.principal import Reader
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.recording import Recording, state_of
-from rayfaas.gateway.route import Parked, Past, Route
+from rayfaas.gateway.route import Parked, Past
 from rayfaas.gateway.routes import Routes
-from rayfaas.gateway.sameness import are_same
 from rayfaas.gateway.webhooks import Webhooks, ending_of
 from rayfaas.names import new_id
 from rayfaas.records import Settled
@@ -66,6 +66,7 @@ class Spawned:
         self._running: dict[str, int] = {}
         self._recent: OrderedDict[str, Outcome] = OrderedDict()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._acceptance = Acceptance(journal, controller, self._jobs)
         controller.methods |= {"resume": self._resume, "held": self._held}
 
     async def answer(
@@ -83,13 +84,11 @@ class Spawned:
         """
         if len(self._jobs) >= MAX_HELD:
             raise QueueFull(f"{len(self._jobs)} spawned calls are held already. Try again a little later.")
-        record = self._record(call, target, key, _retries(headers, call.route), webhook)
-        call_id = await self._reserve(call, key, headers) if key is not None else call.call_id
+        record = self._acceptance.record(call, target, key, headers, webhook)
+        call_id = await self._acceptance.reserve(call, key, headers)
         if call_id == call.call_id:
-            await self._keep(record)
+            await self._acceptance.keep(record)
             self._begin(Job(record, call.route))
-        else:
-            await self._check_same(call, call_id)
         prefer = headers.get(b"prefer", b"").decode("latin-1")
         seconds = wait_s(prefer)
         if "respond-async" not in prefer and seconds is None:
@@ -218,15 +217,15 @@ class Spawned:
         job.attempts += 1
         call = kind_of(job.route)(
             job.route,
-            record.call if first else new_id(),
-            record.root,
-            record.parent if first else record.call,
-            record.principal,
-            record.team,
-            record.content_type,
-            base64.b64decode(record.body),
-            record.timeout_s,
-            self._recording.log,
+            call_id=record.call if first else new_id(),
+            root_id=record.root,
+            parent_id=record.parent if first else record.call,
+            principal=record.principal,
+            team=record.team,
+            content_type=record.content_type,
+            body=base64.b64decode(record.body),
+            timeout_s=record.timeout_s,
+            on_log=self._recording.log,
             accept=record.accept,
             context=record.context,
         )
@@ -269,76 +268,6 @@ class Spawned:
         self._journal.ended(settled)
         if (ending := ending_of(record, settled)) is not None:
             self._webhooks.tell(ending)
-
-    # Accepting
-
-    async def _keep(self, record: Record) -> None:
-        try:
-            await self._journal.spawned(record)
-        except RayfaasError:
-            if record.idempotency_key is not None:
-                await self._controller.request("release", call_id=record.call)
-            raise
-
-    async def _reserve(self, call: PendingCall, key: str, headers: Headers) -> str:
-        """The id of the call that has this key: the given one's, or that of an earlier one."""
-        reserved: str = await self._controller.request(
-            "reserve",
-            team=call.team,
-            function=call.route.called,
-            key=key,
-            call_id=call.call_id,
-            gateway=self._journal.instance,
-            rerun_failed=headers.get(b"rayfaas-rerun") == b"failed",
-        )
-        return reserved
-
-    async def _check_same(self, call: PendingCall, call_id: str) -> None:
-        """That the call which has the key was made with these arguments, where they are still known."""
-        job = self._jobs.get(call_id)
-        kept = msgspec.to_builtins(job.record) if job else await self._controller.request("kept", call_id=call_id)
-        if kept is None:
-            return
-        before = (kept["content_type"], base64.b64decode(kept["body"]))
-        if not are_same(before, (call.content_type, call.body)):
-            raise BadRequest(
-                f"The idempotency key was sent before with other arguments, for call {call_id}. "
-                "Another call needs another key."
-            )
-
-    def _record(self, call: PendingCall, target: str, key: str | None, retries: int, webhook: str | None) -> Record:
-        return Record(
-            call=call.call_id,
-            root=call.root_id,
-            target=target,
-            function=call.route.function,
-            version=call.route.version.number,
-            principal=call.principal,
-            team=call.team,
-            gateway=self._journal.instance,
-            accepted_us=call.accepted_ns // 1000,
-            content_type=call.content_type,
-            body=base64.b64encode(call.body).decode(),
-            timeout_s=call.deadline - call.accepted_ns / 1e9,
-            retries=retries,
-            retry_delay_s=call.route.version.retry_delay_s,
-            parent=call.parent_id,
-            idempotency_key=key,
-            method=call.route.method,
-            accept=call.accept,
-            priority=call.priority,
-            webhook=webhook,
-            context=call.context,
-        )
-
-
-def _retries(headers: Headers, route: Route) -> int:
-    value = headers.get(b"rayfaas-retries")
-    if value is None:
-        return route.version.retries
-    if not value.isdigit() or len(value) > 3 or int(value) > 100:
-        raise BadRequest(f"Rayfaas-Retries is a number from 0 to 100, not {value.decode('latin-1')!r}.")
-    return int(value)
 
 
 async def _send_accepted(send: Send, call_id: str, waited_s: float | None) -> None:

@@ -7,12 +7,12 @@ import io
 import json
 import os
 import stat
-import tempfile
 import zipfile
 from pathlib import Path
 
 from rayfaas.bundle import MAX_BYTES, PICKLE, PICKLE_META
 from rayfaas.errors import BadRequest, NotFound, ProtocolError
+from rayfaas.whole_file import write_whole
 
 
 class Archive:
@@ -111,17 +111,8 @@ def _is_there(root: Path, name: str, content: bytes) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all; a symbolic link is replaced, not followed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fd, scratch = tempfile.mkstemp(dir=path.parent, prefix=".pulling-")
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(content)
-            os.chmod(scratch, 0o644)
-            os.replace(scratch, path)
-        except BaseException:
-            os.unlink(scratch)
-            raise
+        write_whole(path, content, 0o644, scratch=".pulling-")
     except OSError as error:
         raise BadRequest(f"{path} can't be written: {error.strerror}") from None

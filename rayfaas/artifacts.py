@@ -14,7 +14,9 @@ SAID = "rayfaas.said"
 
 
 def reads(uri: str | os.PathLike[str], version: str | None = None) -> None:
-    """The call that this is said in reads an artifact. Outside a call it does nothing.
+    """The call that this is said in reads an artifact: a URI, or a path. Outside a call it does nothing.
+
+    `version` is what tells the artifact's states apart, in words of your own.
 
     >>> reads("postgres://shop/orders", version="2026-11-27")
     """

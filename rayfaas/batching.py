@@ -32,7 +32,8 @@ def batched(fn: Any = None, /, *, max_size: int = 8, wait_ms: float = 10.0) -> A
     """Have a function, or a method, that takes a list answer single calls, up to `max_size` of them at once.
 
     Callers send one item, the function is called with the list of those that came within `wait_ms`, and returns a list
-    of the same length: each caller gets its own. Called here, it stays the function that it is.
+    of the same length: each caller gets its own. Called here, it stays the function that it is. Raises `BadRequest` for
+    a generator, for what is decorated already, and for sizes and times that are out of range.
 
     >>> @batched(max_size=32, wait_ms=5)
     ... def lengths(texts: list[str]) -> list[int]:

@@ -45,7 +45,8 @@ class Client(
     """Speaks to the server at `url` with `token`.
 
     Without them it is the one that RAYFAAS_URL and RAYFAAS_TOKEN name, else the one that this user started. Every
-    operation is called plainly (`client.functions()`) or awaited (`await client.functions.aio()`).
+    operation is called plainly (`client.functions()`) or awaited (`await client.functions.aio()`). What goes wrong is a
+    `RayfaasError`: `Unavailable` where no server answers, which is first noticed by an operation.
 
     >>> with Client() as client:  # doctest: +SKIP
     ...     client.sql("SELECT count(*) FROM calls").rows

@@ -236,7 +236,7 @@ async def dial(address: str, protocol: Any) -> Any:
         connection = await within(HANDSHAKE_S, _dial_network(place, protocol))
     try:
         await connection.ready
-    except BaseException:
+    except BaseException:  # a cancel too
         connection.abort()
         raise
     return connection

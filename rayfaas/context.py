@@ -29,6 +29,11 @@ class CallContext:
     `call_id` and `root_id` are UUIDv7 texts; `deadline` is Unix time in seconds; `principal` and `team` are of the
     caller. `trace` is the id of the caller's trace, where it told one. `access` asks the gateway what the call may call
     other functions with.
+
+    >>> @rayfaas.function()  # doctest: +SKIP
+    ... def embed(texts: list[str]) -> list[list[float]]:
+    ...     call = rayfaas.current_call()
+    ...     print(call.principal, "waits for", call.remaining_s(), "more seconds")
     """
 
     call_id: str

@@ -31,7 +31,11 @@ PROBLEM_JSON = "application/problem+json"
 
 
 class RayfaasError(Exception):
-    """Base of all errors of rayfaas. `extra` holds further members of the problem document."""
+    """Base of all errors of rayfaas: catch it, or those below it that you can do something about.
+
+    `detail` says what was wrong and what to do; `code` is stable, and `retryable` whether the same may work later.
+    `extra` holds further members of the problem document that the server sent.
+    """
 
     code: str = "internal"
     status: int = 500

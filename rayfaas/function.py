@@ -57,8 +57,12 @@ def function(fn: Any = None, /, **options: Any) -> Any:
     """Declare that a function can be deployed: `@rayfaas.function`, or `@rayfaas.function(...)` with options.
 
     `name` and `team` say where it is deployed (else the function's own name, and the team of whoever deploys it);
-    `include` which data files go with it, as globs relative to its file. The other options, their units and defaults
-    are those of `rayfaas.spec.Spec`, `Shape` and `Scaling`.
+    `include` which data files go with it, as globs relative to its file. `memory` may be said with its unit, "4GB".
+    Packages are named in `packages`, in a file of `requirements`, or are those of the project with the extras of
+    `pyproject`. The other options, their units and defaults are those of `rayfaas.spec.Spec`, `Shape` and `Scaling`.
+
+    >>> @function(timeout_s=10, gpus=1, packages=["torch==2.5.1"])
+    ... def embed(text: str) -> list[float]: ...
 
     Raises `BadRequest` where an option is not valid.
     """

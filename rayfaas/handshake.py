@@ -10,7 +10,6 @@ executor, which runs users' code, can pass for no other.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
@@ -33,11 +32,6 @@ _canonical = msgspec.msgpack.Encoder(order="deterministic").encode
 def derive(key: bytes, *parts: object) -> bytes:
     """A key for one purpose, from which `key` can't be found."""
     return hmac.digest(key, _canonical([str(p) for p in parts]), "sha256")
-
-
-def key_id(key: bytes) -> str:
-    """A public name of a key."""
-    return hashlib.sha256(b"rayfaas key id" + key).hexdigest()[:16]
 
 
 class ServerSide:

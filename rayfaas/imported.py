@@ -25,7 +25,7 @@ def imported_functions(project: Project, file: Path) -> dict[str, Declared]:
     with _import_path(project.root):
         try:
             module = importlib.import_module(name)
-        except BaseException as error:
+        except BaseException as error:  # whatever the file raises, SystemExit too
             if isinstance(error, KeyboardInterrupt):
                 raise
             text = "".join(traceback.format_exception(error.with_traceback(_users_part(error, project.root))))

@@ -24,7 +24,7 @@ class Lanes(httpx.AsyncBaseTransport):
         lane = self._free.pop() if self._free else self._make()
         try:
             response = await lane.handle_async_request(request)
-        except BaseException:
+        except BaseException:  # a cancel too: the lane is free again
             await self._leave(lane)
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import getpass
 import json
+import logging
 import os
 import socket
 import sys
@@ -19,6 +20,8 @@ from typing import Any
 from rayfaas.config import Surroundings
 from rayfaas.context import MAX_CONTEXT, calling
 from rayfaas.git import commit_of
+
+_log = logging.getLogger("rayfaas.origin")
 
 # Texts are cut to the first of these lengths with which the whole fits.
 _LENGTHS = (256, 64, 16)
@@ -58,6 +61,7 @@ def _ask(find: Callable[[], Any]) -> Any:
     try:
         return find()
     except Exception:  # noqa: BLE001 other people's objects, of any version: a call is made without what they hide
+        _log.debug("%r tells nothing of where this call comes from", find, exc_info=True)
         return None
 
 

@@ -7,9 +7,9 @@ a deploy says nothing.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
+
+from rayfaas.whole_file import write_whole
 
 
 class Remembered:
@@ -38,10 +38,7 @@ class Remembered:
         try:
             for directory in (self._directory.parent, self._directory):  # the home, which is its owner's only
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd, scratch = tempfile.mkstemp(dir=self._directory)
-            with os.fdopen(fd, "w") as file:
-                file.write(str(revision))
-            os.replace(scratch, self._path(url, target))
+            write_whole(self._path(url, target), str(revision).encode())
         except OSError:
             pass  # a home that can't be written: the next deploy says nothing of it
 

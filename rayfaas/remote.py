@@ -258,13 +258,20 @@ def _length(inputs: Iterable[Any]) -> int | None:
 
 def get(target: str, *, timeout_s: float | None = None) -> Remote:
     """A deployed function or class, by its name: `embed`, `embed:7`, `nlp/embed@prod`, `Model`, `Model.predict`; or
-    as of a moment, `embed@prod@2026-11-01T12:00Z`.
+    as of a moment, `embed@prod@2026-11-01T12:00Z`. With `timeout_s` its calls have at most so many seconds.
 
-    Nothing is asked of the server before the first call.
+    Nothing is asked of the server before the first call. Raises `BadRequest` for what can't be a name.
+
+    >>> get("nlp/embed@prod").remote("a text")  # doctest: +SKIP
+    [0.12, 0.98]
     """
     return Remote(target, options=CallOptions(timeout_s=timeout_s))
 
 
 def get_call(call_id: str) -> SpawnedCall:
-    """The spawned call with this id, which another program may have made."""
+    """The spawned call with this id, which another program may have made. Raises `BadRequest` for what is no UUID.
+
+    >>> get_call("01890a5d-ac96-774b-bcce-b302099a8057").result()  # doctest: +SKIP
+    {'accuracy': 0.98}
+    """
     return DEFAULT.get().spawned(call_id)

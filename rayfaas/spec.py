@@ -125,11 +125,6 @@ class Spec(Frozen):
         """How long a result may be used again; None: for as long as it holds."""
         return None if self.cache is True else self.cache
 
-    @property
-    def needs_deployment(self) -> bool:
-        """Whether a deployment of its own is made with the deploy, and not when load first outgrows Warm."""
-        return not self.shape.fits_warm or self.scaling.min_replicas > 0
-
 
 class Entry(Frozen):
     """Where in a bundle the function or class is: `module` and `name`, or a pickle made from a notebook's cell."""

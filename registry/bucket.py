@@ -78,7 +78,7 @@ def _asked(url: str, ask: Callable[[Any, str], T]) -> T:
         return ask(store, path)
     except FileNotFoundError:
         raise ArchiveAway(_said(url, "it is not there")) from None
-    except Exception as error:
+    except Exception as error:  # each store has errors of its own, those of its SDK
         raise ArchiveAway(_said(url, f"{type(error).__name__}: {error}")) from error
 
 

@@ -83,7 +83,7 @@ class Database:
         cursor.execute("BEGIN")
         try:
             yield
-        except BaseException:
+        except BaseException:  # whatever it was, it is all or nothing
             cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")

@@ -49,7 +49,7 @@ class Exports:
         file = self._directory / f"export-{new_id()}.parquet"
         try:
             return Exported(file, self._queries.save(_query(view, day), team, _SQL["write"], file, _window(day)))
-        except BaseException:
+        except BaseException:  # an interrupt too: half a file is nobody's
             file.unlink(missing_ok=True)
             raise
 

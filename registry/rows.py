@@ -127,10 +127,6 @@ class Figures(msgspec.Struct, frozen=True):
     errors: int = 0
     p99_ms: float | None = None
 
-    @property
-    def error_rate(self) -> float:
-        return self.errors / self.calls if self.calls else 0.0
-
 
 class StepRow(msgspec.Struct, frozen=True):
     """One step of a canary that is over."""

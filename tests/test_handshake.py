@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rayfaas.errors import ProtocolError, Unauthenticated
 from rayfaas.frames import PROTOCOL, Decoder, Kind, Message, encode_header, header_of
-from rayfaas.handshake import ClientSide, Identity, ServerSide, derive, key_id, refusal
+from rayfaas.handshake import ClientSide, Identity, ServerSide, derive, refusal
 
 SESSION = b"the session key"
 ANN: Identity = {"role": "executor", "name": "ann"}
@@ -194,8 +194,3 @@ def test_derived_keys_differ_with_every_part_and_with_where_parts_end() -> None:
     assert len(keys) == len(parts)
     assert derive(b"another key", "ab") not in keys
     assert derive(SESSION, 1, 2) == derive(SESSION, "1", "2")
-
-
-def test_a_keys_public_name_is_stable_and_not_the_key() -> None:
-    assert key_id(SESSION) == key_id(SESSION) != key_id(SESSION + b" ")
-    assert key_id(SESSION) not in SESSION.hex()

@@ -88,12 +88,6 @@ def test_a_warm_replica_may_host_what_asks_for_nothing_that_it_lacks(shape: Shap
     assert shape.fits_warm is base
 
 
-def test_a_deployment_is_made_at_once_for_what_warm_can_not_host_and_for_what_never_sleeps() -> None:
-    assert not Spec().needs_deployment
-    assert Spec(shape=Shape(gpus=1)).needs_deployment
-    assert Spec(scaling=Scaling(min_replicas=1)).needs_deployment
-
-
 @pytest.mark.parametrize(
     "digest", ["", "ab", "AB" * 32, "zz" * 32, DIGEST + "0", DIGEST + "\n", "../" + DIGEST[3:], DIGEST[:-1] + "/"]
 )

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+
+from rayfaas.whole_file import write_whole
 
 # What is over the limit is looked for when so much of it was added, and taken down to so much of it.
 _ADDED, _LEFT = 1 / 16, 0.9
@@ -69,14 +70,7 @@ class Shelf:
         content = _encode(entry)
         path = self._path(key)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd, scratch = tempfile.mkstemp(dir=path.parent, prefix=_SCRATCH)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(hashlib.sha256(content).digest() + content)
-            os.rename(scratch, path)
-        except BaseException:
-            os.unlink(scratch)
-            raise
+        write_whole(path, hashlib.sha256(content).digest() + content, scratch=_SCRATCH)
         self._added += len(content)
         if self._added > self._most_bytes * _ADDED:
             self.sweep()

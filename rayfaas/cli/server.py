@@ -200,7 +200,7 @@ def _start(home: Home, command: list[str]) -> None:
         with STDERR.status("Starting …") as status:
             for step in _steps(home, process, log):
                 status.update(f"Starting: {step} …")
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nothing is left that half started
         process.terminate()
         process.wait(DOWN_S)
         raise

@@ -117,7 +117,7 @@ class Environments:
             await asyncio.to_thread(self._make_room)
             try:
                 await self._build(locked, path, lock, on_line)
-            except BaseException:
+            except BaseException:  # a cancel too: half an environment is none
                 await asyncio.shield(asyncio.to_thread(shutil.rmtree, path, True))
                 raise
             on_line(f"built in {time.monotonic() - started:.1f} s")

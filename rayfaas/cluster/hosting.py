@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from rayfaas.cluster.bundles import BundleCache
+from rayfaas.cluster.hosted_executor import Death
 from rayfaas.cluster.labels import AWAY, YES
 from rayfaas.cluster.node import Node
-from rayfaas.cluster.supervisor import Death, Site, Supervisor, VersionOrder
+from rayfaas.cluster.supervisor import Site, Supervisor, VersionOrder
 from rayfaas.cluster.surroundings import ray_variables
 from rayfaas.cluster.uv import OnLine
 from rayfaas.environment import Locked, Wanted, digest_of

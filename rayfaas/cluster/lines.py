@@ -95,7 +95,7 @@ class Lines:
             environ = environment_of(held.path, self._environ, self._also)
             generations = Generations(str(held.python), environ, self._on_exit)
             await generations.newest()
-        except BaseException:
+        except BaseException:  # a cancel too: nobody uses it then
             held.release()
             raise
         line = self._lines[locked.digest] = Line(generations, held)

@@ -33,7 +33,7 @@ def ray_nodes() -> list[dict[str, Any]]:
 
 def describe_nodes() -> list[dict[str, Any]]:
     """As the controller takes them; `state` is up, draining or down."""
-    draining = set(_gcs().get_draining_nodes())
+    draining = set(gcs().get_draining_nodes())
     free = available_resources_per_node()  # type: ignore[no-untyped-call]
     return [
         {
@@ -68,12 +68,13 @@ def drain_node(node: str, reason: str) -> None:
 
     Raises `Conflict` where Ray refuses.
     """
-    accepted, why = _gcs().drain_node(node, _PREEMPTION, reason, 0)
+    accepted, why = gcs().drain_node(node, _PREEMPTION, reason, 0)
     if not accepted:
         raise Conflict(f"Ray does not drain the node: {why}")
 
 
-def _gcs() -> Any:
+def gcs() -> Any:
+    """The client of Ray's global control store that this process has."""
     return global_worker.gcs_client  # type: ignore[attr-defined]
 
 

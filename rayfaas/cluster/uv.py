@@ -61,7 +61,7 @@ async def run(
         process.stdin.close()
         out, _ = await asyncio.gather(process.stdout.read(), _follow(process.stderr, tail, on_line))
         code = await process.wait()
-    except BaseException:
+    except BaseException:  # a cancel too: uv does not go on for nobody
         _kill_group(process.pid)
         await process.wait()
         raise

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ray._private.worker import global_worker
 from ray.autoscaler.v2.sdk import get_cluster_resource_state
 from ray.core.generated import autoscaler_pb2 as _pb2
 
 from rayfaas.cluster import labels
+from rayfaas.cluster.nodes import gcs
 
 pb2: Any = _pb2
 _IDLE = pb2.NodeStatus.IDLE
@@ -17,7 +17,7 @@ _GONE = (pb2.NodeStatus.DEAD, pb2.NodeStatus.UNSPECIFIED)
 
 def cluster_view() -> dict[str, Any]:
     """The nodes that are alive, and what waits: (resources, how often)."""
-    state = get_cluster_resource_state(_gcs())
+    state = get_cluster_resource_state(gcs())
     alive = [node for node in state.node_states if node.status not in _GONE]
     return {"nodes": [_node(node) for node in alive], "waiting": [_waiting(each) for each in waiting_for(state)]}
 
@@ -27,14 +27,14 @@ def drain(attempt: str, force: bool, reason: str) -> bool:
 
     With `force` Ray does not refuse: the node's calls finish, and later this is true.
     """
-    state = get_cluster_resource_state(_gcs())
+    state = get_cluster_resource_state(gcs())
     node = next(
         (n for n in state.node_states if n.labels.get(labels.ATTEMPT) == attempt and n.status not in _GONE), None
     )
     if node is None:
         return True
     why = pb2.DRAIN_NODE_REASON_PREEMPTION if force else pb2.DRAIN_NODE_REASON_IDLE_TERMINATION
-    accepted, _ = _gcs().drain_node(node.node_id.hex(), why, reason, 0)
+    accepted, _ = gcs().drain_node(node.node_id.hex(), why, reason, 0)
     return bool(accepted) and not force
 
 
@@ -54,7 +54,3 @@ def _node(node: Any) -> dict[str, Any]:
 
 def _waiting(each: Any) -> tuple[dict[str, float], int]:
     return dict(each.request.resources_bundle), each.count
-
-
-def _gcs() -> Any:
-    return global_worker.gcs_client  # type: ignore[attr-defined]

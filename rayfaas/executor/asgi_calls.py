@@ -65,7 +65,7 @@ async def _begin(make: Callable[[], Any]) -> tuple[Application, Lifespan]:
         application = make()
         if inspect.isawaitable(application):
             application = await application
-    except BaseException as error:
+    except BaseException as error:  # whatever user code raises, SystemExit too
         raise import_failed("The application could not be made", error) from error
     if not callable(application):
         raise ImportFailed(f"The function made {type(application).__name__}, which is no ASGI application.")

@@ -116,7 +116,7 @@ def _connect_unix(path: str) -> socket.socket:
     try:
         sock.settimeout(DIAL_S)
         sock.connect(path)
-    except BaseException:
+    except BaseException:  # an interrupt too
         sock.close()
         raise
     return sock

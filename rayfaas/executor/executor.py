@@ -28,6 +28,7 @@ from rayfaas.executor.asgi_calls import AsgiCalls
 from rayfaas.executor.async_calls import AsyncCalls
 from rayfaas.executor.calls import Calls
 from rayfaas.executor.channel import Channel
+from rayfaas.executor.complaint import complain
 from rayfaas.executor.debugging import Debugging
 from rayfaas.executor.exchange import RunningExchange
 from rayfaas.executor.gateway_connection import GatewayConnection
@@ -228,7 +229,7 @@ class Executor:
             self._drain()  # others may end here, and no more come
             self._look_later(key, call)
             return
-        os.write(2, b"rayfaas: a call that nobody waits for does not stop; the process ends with it\n")
+        complain("a call that nobody waits for does not stop; the process ends with it")
         os.kill(os.getpid(), signal.SIGKILL)
 
     # The supervisor's orders

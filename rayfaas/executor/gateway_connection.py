@@ -12,6 +12,7 @@ import msgspec
 from rayfaas.envelope import ReadyHeader
 from rayfaas.errors import RayfaasError
 from rayfaas.executor.channel import Channel, dial
+from rayfaas.executor.complaint import complain
 from rayfaas.executor.intake import Intake
 from rayfaas.frames import Kind, Message
 from rayfaas.orders import Order
@@ -137,4 +138,4 @@ class Conversation:
 
     def _not_understood(self, error: Exception) -> None:
         self._broken = True
-        os.write(2, f"rayfaas: {self._gateway.address} sent what is not understood: {error}\n".encode())
+        complain(f"{self._gateway.address} sent what is not understood: {error}")

@@ -29,7 +29,7 @@ def load(order: Order) -> Callable[..., Any]:
         found = _unpickle(Path(order.bundle_path)) if order.entry_kind == "pickle" else _import(order)
     except ImportFailed:
         raise
-    except BaseException as error:
+    except BaseException as error:  # whatever user code raises, SystemExit too
         raise import_failed(f"{order.entry_module} could not be imported", error) from error
     function = found.wrapped if isinstance(found, Declared) else found
     if not callable(function):

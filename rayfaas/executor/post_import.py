@@ -9,12 +9,14 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from rayfaas.executor.complaint import complain
+
 Done = Callable[[ModuleType], None]
 
 
 def when_imported(wanted: Mapping[str, Done]) -> None:
-    """`wanted` are modules by name, each with what is to be done to it, once. What that raises is passed over: it
-    must not break the import."""
+    """`wanted` are modules by name, each with what is to be done to it, once. What that raises is
+    told, and does not break the import."""
     later = dict(wanted)
     for name in wanted:
         module = sys.modules.get(name)
@@ -59,8 +61,8 @@ class _Watch(MetaPathFinder):
 def _do(done: Done, module: ModuleType) -> None:
     try:
         done(module)
-    except Exception:  # noqa: BLE001 another release of the library may have it otherwise: then it is not followed
-        return
+    except Exception as error:  # noqa: BLE001 another release of the library may have it otherwise
+        complain(f"this {module.__name__} is not followed: {type(error).__name__}: {error}")
 
 
 def _is_initializing(module: ModuleType) -> bool:

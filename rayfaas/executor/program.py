@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from rayfaas.batching import Batching, batching_of
 from rayfaas.errors import ImportFailed
+from rayfaas.executor.complaint import complain
 from rayfaas.executor.exceptions import format_traceback
 from rayfaas.executor.loading import import_failed
 from rayfaas.executor.signature import ItemSignature, Signature, describe, kind_of
@@ -125,7 +126,7 @@ def _make(found: type, loop: asyncio.AbstractEventLoop) -> Any:
         instance = found()
         for name in enter_methods(found):
             _finish(getattr(instance, name)(), loop)
-    except BaseException as error:
+    except BaseException as error:  # whatever user code raises, SystemExit too
         raise import_failed(f"{found.__name__} could not be made", error) from error
     return instance
 
@@ -140,5 +141,5 @@ async def _awaited(returned: Any) -> None:
 
 
 def _give_up() -> None:
-    os.write(2, f"rayfaas: the exit methods took over {EXIT_S:.0f} s; the process ends without the rest\n".encode())
+    complain(f"the exit methods took over {EXIT_S:.0f} s; the process ends without the rest")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -7,7 +7,6 @@ Nothing of it is in the way of versions that do not ask: theirs is a plain `Sign
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ import msgspec
 from rayfaas.envelope import ArgumentsHeader
 from rayfaas.errors import ImportFailed
 from rayfaas.executor import running
+from rayfaas.executor.complaint import complain
 from rayfaas.executor.preview import Preview
 from rayfaas.executor.program import Program
 from rayfaas.executor.running import RunningCall
@@ -63,7 +63,7 @@ class RecordedSignature(Signature):
         try:
             shown = self._shown(preview, bound)
         except Exception as error:  # noqa: BLE001 attributes of an argument may be code of the user: the call goes on
-            os.write(2, f"rayfaas: the arguments of a call can't be recorded: {type(error).__name__}\n".encode())
+            complain(f"the arguments of a call can't be recorded: {type(error).__name__}")
             return
         is_whole = preview.is_whole and len(shown) == len(bound) and not self._has_places(bound)
         call.tell_arguments(ArgumentsHeader(is_whole, preview.is_cut), msgspec.json.encode(shown))

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+from rayfaas.executor.complaint import complain
+
+T = TypeVar("T")
 
 
 class Call(NamedTuple):
@@ -27,15 +31,12 @@ class Call(NamedTuple):
 
 def before(owner: Any, name: str, look: Callable[[Call], Call | None]) -> None:
     """Have `look` see each call of it, and change its arguments where it answers."""
-    function = getattr(owner, name)
+    function, see = getattr(owner, name), _safe(look, name)
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         call = Call(args, kwargs)
-        try:
-            call = look(call) or call
-        except Exception:  # noqa: BLE001 the user's call is made in any case
-            pass
+        call = see(call) or call
         return function(*call.args, **call.kwargs)
 
     setattr(owner, name, wrapped)
@@ -43,16 +44,30 @@ def before(owner: Any, name: str, look: Callable[[Call], Call | None]) -> None:
 
 def after(owner: Any, name: str, look: Callable[[Call], None]) -> None:
     """Have `look` see each call of it that has returned."""
-    function = getattr(owner, name)
+    function, see = getattr(owner, name), _safe(look, name)
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         result = function(*args, **kwargs)
-        try:
-            look(Call(args, kwargs, result))
-        except Exception:  # noqa: BLE001 the user's call has returned in any case
-            pass
+        see(Call(args, kwargs, result))
         return result
 
     is_class_method = isinstance(vars(owner).get(name), classmethod)
     setattr(owner, name, staticmethod(wrapped) if is_class_method else wrapped)
+
+
+def _safe(look: Callable[[Call], T], name: str) -> Callable[[Call], T | None]:
+    """`look`, which may raise: it is told once, and the user's calls go on."""
+    is_told = False
+
+    def see(call: Call) -> T | None:
+        nonlocal is_told
+        try:
+            return look(call)
+        except Exception as error:  # noqa: BLE001 another release of the library may have it otherwise
+            if not is_told:
+                complain(f"a call of {name} could not be followed: {type(error).__name__}: {error}")
+            is_told = True
+            return None
+
+    return see

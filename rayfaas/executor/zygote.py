@@ -134,7 +134,7 @@ class Zygote:
             try:
                 executor.run(order, control, _read_secrets(secrets_fd))
                 code = 0
-            except BaseException as error:
+            except BaseException as error:  # SystemExit of user code too: the supervisor is told what it was
                 executor.report_failure(control, error)
                 raise
         finally:

@@ -57,7 +57,7 @@ class Backups:
         try:
             await asyncio.to_thread(directory.joinpath(TABLES).mkdir, 0o700, True)
             await self._store.query(self._write, directory, with_keys)
-        except BaseException:
+        except BaseException:  # a cancel too: half a backup is nobody's
             await asyncio.to_thread(shutil.rmtree, directory, True)
             raise
         what = "registry and keys" if with_keys else "registry"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from rayfaas.errors import BadRequest, NotFound, Unavailable
+from rayfaas.whole_file import write_whole
 
 
 class BundleStore:
@@ -24,25 +23,14 @@ class BundleStore:
         if hashlib.sha256(archive).hexdigest() != digest:
             raise BadRequest("The bundle's SHA-256 is not the one in its address; was it cut off on the way?")
         try:
-            self._write(self._path(digest), archive)
+            path = self._path(digest)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, archive, synced=True)
         except OSError as error:
             raise Unavailable(
                 f"The server can't keep the bundle: {error.strerror}. Nothing is changed; make room where its bundles "
                 "are, then deploy again."
             ) from None
-
-    def _write(self, path: Path, archive: bytes) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, scratch = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(archive)
-                file.flush()
-                os.fsync(file.fileno())
-            os.rename(scratch, path)
-        except BaseException:
-            os.unlink(scratch)
-            raise
 
     def get(self, digest: str) -> bytes:
         try:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from rayfaas.config import Home
-from rayfaas.server.parent import write_secret
+from rayfaas.whole_file import write_whole
 
 # Nobody looks at the dates: the fingerprint says whether it is the right one.
 _YEARS = 50
@@ -27,7 +27,7 @@ _YEARS = 50
 def ensure_certificate(home: Home) -> None:
     """Key and certificate, in one file of mode 0600, are made where the home has none."""
     if not home.certificate_file.exists():
-        write_secret(home.certificate_file, make_certificate())
+        write_whole(home.certificate_file, make_certificate())
 
 
 def make_certificate() -> bytes:

@@ -126,7 +126,7 @@ class Deploys:
             async with aclosing(self._make_live(deploy, function, row)) as events:
                 async for event in events:
                     yield event
-        except BaseException as error:
+        except BaseException as error:  # who stops listening has given it up: that is recorded, too
             if deploy.revision is not None:
                 await whole(self._record(deploy, "SUCCEEDED"))
             elif deploy.version is not None:

@@ -31,7 +31,7 @@ from rayfaas.join_token import JoinToken
 from rayfaas.link import Service, dial_link
 from rayfaas.private import make_home
 from rayfaas.server.certificate import ensure_certificate
-from rayfaas.server.parent import write_secret
+from rayfaas.whole_file import write_whole
 
 JOIN_S = 30.0
 
@@ -61,7 +61,7 @@ async def join(home: Home, token: JoinToken) -> Membership:
     member = msgspec.convert({**told, "controller": token.controller}, Membership)
     make_home(home)
     home.journal.mkdir(mode=0o700, exist_ok=True)
-    write_secret(home.gateway_file, msgspec.json.encode(member))
+    write_whole(home.gateway_file, msgspec.json.encode(member))
     return member
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.handshake import Identity
 from rayfaas.link import Link
+from rayfaas.server.asking import ask
 
 # How long one may take to say which calls wait.
 WAITING_S = 2.0
@@ -47,6 +48,5 @@ class GatewayLinks:
 
     async def waiting(self, keys: set[str]) -> int:
         """How many calls wait for these versions. A gateway that does not answer is gone, and its calls with it."""
-        asked = (link.request("waiting", keys=sorted(keys), timeout_s=WAITING_S) for link in self._links)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return sum(answer for answer in answers if isinstance(answer, int))
+        answers = await asyncio.gather(*(ask(link, "waiting", WAITING_S, keys=sorted(keys)) for link in self._links))
+        return sum(answer or 0 for answer in answers)

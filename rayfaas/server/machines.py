@@ -63,7 +63,6 @@ class Machines:
         self._threads = ThreadPoolExecutor(ERRANDS, "errand")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._sending: set[asyncio.Future[None]] = set()
-        self._looking: asyncio.Task[None] | None = None
         self.methods: dict[str, Method] = {
             "groups": self.groups,
             "set_group": self.set_group,
@@ -264,8 +263,8 @@ class Machines:
         """Of the clusters that have groups or machines, and answer."""
         named = {cluster for cluster, _ in self._keeper.groups} | {node.cluster for node in self._book.all()}
         agents = {name: agent for name, agent in self._fleet.present().items() if name in named}
-        answers = await asyncio.gather(*map(view_of, agents.values()), return_exceptions=True)
-        return {name: view for name, view in zip(agents, answers, strict=True) if isinstance(view, View)}
+        views = await asyncio.gather(*map(view_of, agents.values()))
+        return {name: view for name, view in zip(agents, views, strict=True) if view is not None}
 
     def _carry_out(self, order: Order) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any
 from rayfaas.errors import Unavailable
 from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
+from rayfaas.server.asking import ask
 from rayfaas.server.catalog import Catalog
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.head import Head
@@ -28,13 +29,11 @@ class Overview:
     async def _environments(self, link: Link) -> list[Any]:
         """Of each supervisor: what is built on its node, and what its zygotes have loaded."""
         members = self._fleet.members()
-        asked = (m.link.request("environments", timeout_s=10.0) for m in members)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
+        answers = await asyncio.gather(*(ask(m.link, "environments", 10.0) for m in members))
         return [
             {"cluster": m.cluster, "node": m.node, "replica": m.replica, "application": m.application, **each}
             for m, answer in zip(members, answers, strict=True)
-            if not isinstance(answer, BaseException)
-            for each in answer
+            for each in answer or ()
         ]
 
     async def _status(self, link: Link) -> dict[str, Any]:

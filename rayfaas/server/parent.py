@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import fcntl
 import getpass
 import json
@@ -32,14 +31,10 @@ from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
 from rayfaas.private import make_home
+from rayfaas.server.child import Child
+from rayfaas.whole_file import write_whole
 
 _log = logging.getLogger("rayfaas.parent")
-
-STOP_S = 40.0
-_PR_SET_PDEATHSIG = 1
-_RESTART_S = (0.05, 0.2, 1.0, 5.0)
-# A child that lived so long starts its count of restarts anew.
-_STEADY_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -74,60 +69,6 @@ class ServerOptions:
     @property
     def url(self) -> str:
         return local_url(self.host, self.port)
-
-
-@dataclass
-class Child:
-    """One process that is kept running."""
-
-    name: str
-    command: list[str]
-    log: Path
-    process: subprocess.Popen[bytes] | None = None
-    started_at: float = 0.0
-    failures: int = 0
-    not_before: float = 0.0
-
-    def start(self) -> None:
-        with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                preexec_fn=_terminate_with_parent,  # the parent has one thread
-            )
-        self.started_at = time.monotonic()
-
-    def keep(self) -> bool:
-        """Start it if it is not running and its pause is over; whether that changed anything. Raises `ClickException`
-        where it said that it can't work with this home."""
-        if self.process is not None and self.process.poll() is None:
-            return False
-        now = time.monotonic()
-        if self.process is not None:
-            code, self.process = self.process.returncode, None
-            if code == os.EX_CONFIG:
-                raise click.ClickException(f"{self.name} can't start: {_last_line(self.log)}")
-            self.failures = 0 if now - self.started_at > _STEADY_S else self.failures + 1
-            pause_s = _RESTART_S[min(self.failures, len(_RESTART_S) - 1)]
-            self.not_before = now + pause_s
-            _log.error("%s ended with code %s; it is started again in %.2f s", self.name, code, pause_s)
-        if now < self.not_before:
-            return False
-        self.start()
-        return True
-
-    def stop(self, timeout_s: float = STOP_S) -> None:
-        if self.process is None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            _log.error("%s did not end within %.0f s and is killed", self.name, timeout_s)
-            self.process.kill()
-            self.process.wait()
 
 
 class Parent:
@@ -210,20 +151,17 @@ class Parent:
                 actor="rayfaas up",
             )
             link.close()
-            write_secret(self._home.token_file, made["token"].encode())
+            write_whole(self._home.token_file, made["token"].encode())
             return
 
     def _forget_server_file(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self._home.server_file.unlink()
+        self._home.server_file.unlink(missing_ok=True)
 
     def _write_server_file(self, children: list[Child]) -> None:
         processes = [{"name": "parent", "pid": os.getpid()}]
         processes += [{"name": c.name, "pid": c.process.pid} for c in children if c.process is not None]
         text = json.dumps({"url": self._options.url, "pid": os.getpid(), "processes": processes})
-        scratch = self._home.server_file.with_suffix(".new")
-        scratch.write_text(text)
-        scratch.rename(self._home.server_file)
+        write_whole(self._home.server_file, text.encode(), 0o644)
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -252,23 +190,13 @@ def prepare(home: Home) -> None:
     ):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not home.key_file.exists():
-        write_secret(home.key_file, secrets.token_bytes(32))
+        write_whole(home.key_file, secrets.token_bytes(32))
     if not home.secrets_key_file.exists():
-        write_secret(home.secrets_key_file, secrets.token_bytes(32))
+        write_whole(home.secrets_key_file, secrets.token_bytes(32))
     if not home.owner_file.exists():
-        write_secret(home.owner_file, str(uuid.uuid4()).encode())
+        write_whole(home.owner_file, str(uuid.uuid4()).encode())
     if not home.ray_token_file.exists():
-        write_secret(home.ray_token_file, secrets.token_hex(32).encode())
-
-
-def write_secret(path: Path, secret: bytes) -> None:
-    """Readable by its owner only, from the first byte on, and whole or not at all."""
-    scratch = path.with_suffix(".new")
-    scratch.unlink(missing_ok=True)
-    fd = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(secret)
-    scratch.rename(path)
+        write_whole(home.ray_token_file, secrets.token_hex(32).encode())
 
 
 def _cluster_options(options: ServerOptions) -> list[str]:
@@ -297,14 +225,6 @@ def _entrance_options(options: ServerOptions) -> list[str]:
     if not options.cluster_address:
         return []
     return ["--cluster-address", options.cluster_address, "--cluster-listen", options.cluster_listen]
-
-
-def _last_line(log: Path) -> str:
-    return log.read_text(errors="replace").rstrip().rpartition("\n")[2]
-
-
-def _terminate_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 @click.command()

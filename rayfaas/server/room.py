@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Mapping
 
 from rayfaas.cloud.demand import RayNode, Resources, View, times
-from rayfaas.errors import RayfaasError
 from rayfaas.server.catalog import Version
 from rayfaas.server.deployments import Deployments
 from rayfaas.server.fleet import Fleet, Progress
@@ -54,11 +53,8 @@ class Room:
         agent, wanted = self._fleet.agents().get(cluster), resources_of(version.spec.shape)
         if agent is None or self._can_bring(cluster, wanted):
             return []
-        try:
-            view = await view_of(agent)
-        except (RayfaasError, asyncio.TimeoutError):
-            return []
-        return self._fewest(version, wanted, view) if _waits(wanted, view) else []
+        view = await view_of(agent)
+        return self._fewest(version, wanted, view) if view is not None and _waits(wanted, view) else []
 
     def _fewest(self, version: Version, wanted: Resources, view: View) -> list[str]:
         idle = self._deployments.idle()

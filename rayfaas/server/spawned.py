@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayfaas.config import KEEP_RESULTS_S
-from rayfaas.errors import RayfaasError
 from rayfaas.handshake import Identity
 from rayfaas.link import Link, Method
 from rayfaas.registry.spawned import Reservation
+from rayfaas.server.asking import ask
 from rayfaas.server.journals import Journals
+from rayfaas.server.looking import look_every
 from rayfaas.server.reservations import Reservations
 from rayfaas.server.store import Store
 
@@ -48,18 +49,15 @@ class Spawned:
         }
 
     async def keep_looking(self) -> None:
-        count = 0
-        while True:
-            await asyncio.sleep(LOOK_S)
-            count += 1
-            try:
-                await self._hand_out()
-                await self._hand_out_ends()
-                if count % _COMPARE == 0:
-                    await self._compare()
-                await self._purge()
-            except Exception:  # noqa: BLE001 a border: one bad look must not end all of them
-                _log.exception("spawned calls could not be looked after")
+        looks = itertools.count(1)
+        await look_every(LOOK_S, lambda: self._look(next(looks)), "spawned calls could not be looked after")
+
+    async def _look(self, count: int) -> None:
+        await self._hand_out()
+        await self._hand_out_ends()
+        if count % _COMPARE == 0:
+            await self._compare()
+        await self._purge()
 
     # For gateways
 
@@ -121,13 +119,12 @@ class Spawned:
         """A gateway that was given calls, and does not know of them, is given them again."""
         for link, peer in list(self._gateways().items()):
             asked_us = time.time_ns() // 1000
-            try:
-                held = set(await link.request("held", timeout_s=10.0))
-            except (RayfaasError, asyncio.TimeoutError):
+            held = await ask(link, "held", 10.0)
+            if held is None:
                 continue
             await self._journals.load()
             lost = self._store.registry.spawned.lost
-            rows = await self._store.write(lost, str(peer["instance"]), held, asked_us - _YOUNG_US)
+            rows = await self._store.write(lost, str(peer["instance"]), set(held), asked_us - _YOUNG_US)
             if rows:
                 await self._give(link, str(peer["instance"]), rows)
             await self._compare_ends(link, str(peer["instance"]), asked_us - _YOUNG_US)
@@ -144,12 +141,11 @@ class Spawned:
             await link.request("tell", ends=rows)
 
     async def _compare_ends(self, link: Link, gateway: str, before_us: int) -> None:
-        try:
-            telling = set(await link.request("telling", timeout_s=10.0))
-        except (RayfaasError, asyncio.TimeoutError):
+        telling = await ask(link, "telling", 10.0)
+        if telling is None:
             return
         await self._journals.load()
-        lost = await self._store.write(self._store.registry.spawned.lost_ends, gateway, telling, before_us)
+        lost = await self._store.write(self._store.registry.spawned.lost_ends, gateway, set(telling), before_us)
         if lost:
             await link.request("tell", ends=lost)
 

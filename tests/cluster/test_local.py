@@ -153,8 +153,12 @@ async def test_stopping_what_was_never_started_or_is_stopped_does_nothing(bench:
     head = RayHead(bench.head, HeadOptions(), "token")
     head.stop()
     await head.start()
+    assert head.poll() is None
     head.stop()
+    ended = head.poll()
+    assert ended is not None
     head.stop()
+    assert head.poll() == ended
 
 
 def test_a_head_ends_with_the_process_that_holds_it(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

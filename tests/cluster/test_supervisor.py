@@ -6,22 +6,16 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
-import uvloop
 
-from rayfaas import frames
-from rayfaas.cluster.supervisor import TAIL, HostedExecutor, describe_status
-from rayfaas.errors import DeployError, ImportFailed, Unavailable, to_problem
-from rayfaas.frames import Kind
-from rayfaas.orders import Order
+from rayfaas.cluster.hosted_executor import TAIL
+from rayfaas.errors import DeployError, ImportFailed, Unavailable
 from tests.executor.replica import Replica
 from tests.processes import are_gone, is_gone
 from tests.waiting import eventually
@@ -52,43 +46,6 @@ async def test_it_says_what_it_hosts_from_ready_to_drain(replica: Replica) -> No
     assert replica.supervisor.drain(first.order.key) == 1
     assert replica.supervisor.hosted() == hosted[1:]
     assert replica.supervisor.drain("default/f:999999") == 0
-
-
-async def test_the_last_words_of_an_executor_are_heard_before_its_end(replica: Replica) -> None:
-    order = (await replica.deploy("def f(): pass")).order
-    hosted = HostedExecutor(replica.supervisor._order(order, "/"))
-    ours, theirs = socket.socketpair()
-    await asyncio.get_running_loop().connect_accepted_socket(lambda: hosted, ours)
-    header = frames.encode_header(to_problem(ImportFailed("no module named nmpy", traceback="…")))
-    theirs.sendall(frames.encode(Kind.ERROR, 0, header))
-    theirs.close()
-    assert hosted.ended(0).how == "exited with code 0"  # told before the loop has read what it said
-    with pytest.raises(ImportFailed, match="no module named nmpy"):
-        hosted.imported.result()
-
-
-@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
-def test_an_end_is_told_of_an_executor_whose_channel_was_closed_before(
-    loop: Callable[[], asyncio.AbstractEventLoop],
-) -> None:
-    """As those that were drained do; uvloop has no socket of a transport that is closed."""
-
-    async def end() -> str:
-        order = Order("e", "default/f", 1, "/", "module", "m", "f", 1, [], b"k", "local", "n", "r", "cpu", "/")
-        hosted = HostedExecutor(order)
-        ours, theirs = socket.socketpair()
-        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: hosted, ours)
-        theirs.close()
-        transport.close()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        return hosted.ended(0).how
-
-    running = loop()
-    try:
-        assert running.run_until_complete(end()) == "exited with code 0"
-    finally:
-        running.close()
 
 
 async def test_several_executors_of_one_version_are_drained_together(replica: Replica) -> None:
@@ -259,16 +216,3 @@ async def test_a_supervisor_that_is_killed_leaves_no_process() -> None:
     await process.wait()
     await eventually(lambda: are_gone(family))
     shutil.rmtree(directory)
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (0, "exited with code 0"),
-        (3 << 8, "exited with code 3"),
-        (9, "was killed by SIGKILL"),
-        (139, "was killed by SIGSEGV"),
-    ],
-)
-def test_a_status_in_words(status: int, words: str) -> None:
-    assert describe_status(status) == words

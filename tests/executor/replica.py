@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from rayfaas.cluster.bundles import BundleCache
-from rayfaas.cluster.supervisor import Death, Site, Supervisor, VersionOrder
+from rayfaas.cluster.hosted_executor import Death
+from rayfaas.cluster.supervisor import Site, Supervisor, VersionOrder
 from rayfaas.cluster.zygotes import kill_group
 from rayfaas.orders import Imported, Order
 from tests.executor.gateway import CLUSTER, Call, ExecutorEnd, Gateway

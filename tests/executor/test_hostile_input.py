@@ -198,7 +198,9 @@ async def test_cancelling_a_call_whose_argument_is_still_under_way_cancels_it(re
     version = await replica.deploy("def f(x):\n    while x: pass")
     call = version.call("x" * 5_000_000)
     call.cancel()
-    await call.error()
+    error = await call.error()
+    assert isinstance(error, FunctionError)
+    assert error.exception.endswith(".CallInterrupted")
 
 
 @in_session

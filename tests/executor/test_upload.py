@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
-from rayfaas.envelope import ResultHeader
+from rayfaas.envelope import ErrorHeader, ResultHeader
 from rayfaas.pieces import UPLOAD_CREDIT
 from rayfaas.wire import ARGUMENTS_JSON, JSON, MULTIPART, OCTETS
 from tests.executor.replica import Replica
@@ -170,16 +171,24 @@ async def test_bytes_go_out_as_they_are_while_the_body_comes_in(replica: Replica
 # How it ends before it is whole
 
 
-@pytest.mark.parametrize("entry", ["whole", "everything", "later", "stubborn"])
-async def test_a_cancelled_upload_ends_and_its_process_goes_on(replica: Replica, entry: str) -> None:
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("whole", ["bytes", len(BODY), 65, 84]),
+        ("everything", [7, len(BODY) - 7, 0]),
+        ("later", len(BODY)),
+        ("stubborn", len(BODY)),
+    ],
+)
+async def test_a_cancelled_upload_ends_and_its_process_goes_on(replica: Replica, entry: str, expected: Any) -> None:
     version = await replica.deploy(SOURCE, entry)
     call = version.executor.upload()
     await call.feed(*PIECES[:3])
     call.cancel()
-    await call.ended()
+    assert isinstance(await call.ended(), ErrorHeader)
     following = version.executor.upload()
     await following.feed(*PIECES, last=True)
-    await following.value()
+    assert await following.value() == expected
 
 
 async def test_one_whose_gateway_is_gone_ends_too(replica: Replica) -> None:

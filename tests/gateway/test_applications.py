@@ -228,7 +228,7 @@ async def test_an_application_hears_that_its_client_went_and_may_end(gateway: Sm
 async def test_one_that_goes_on_for_nobody_is_interrupted(
     gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(applications.Exchange.__init__, "__defaults__", (0.01,))
+    monkeypatch.setattr(applications.AppExchange.__init__, "__defaults__", (0.01,))
     executor = await executor_of(gateway)
     request = get(gateway)
     application = await opened(executor)
@@ -394,7 +394,7 @@ async def test_a_websocket_speaks_both_ways_and_is_one_call(gateway: SmallGatewa
 async def test_one_that_goes_on_after_its_websocket_is_interrupted(
     gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(applications.Exchange.__init__, "__defaults__", (0.01,))
+    monkeypatch.setattr(applications.AppExchange.__init__, "__defaults__", (0.01,))
     executor = await executor_of(gateway)
     async with served(gateway) as url:
         application, websocket = await accepted(executor, dial(url))

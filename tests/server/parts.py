@@ -30,6 +30,7 @@ class Peer:
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.is_open = True
         self.is_remote = False
+        self.peer: dict[str, Any] | None = None
 
     @property
     def link(self) -> Link:

@@ -287,7 +287,7 @@ async def dial_as(server: Running, role: str) -> Link:
 
 async def await_machine(server: Running, cluster: str = "lab", **changes: Any) -> Node:
     """Have the keeper wait for a machine that boots."""
-    machines = server.controller._machines
+    machines = server.controller.parts.machines
     group = WorkerGroup(cluster=cluster, name="gpu", gpus=1, placements=(Placement(provider="memory"),))
     machines._keeper.groups = {(cluster, "gpu"): group}
     now = time.time()
@@ -311,7 +311,7 @@ async def test_each_role_may_ask_for_its_own_methods_and_for_no_other(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     link = await dial_as(server, role)
-    answers = {method: await refusal(link, method) for method in server.controller.methods}
+    answers = {method: await refusal(link, method) for method in server.controller.peers.methods}
     assert {method for method, error in answers.items() if "TypeError" in error.detail} == MAY[role]
     assert {method for method, error in answers.items() if isinstance(error, NotFound)} == set(answers) - MAY[role]
     assert set(answers) == set().union(*MAY.values())
@@ -321,7 +321,7 @@ async def test_a_supervisor_can_not_publish(server: Running) -> None:
     supervisor = await server.supervisor(Cluster())
     with pytest.raises(NotFound, match="no method 'put_bundle'"):
         await deploy(supervisor)
-    for method in ("sql", "create_token", "join_token", "tokens", "publish", "__init__", "_key_of", ""):
+    for method in ("sql", "create_token", "join_token", "tokens", "publish", "__init__", "on_close", ""):
         with pytest.raises(NotFound, match="no method"):
             await supervisor.request(method)
     gateway = await server.gateway()

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from rayfaas.config import Home
 from rayfaas.server.elsewhere import Membership, locked, main, membership
-from rayfaas.server.parent import write_secret
+from rayfaas.whole_file import write_whole
 
 MEMBER = Membership("edge", "tls:192.0.2.1:8701:ab", b"link", b"calls", b"webhooks")
 RUN = ["--port", "1", "--cluster-address", "127.0.0.1:1"]
@@ -40,6 +40,6 @@ def test_what_is_no_token_joins_nothing(tmp_path: Path, token: str) -> None:
 
 def test_a_membership_is_kept_as_it_was_told(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    write_secret(home.gateway_file, msgspec.json.encode(MEMBER))
+    write_whole(home.gateway_file, msgspec.json.encode(MEMBER))
     assert membership(home) == MEMBER
     assert stat.S_IMODE(home.gateway_file.stat().st_mode) == 0o600

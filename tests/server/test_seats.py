@@ -44,7 +44,7 @@ class Elsewhere(Networked):
 
     @property
     def seen(self) -> Node:
-        (node,) = self.controller._machines._book.all()
+        (node,) = self.controller.parts.machines._book.all()
         return node
 
 
@@ -64,7 +64,7 @@ async def test_a_machine_comes_in_once(server: Elsewhere) -> None:
     assert server.seen.let_in
     with pytest.raises(Unauthenticated):
         await Seat.take(server.join_token())
-    rows = server.controller._store.registry.query("SELECT event FROM node_events", [], None).rows
+    rows = server.controller.parts.store.registry.query("SELECT event FROM node_events", [], None).rows
     assert rows == [["let in"]]
 
 
@@ -97,7 +97,7 @@ async def test_a_token_of_one_launch_is_none_of_another(server: Elsewhere) -> No
 async def test_a_node_is_told_where_its_head_is_and_how_old_it_may_be(server: Elsewhere) -> None:
     node = await server.wait_for_machine()
     group = WorkerGroup(cluster="far", name="gpu", gpus=1, lifetime="1h")
-    server.controller._machines._keeper.groups = {("far", "gpu"): group}
+    server.controller.parts.machines._keeper.groups = {("far", "gpu"): group}
     link = await server.node()
     with pytest.raises(Unavailable, match="far is not connected"):
         await link.request("node_up")
@@ -127,9 +127,9 @@ async def test_a_node_hears_the_keeper_while_that_lives(server: Elsewhere) -> No
     await server.wait_for_machine()
     link = await server.node()
     assert await link.request("beat") == {"missed": False}
-    server.controller._machines._keeper.missed = frozenset({ATTEMPT})
+    server.controller.parts.machines._keeper.missed = frozenset({ATTEMPT})
     assert await link.request("beat") == {"missed": True}
-    server.controller._machines._looked_at -= 3600
+    server.controller.parts.machines._looked_at -= 3600
     with pytest.raises(Unavailable):
         await link.request("beat")
 
@@ -151,6 +151,6 @@ async def test_one_that_is_taken_back_goes_and_its_place_is_left_alone(server: E
 
 async def test_one_that_is_gone_is_let_in_no_more(server: Elsewhere) -> None:
     node = await server.wait_for_machine()
-    await asyncio.to_thread(server.controller._machines._book.gone, node, "over")
+    await asyncio.to_thread(server.controller.parts.machines._book.gone, node, "over")
     with pytest.raises(Unauthenticated):
         await server.node()

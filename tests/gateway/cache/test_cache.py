@@ -441,11 +441,11 @@ async def test_a_disk_that_is_full_keeps_nothing_and_answers(
     await deploy(gateway)
     executor = await gateway.executor()
 
-    def rename(*paths: Any) -> None:
+    def replace(*paths: Any) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("rayfaas.gateway.cache.shelf.os.rename", rename)
+        patched.setattr("rayfaas.whole_file.os.replace", replace)
         await first(gateway, executor, 1)
     assert gateway.results_kept()[-1].why_not == "the server can't write it: No space left on device"
     assert not list((gateway.cache._shelf._directory).glob("*/*"))
