@@ -98,7 +98,6 @@ class Errands:
                 return self._find(order.provider)
             if (node := self._book.get(order.node)) is not None:
                 self._act(order.verb, node, groups.get((node.cluster, node.group)))
-                self._book.calm(f"{order.verb} at {order.provider}")
         except CloudError as error:
             with self._book.lock:
                 self._failed(order, error, groups)
@@ -123,6 +122,7 @@ class Errands:
             self._book.untroubled(node.id)
         else:
             self._take(node.id, adapter.stop(node.instance) if verb == "stop" else adapter.terminate(node.instance))
+        self._book.calm(_doing(verb, node))
 
     def _create(self, node: Node, group: WorkerGroup | None) -> None:
         if group is None:
@@ -138,6 +138,7 @@ class Errands:
         machine = replace(node.machine, boot_script=self._boot_script(node, group))
         made = adapter.create(machine, Claim(self._owner, node.cluster, node.name, node.attempt))
         self._cooldowns.forget(node.provider, node.machine)
+        self._book.calm(_doing("create", node))
         with self._book.lock:
             if (now_is := self._book.get(node.id)) is not None:
                 self._book.change(now_is, instance=made.id, tries=0, trouble="")
@@ -257,7 +258,7 @@ class Errands:
         node = self._book.get(order.node)
         if error.person:
             # What is wrong with all of a provider is told once, whichever request it is that finds it.
-            about = order.provider if error.blocks == "cloud" else f"{order.verb} at {order.provider}"
+            about = order.provider if node is None or error.blocks == "cloud" else _doing(order.verb, node)
             self._book.alarm_once(error.code, about, f"{order.verb} fails: {error.detail}", node)
         if node is None:
             return self._note_silence(order.provider, error)
@@ -372,6 +373,10 @@ def _stopped(before: Node, node: Node) -> Node:
 def _unsent(node: Node, changes: dict[str, Any], book: NodeBook) -> Node:
     """Nothing is paid for any more."""
     return msgspec.structs.replace(msgspec.structs.replace(node, sent=False).seen("REQUESTED", book.clock()), **changes)
+
+
+def _doing(verb: Verb, node: Node) -> str:
+    return f"{verb} at {_place(node)}"
 
 
 def _place(node: Node) -> str:
