@@ -174,7 +174,7 @@ class GcpAdapter(OwnedAdapter):
         if machine.lifetime_s is not None:
             scheduling |= {"maxRunDuration": {"seconds": machine.lifetime_s}, "instanceTerminationAction": "DELETE"}
         disk = {"sourceImage": machine.image or self._image, "diskSizeGb": machine.disk_gb, "labels": claim.tags()}
-        wanted = {
+        wanted: dict[str, Any] = {
             "machineType": f"zones/{machine.place}/machineTypes/{machine.type}",
             "labels": {},
             "scheduling": scheduling,

@@ -39,6 +39,7 @@ from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
+from rayfaas.server.fitting import Fitting
 from rayfaas.server.fleet import Fleet, Member
 from rayfaas.server.functions import Functions
 from rayfaas.server.gateway_links import GatewayLinks
@@ -120,6 +121,7 @@ class Controller(Service):
             self._gateways.refuse,
             self._vault.order,
             lambda cluster, asked: self._machines.can_bring(cluster, asked),
+            Fitting(self._fleet, lambda cluster: self._machines.offers(cluster), lambda: self._head.is_ours).why_never,
         )
         mirrors = Mirrors(home.journal, self._loaded_bytes)
         self._elsewhere = Gateways(self._store, mirrors, self._gateways.all, self._key, address)
