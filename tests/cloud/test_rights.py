@@ -1,7 +1,7 @@
 """The files with rights in docs/clouds allow each request that an adapter sends in a machine's life, and in `check`.
 
-The requests are those that the SDKs really send to the stand-ins; what a request needs follows from its method and path,
-as the providers' reference pages say.
+The requests are those that the SDKs really send to the stand-ins; what a request needs follows from its method and
+path, as the providers' reference pages say.
 """
 
 from __future__ import annotations
