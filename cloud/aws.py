@@ -154,14 +154,9 @@ class AwsAdapter(OwnedAdapter):
 
     def _wanted(self, region: str, machine: Machine, claim: Claim) -> dict[str, Any]:
         image, disk = self._image_of(region, machine)
-        tags = [{"Key": key, "Value": value} for key, value in {**claim.tags(), "Name": claim.name()}.items()]
         wanted: dict[str, Any] = {
-            "MinCount": 1,
-            "MaxCount": 1,
-            "ClientToken": claim.attempt,
             "ImageId": image,
             "InstanceType": machine.type,
-            "TagSpecifications": [{"ResourceType": each, "Tags": tags} for each in ("instance", "volume")],
             "BlockDeviceMappings": [
                 {
                     "DeviceName": disk,
@@ -178,7 +173,10 @@ class AwsAdapter(OwnedAdapter):
             wanted["InstanceMarketOptions"] = {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "one-time"}}
         else:
             wanted["InstanceInitiatedShutdownBehavior"] = machine.on_shutdown
-        return {**wanted, **self._launch_options, **machine.options}
+        wanted |= {**self._launch_options, **machine.options}
+        # Nobody's options make it a machine that is not known as ours, or more than one.
+        once = {"MinCount": 1, "MaxCount": 1, "ClientToken": claim.attempt}
+        return {**wanted, **once, "TagSpecifications": _tags(claim, wanted.get("TagSpecifications", ()))}
 
     def _image_of(self, region: str, machine: Machine) -> tuple[str, str]:
         """The id of the image, and what its first disk is called."""
@@ -263,6 +261,17 @@ def _instance(region: str, found: Mapping[str, Any]) -> Instance:
         found.get("InstanceLifecycle") == "spot",
         found.get("StateReason", {}).get("Code", ""),
     )
+
+
+def _tags(claim: Claim, given: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The user's, and ours on what is paid for."""
+    named = {"Name": claim.name()}
+    tags = {each["ResourceType"]: {tag["Key"]: tag["Value"] for tag in each.get("Tags", ())} for each in given}
+    tags |= {kind: {**named, **tags.get(kind, {}), **claim.tags()} for kind in ("instance", "volume")}
+    return [
+        {"ResourceType": kind, "Tags": [{"Key": key, "Value": value} for key, value in each.items()]}
+        for kind, each in tags.items()
+    ]
 
 
 def _dry_run(what: str, ask: Callable[[], object]) -> Finding:

@@ -3,6 +3,7 @@ there end before they have joined."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from rayfaas.cloud.errors import CloudError
@@ -13,6 +14,19 @@ LONGEST_S = 3600.0
 # Anything may end one machine. When the next one of the same placement does not join either, there is a pause.
 LAME_S = 30.0
 _NONE = (0.0, 0.0)
+# How the name of a zone goes on after that of its region.
+_ZONE = {"aws": r"(?<=\d)[a-z]$", "azure": r"-\d$", "gcp": r"-[a-z]$"}
+
+
+def region_of(provider: str, place: str) -> str:
+    """All that a quota holds for: a zone's name without its last part.
+
+    >>> [region_of("aws", each) for each in ("us-east-1a", "us-east-1", "us-west-2-lax-1a")]
+    ['us-east-1', 'us-east-1', 'us-west-2-lax-1']
+    >>> [region_of("gcp", "us-central1-a"), region_of("azure", "eastus2-1"), region_of("azure", "eastus")]
+    ['us-central1', 'eastus2', 'eastus']
+    """
+    return re.sub(_ZONE.get(provider, "$"), "", place)
 
 
 class Cooldowns:
@@ -25,7 +39,8 @@ class Cooldowns:
         self._lame: dict[str, tuple[float, float]] = {}
 
     def block(self, provider: str, machine: Machine, error: CloudError) -> None:
-        key = _keys(provider, machine)[error.blocks or "placement"]
+        # Who does not answer will not for the other zones of its region.
+        key = _keys(provider, machine)[error.blocks or ("region" if error.then == "again" else "placement")]
         _, length_s = self._until.get(key, (0.0, FIRST_S / 2))
         length_s = min(2 * length_s, LONGEST_S)
         self._until[key] = (self._clock() + length_s, length_s)
@@ -55,11 +70,9 @@ class Cooldowns:
 
 
 def _keys(provider: str, machine: Machine) -> dict[str, str]:
-    """A region is a zone's name without its last part: all that a quota holds for."""
-    region = machine.place.rpartition("-")[0] if machine.place.count("-") > 1 else machine.place
     kind = f"{machine.type}/{'spot' if machine.spot else 'plain'}"
     return {
         "placement": f"{provider}/{machine.place}/{kind}",
-        "region": f"{provider}/{region.rstrip('abcdef')}/{kind}/region",
+        "region": f"{provider}/{region_of(provider, machine.place)}/{kind}/region",
         "cloud": f"{provider}",
     }

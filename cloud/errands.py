@@ -6,16 +6,16 @@ placement, or a person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
 
 from rayfaas.cloud.adapter import Adapter
-from rayfaas.cloud.cooldowns import Cooldowns
+from rayfaas.cloud.cooldowns import Cooldowns, region_of
 from rayfaas.cloud.errors import Capacity, CloudError
-from rayfaas.cloud.machine import Claim, Instance, Machine
+from rayfaas.cloud.machine import ATTEMPT, CLUSTER, NODE, Claim, Instance, Machine
 from rayfaas.cloud.node import Node
 from rayfaas.cloud.node_book import Key, NodeBook
 from rayfaas.errors import RayfaasError
@@ -31,6 +31,10 @@ AGAIN_S = (2.0, 300.0)
 # How often Ray is asked at least whether the calls on one that is to go have ended: it is paid for until then.
 BUSY_S = 10.0
 ALARM_AFTER_S = 900.0
+# So long a provider may not know what it has just made: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+UNLISTED_S = 120.0
+# And so long a launch may go without an answer, where another placement is free.
+PATIENT_S = 30.0
 
 Verb = Literal["find", "create", "start", "drain", "stop", "terminate"]
 # Has Ray let a node end: (cluster, attempt, by force, reason). True when nothing is on it, and nothing will be. Raises
@@ -58,15 +62,19 @@ class Errands:
         self._owner, self._book, self._adapter = owner, book, adapter
         self._drain_ray, self._boot_script = drain, boot_script
         self._cooldowns = Cooldowns(book.clock)
+        self._silent_since: dict[str, float] = {}  # providers that do not tell of their machines
 
     def can_stop(self, node: Node) -> bool:
         """Whether it can be stopped, and not only terminated."""
         return self._adapter(node.provider).capabilities.stop and not node.machine.spot
 
-    def place(self, group: WorkerGroup) -> tuple[str, Machine] | None:
-        """The first placement of its list that is not left alone."""
+    def place(self, group: WorkerGroup, apart_from: Node | None = None) -> tuple[str, Machine] | None:
+        """The first placement of its list that is not left alone; of those in other regions than a node's, if said."""
         found = [(each.provider, machine_of(group, each)) for each in group.placements]
         now = self._book.clock()
+        if apart_from is not None:
+            region = _region(apart_from.provider, apart_from.machine)
+            found = [each for each in found if _region(*each) != region]
         return next((each for each in found if self._cooldowns.ends_at(*each) <= now), None)
 
     def leave_alone(self, node: Node, reason: str) -> None:
@@ -111,8 +119,10 @@ class Errands:
         if verb == "start":
             self._book.change(node, boot_at=self._book.clock(), drained=False, ray=None, old_ray=node.ray)
             self._take(node.id, adapter.start(node.instance))
+            self._book.untroubled(node.id)
         else:
             self._take(node.id, adapter.stop(node.instance) if verb == "stop" else adapter.terminate(node.instance))
+        self._book.calm(_doing(verb, node))
 
     def _create(self, node: Node, group: WorkerGroup | None) -> None:
         if group is None:
@@ -128,9 +138,10 @@ class Errands:
         machine = replace(node.machine, boot_script=self._boot_script(node, group))
         made = adapter.create(machine, Claim(self._owner, node.cluster, node.name, node.attempt))
         self._cooldowns.forget(node.provider, node.machine)
+        self._book.calm(_doing("create", node))
         with self._book.lock:
             if (now_is := self._book.get(node.id)) is not None:
-                self._book.change(now_is, instance=made.id, tries=0)
+                self._book.change(now_is, instance=made.id, tries=0, trouble="")
         self._take(node.id, made)
 
     def _drain(self, node: Node) -> None:
@@ -162,38 +173,47 @@ class Errands:
         """Compare the provider's machines with the journal."""
         adapter = self._adapter(provider)
         before = {node.id: node for node in self._book.free() if node.provider == provider}
-        known = {node.attempt for node in self._book.all()}
-        found = {each.claim.attempt: each for each in adapter.find() if each.claim is not None}
+        known = self._known()
+        found = adapter.find()
         self._book.calm(provider)
-        unlisted = [n for n in before.values() if n.instance is not None and n.attempt not in found]
-        looked = {node.attempt: adapter.get(node.instance) for node in unlisted if node.instance is not None}
+        self._silent_since.pop(provider, None)
+        listed = {each.id for each in found}
+        unlisted = [node.instance for node in before.values() if node.instance and node.instance not in listed]
+        looked = [adapter.get(each) for each in unlisted]
         with self._book.lock:
             for node in before.values():
                 if self._book.get(node.id) is node and node.id not in self._book.busy:
-                    self._compare(node, found.get(node.attempt) or looked.get(node.attempt))
-            known |= {node.attempt for node in self._book.all()}
-            for attempt, instance in found.items():
-                if attempt not in known:
+                    self._compare(node, _its_own(node, [*found, *looked]))
+            known |= self._known()
+            for instance in found:
+                if instance.id not in known and instance.tags.get(ATTEMPT) not in known:
                     self._adopt(provider, instance)
+
+    def _known(self) -> set[str]:
+        """Machines by their ids, and by their attempts where their ids are not known yet. One that has the attempt of
+        another is known to nobody: a launch that made two, or somebody who launched more of the same."""
+        return {node.instance or node.attempt for node in self._book.all()}
 
     def _compare(self, node: Node, found: Instance | None) -> None:
         if found is not None:
-            self._book.change(node, instance=found.id, sent=True)
+            self._book.change(node, instance=found.id, sent=True, listed=node.listed or found.state != "GONE")
             self._take(node.id, found)
         elif node.sent and node.want != "RUNNING" and self._book.clock() - node.boot_at > LOST_S:
             self._book.gone(node, "nobody has a machine of this launch")
 
     def _adopt(self, provider: str, instance: Instance) -> None:
-        """It has our tag and no row: a row is made for it, so that it is not forgotten before it is gone."""
-        claim, now = instance.claim, self._book.clock()
-        if claim is None or instance.state in ("TERMINATING", "GONE"):
+        """It has our tag and no row: a row is made for it, so that it is not forgotten before it is gone. Its other
+        tags may be lost."""
+        now, attempt = self._book.clock(), instance.tags.get(ATTEMPT, "")
+        if instance.state in ("TERMINATING", "GONE"):
             return
+        taken = {node.attempt for node in self._book.all()}
         stray = Node(
             id=new_id(),
-            name=claim.node,
-            cluster=claim.cluster,
+            name=instance.tags.get(NODE, instance.id),
+            cluster=instance.tags.get(CLUSTER, ""),
             group="",
-            attempt=claim.attempt,
+            attempt=attempt if attempt and attempt not in taken else new_id(),
             provider=provider,
             machine=Machine(instance.type, instance.place, spot=instance.spot),
             made_at=now,
@@ -202,6 +222,7 @@ class Errands:
             want="GONE",
             instance=instance.id,
             sent=True,
+            listed=True,
             stray=True,
         )
         stray = self._book.decide(stray.seen(instance.state, now), "it has our tag, and nobody knows it")
@@ -212,6 +233,9 @@ class Errands:
         with self._book.lock:
             node = self._book.get(node_id)
             if node is None:
+                return
+            if _is_unlisted(node, instance, self._book.clock()):
+                self._book.change(node, not_before=self._book.clock() + AGAIN_S[0])
                 return
             is_lame = instance.state in ("STOPPED", "GONE") and _is_lame(node)
             if is_lame:
@@ -232,12 +256,12 @@ class Errands:
 
     def _failed(self, order: Order, error: CloudError, groups: Mapping[Key, WorkerGroup]) -> None:
         node = self._book.get(order.node)
-        if node is None:
-            if error.person:
-                self._book.alarm_once(error.code, order.provider, f"{order.verb} fails: {error.detail}")
-            return
         if error.person:
-            self._book.alarm_once(error.code, order.provider, f"{order.verb} fails: {error.detail}", node)
+            # What is wrong with all of a provider is told once, whichever request it is that finds it.
+            about = order.provider if node is None or error.blocks == "cloud" else _doing(order.verb, node)
+            self._book.alarm_once(error.code, about, f"{order.verb} fails: {error.detail}", node)
+        if node is None:
+            return self._note_silence(order.provider, error)
         group = groups.get((node.cluster, node.group))
         if order.verb == "create" and error.then == "next" and group is not None:
             self._cooldowns.block(node.provider, node.machine, error)
@@ -248,12 +272,32 @@ class Errands:
             self._book.tell(node, "blocked", error.detail)
             self._book.change(node, want="STOPPED", reason=error.detail, not_before=later)
             return
+        if order.verb == "create" and error.then == "again" and group is not None and self._is_late(node, group):
+            # What was sent may have made a machine all the same: the row stays until it is known.
+            self._cooldowns.block(node.provider, node.machine, error)
+            self._book.tell(node, "blocked", f"{_place(node)}: {error.detail}")
+            self._book.decide(node, f"its launch was not answered: {error.detail}", want="GONE", force=True)
+            return
         self._try_again(order, error.detail)
+
+    def _is_late(self, node: Node, group: WorkerGroup) -> bool:
+        """Whether it was asked for long enough, and another may come from elsewhere."""
+        late_s = self._book.clock() - node.boot_at
+        return late_s > PATIENT_S and self.place(group, apart_from=node) is not None
+
+    def _note_silence(self, provider: str, error: CloudError) -> None:
+        """Nobody can tell what runs there, or end it."""
+        now = self._book.clock()
+        since = self._silent_since.setdefault(provider, now)
+        if now - since > ALARM_AFTER_S:
+            about = f"it has not told of its machines for {(now - since) / 60:.0f} min: {error.detail}"
+            self._book.alarm_once("silent", provider, about)
 
     def _elsewhere(self, node: Node, group: WorkerGroup, reason: str) -> None:
         """The next placement, with an attempt of its own; the first that is free again where all are left alone."""
         self._book.tell(node, "blocked", f"{_place(node)}: {reason}")
         fresh: dict[str, Any] = {"attempt": new_id(), "sent": False, "instance": None, "let_in": False, "tries": 0}
+        fresh |= {"listed": False, "trouble": f"{_place(node)}: {reason}"}
         place = self.place(group)
         if place is not None:
             fresh |= {"provider": place[0], "machine": place[1], "not_before": 0.0}
@@ -272,9 +316,13 @@ class Errands:
             return
         pause_s = min(AGAIN_S[0] * 2 ** min(node.tries, 20), most_s)
         self._book.tell(node, "again", f"{order.verb} in {pause_s:.0f} s: {reason}")
-        self._book.change(node, tries=node.tries + 1, not_before=self._book.clock() + pause_s)
-        if order.verb == "terminate" and self._book.clock() - node.changed_at > ALARM_AFTER_S:
-            self._book.alarm_once("running", node.id, f"it can't be terminated: {reason}", node)
+        trouble = node.trouble if order.verb == "drain" else reason
+        self._book.change(node, tries=node.tries + 1, not_before=self._book.clock() + pause_s, trouble=trouble)
+        if self._book.clock() - node.changed_at > ALARM_AFTER_S:
+            if order.verb in ("stop", "terminate"):
+                self._book.alarm_once("running", node.id, f"{order.verb} fails, it is paid for: {reason}", node)
+            elif order.verb in ("create", "start"):
+                self._book.alarm_once("late", node.id, f"{order.verb} fails: {reason}", node)
 
 
 def machine_of(group: WorkerGroup, place: Placement) -> Machine:
@@ -294,6 +342,22 @@ def machine_of(group: WorkerGroup, place: Placement) -> Machine:
     )
 
 
+def _its_own(node: Node, found: Sequence[Instance]) -> Instance | None:
+    """The machine of a node: that which it had, else one that its attempt made."""
+    if node.instance is not None:
+        return next((each for each in found if each.id == node.instance), None)
+    return next((each for each in found if each.tags.get(ATTEMPT) == node.attempt), None)
+
+
+def _is_unlisted(node: Node, instance: Instance, now: float) -> bool:
+    """Whether its provider has made it, and does not know it yet."""
+    return instance.state == "GONE" and not instance.tags and not node.listed and now - node.boot_at < UNLISTED_S
+
+
+def _region(provider: str, machine: Machine) -> tuple[str, str]:
+    return provider, region_of(provider, machine.place)
+
+
 def _is_lame(node: Node) -> bool:
     """Whether it is up to be part of its cluster, and never was since it was started."""
     return node.want == "RUNNING" and node.state in ("BOOTING", "RUNNING") and node.ray is None and not node.drained
@@ -309,6 +373,10 @@ def _stopped(before: Node, node: Node) -> Node:
 def _unsent(node: Node, changes: dict[str, Any], book: NodeBook) -> Node:
     """Nothing is paid for any more."""
     return msgspec.structs.replace(msgspec.structs.replace(node, sent=False).seen("REQUESTED", book.clock()), **changes)
+
+
+def _doing(verb: Verb, node: Node) -> str:
+    return f"{verb} at {_place(node)}"
 
 
 def _place(node: Node) -> str:

@@ -174,16 +174,16 @@ class GcpAdapter(OwnedAdapter):
         if machine.lifetime_s is not None:
             scheduling |= {"maxRunDuration": {"seconds": machine.lifetime_s}, "instanceTerminationAction": "DELETE"}
         disk = {"sourceImage": machine.image or self._image, "diskSizeGb": machine.disk_gb, "labels": claim.tags()}
-        wanted = {
-            "name": name,
+        wanted: dict[str, Any] = {
             "machineType": f"zones/{machine.place}/machineTypes/{machine.type}",
-            "labels": claim.tags(),
+            "labels": {},
             "scheduling": scheduling,
             "disks": [{"boot": True, "autoDelete": True, "initializeParams": disk}],
             "networkInterfaces": [{"accessConfigs": [{"name": "External NAT", "type": "ONE_TO_ONE_NAT"}]}],
             "metadata": {"items": [{"key": "startup-script", "value": machine.boot_script}]},
         }
-        return {**wanted, **self._launch_options, **machine.options}
+        wanted |= {**self._launch_options, **machine.options}
+        return {**wanted, "name": name, "labels": {**wanted["labels"], **claim.tags()}}
 
     def _wait(self, zone: str, operation: compute_v1.Operation, doing: str) -> None:
         """Until Google has done it, or says why not. Each request of it waits at Google for as long as it may."""

@@ -33,6 +33,8 @@ MISSED_S = 3.0
 ABSENT_S = 30.0
 # How long one that leaves keeps its place: it may be all that its provider has.
 LEAVING_S = 60.0
+# A cluster with machines that can't be asked for so long is an alarm: they count as busy.
+UNSEEN_S = 900.0
 # The disk of a stopped one is paid for.
 DISK_S = 7 * 86_400.0
 # How often a provider is asked for its machines: at rest, at rest where they are processes of this one and asking costs
@@ -67,6 +69,7 @@ class Keeper:
         self.missed: frozenset[str] = frozenset()
         self._found_at: dict[str, float] = {}
         self._present_at: dict[str, float] = {}
+        self._unseen_since: dict[str, float] = {}  # by cluster
 
     # What people ask
 
@@ -104,6 +107,8 @@ class Keeper:
         """What to do now. A cluster that is not in `views` can't be asked."""
         with self._book.lock:
             by_group: dict[Key, list[Node]] = defaultdict(list)
+            self._trust_no_future()
+            self._note_unseen(views)
             self._end_what_must(views)
             for node in self._book.all():
                 self._note_presence(node, views.get(node.cluster))
@@ -119,6 +124,25 @@ class Keeper:
 
     def carry_out(self, order: Order) -> None:
         self._errands.carry_out(order, self.groups)
+
+    def _trust_no_future(self) -> None:
+        """A clock that was set back does not make anything wait until it is again where it was."""
+        now = self._book.clock()
+        for node in self._book.free():
+            if max(node.made_at, node.changed_at, node.boot_at) > now:
+                times = {name: min(getattr(node, name), now) for name in ("made_at", "changed_at", "boot_at")}
+                self._book.change(node, **times)
+
+    def _note_unseen(self, views: Mapping[str, View]) -> None:
+        now, unseen = self._book.clock(), {node.cluster: node for node in self._book.all() if node.is_up}
+        for cluster in [each for each in self._unseen_since if each in views or each not in unseen]:
+            del self._unseen_since[cluster]
+            self._book.calm(cluster)
+        for cluster in unseen.keys() - views.keys():
+            since = self._unseen_since.setdefault(cluster, now)
+            if now - since > UNSEEN_S:
+                about = f"the cluster can't be asked for {UNSEEN_S / 60:.0f} min, and its machines are paid for"
+                self._book.alarm_once("unseen", cluster, about, unseen[cluster])
 
     def _note_presence(self, node: Node, view: View | None) -> None:
         seen = view.attempts.get(node.attempt) if view is not None else None
@@ -254,7 +278,9 @@ class Keeper:
                 self._book.decide(node, "it was stopped for 7 days", want="GONE")
             elif node.state == "STOPPED" == node.want and node.shape != group.shape:
                 self._book.decide(node, "its group has changed", want="GONE")
-            elif node.want == "RUNNING" and not node.drained and node.state in ("BOOTING", "RUNNING"):
+            elif node.want == "RUNNING" and node.state in ("STOPPING", "UNKNOWN"):
+                self._leave_stuck(node, views.get(node.cluster), now)
+            elif node.want == "RUNNING" and not node.drained and node.is_up and node.instance is not None:
                 self._end_late(node, views.get(node.cluster), now)
 
     def _end_late(self, node: Node, view: View | None, now: float) -> None:
@@ -270,6 +296,14 @@ class Keeper:
             self._errands.did_not_join(node)
             self._book.decide(node, f"it did not join within {limit_s:.0f} s", want="GONE")
             self._book.tell(node, "late", f"it did not join within {limit_s:.0f} s", alarm=True)
+
+    def _leave_stuck(self, node: Node, view: View | None, now: float) -> None:
+        """Another comes in its place, where it does not come out of a state in which nothing can be done about it."""
+        if view is None or _is_in(node, view) or now - max(node.boot_at, node.changed_at) < RESUME_S:
+            return
+        want = "STOPPED" if self._errands.can_stop(node) else "GONE"
+        told = f"its provider says {node.state} for {RESUME_S:.0f} s"
+        self._book.tell(self._book.decide(node, told, want=want, not_before=now + RESUME_S), "late", told, alarm=True)
 
     def _is_missed(self, node: Node, views: Mapping[str, View]) -> bool:
         view = views.get(node.cluster)

@@ -104,14 +104,15 @@ class LambdaLabsAdapter(OwnedAdapter):
             "region_name": machine.place,
             "instance_type_name": machine.type,
             "ssh_key_names": self._ssh_keys,
-            "name": claim.name(),
-            "tags": [{"key": key, "value": value} for key, value in claim.tags().items()],
         }
         if machine.boot_script:
             body["user_data"] = machine.boot_script
         if machine.image:
             body["image"] = {"family": machine.image}
-        answer, _ = self._request("POST", "/instance-operations/launch", {**body, **machine.options}, launching=True)
+        body |= machine.options
+        tags = {each["key"]: each["value"] for each in body.get("tags", ())} | claim.tags()
+        body |= {"name": claim.name(), "tags": [{"key": key, "value": value} for key, value in tags.items()]}
+        answer, _ = self._request("POST", "/instance-operations/launch", body, launching=True)
         key = answer["instance_ids"][0]
         # It is there, whatever becomes of this look at it.
         return Instance(key, "BOOTING", claim.tags(), type=machine.type, place=machine.place)

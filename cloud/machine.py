@@ -20,6 +20,8 @@ InstanceState = Literal["REQUESTED", "BOOTING", "RUNNING", "STOPPING", "STOPPED"
 
 PREFIX = "rayfaas-"
 OWNER = f"{PREFIX}owner"
+CLUSTER = f"{PREFIX}cluster"
+NODE = f"{PREFIX}node"
 ATTEMPT = f"{PREFIX}attempt"
 
 _WHOSE = ("owner", "cluster", "node", "attempt")

@@ -60,12 +60,14 @@ class _Machine:
 class MemoryCloud:
     """The provider's side; machines in it outlive the adapters, as real ones do. Seconds are those of `clock`.
 
-    `capacity` is how many machines may be up at once in a place; one that is not in it has any number.
+    `capacity` is how many machines may be up at once in a place; one that is not in it has any number. One that was
+    launched is told of after `listed_s` only.
     """
 
     clock: Callable[[], float] = time.monotonic
     boot_s: float = 60.0
     stop_s: float = 30.0
+    listed_s: float = 0.0
     capacity: dict[str, int] = field(default_factory=dict)
     _faults: list[Fault] = field(default_factory=list)
     _machines: dict[str, _Machine] = field(default_factory=dict)
@@ -100,6 +102,10 @@ class MemoryCloud:
         machine = self._machines[instance_id]
         machine.state, machine.changed_at = state, self.clock()
 
+    def tag(self, instance_id: str, tags: dict[str, str]) -> None:
+        """Have these tags on it, and no others."""
+        self._machines[instance_id].tags = tags
+
     def vanish(self, instance_id: str) -> None:
         """Take a machine away, as the spot market does, or a colleague in the console."""
         del self._machines[instance_id]
@@ -121,6 +127,10 @@ class MemoryCloud:
         address = "192.0.2.1" if state == "RUNNING" else None
         asked = machine.asked
         return Instance(instance_id, state, machine.tags, address, address, asked.type, asked.place, asked.spot)
+
+    def is_listed(self, instance_id: str) -> bool:
+        machine = self._machines.get(instance_id)
+        return machine is not None and self.clock() >= machine.created_at + self.listed_s
 
     @contextmanager
     def request(self, verb: Verb, place: str) -> Iterator[None]:
@@ -167,11 +177,12 @@ class MemoryAdapter(OwnedAdapter):
 
     def _look(self, instance_id: str) -> Instance:
         with self._cloud.request("get", instance_id.rpartition("/")[0]):
-            return self._cloud.instance(instance_id)
+            is_told = self._cloud.is_listed(instance_id)
+            return self._cloud.instance(instance_id) if is_told else Instance(instance_id, "GONE")
 
     def _list(self) -> Iterable[Instance]:
         with self._cloud.request("find", ""):
-            return self._cloud.instances()
+            return [each for each in self._cloud.instances() if self._cloud.is_listed(each.id)]
 
     def _start(self, instance: Instance) -> None:
         with self._cloud.request("start", instance.place):

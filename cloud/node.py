@@ -22,9 +22,10 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
     `shape` tells machines apart that do not have the same; `cpus` and `gpus` are what it has, 0: not known. `sent` says
     that a launch was asked for, so that there may be a machine though `instance` is None. `let_in`: its join token was
-    used. `drained`: Ray has agreed that it ends, so nothing is on it. `force`: it ends whether calls are on it or not.
-    `stray`: nobody knows of it. `until`: it is not stopped before. `ray` is the id of its Ray node since it joined,
-    `old_ray` that of one before.
+    used. `listed`: its provider has told of it. `drained`: Ray has agreed that it ends, so nothing is on it. `force`:
+    it ends whether calls are on it or not. `stray`: nobody knows of it. `until`: it is not stopped before. `ray` is the
+    id of its Ray node since it joined, `old_ray` that of one before. `trouble` is why what was to be done about it was
+    not done the last time.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     instance: str | None = None
     sent: bool = False
     let_in: bool = False
+    listed: bool = False
     drained: bool = False
     force: bool = False
     stray: bool = False
@@ -59,6 +61,7 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     usd_per_hour: float | None = None
     not_before: float = 0.0
     tries: int = 0
+    trouble: str = ""
 
     @property
     def is_up(self) -> bool:

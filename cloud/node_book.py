@@ -46,10 +46,16 @@ class NodeBook:
     def decide(self, node: Node, reason: str, **changes: Any) -> Node:
         """Change what is wanted of it, and tell why."""
         if changes.get("want", node.want) != node.want:
-            changes |= {"changed_at": self.clock(), "not_before": 0.0, "tries": 0}
+            changes = {"changed_at": self.clock(), "not_before": 0.0, "tries": 0, "trouble": "", **changes}
         new = self.change(node, reason=reason, **changes)
         self.tell(new, f"want {new.want.lower()}", reason)
         return new
+
+    def untroubled(self, node_id: str) -> None:
+        """What was to be done about it was done."""
+        with self.lock:
+            if (node := self.get(node_id)) is not None:
+                self.change(node, trouble="")
 
     def save(self, node: Node) -> Node:
         if self._nodes.get(node.id) != node:

@@ -145,8 +145,7 @@ class SagemakerAdapter(OwnedAdapter):
         if machine.boot_script:
             algorithm["ContainerEntrypoint"] = ["sh", "-c", 'python3 -c "$0" && chmod 700 /tmp/boot && exec /tmp/boot']
             algorithm["ContainerArguments"] = [_UNPACK]
-        wanted = {
-            "TrainingJobName": claim.name(),
+        wanted: dict[str, Any] = {
             "RoleArn": self._role,
             "AlgorithmSpecification": algorithm,
             "HyperParameters": _packed(machine.boot_script),
@@ -155,9 +154,12 @@ class SagemakerAdapter(OwnedAdapter):
             "ResourceConfig": {"InstanceType": machine.type, "InstanceCount": 1, "VolumeSizeInGB": machine.disk_gb},
             "StoppingCondition": stopping,
             "EnableManagedSpotTraining": machine.spot,
-            "Tags": [{"Key": key, "Value": value} for key, value in claim.tags().items()],
+            **self._launch_options,
+            **machine.options,
         }
-        return {**wanted, **self._launch_options, **machine.options}
+        tags = {each["Key"]: each["Value"] for each in wanted.get("Tags", ())} | claim.tags()
+        marks = [{"Key": key, "Value": value} for key, value in tags.items()]
+        return {**wanted, "TrainingJobName": claim.name(), "Tags": marks}
 
     def _region(self, place: str) -> str:
         if place not in self._regions:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from rayfaas.cloud.keep_alive import PAUSES, learned_s
 from rayfaas.cloud.trace import Trace
 
 # How long to keep a machine, from the pauses so far and the length of a wake, all in seconds.
-Policy = Callable[[Sequence[float], float], float]
+Policy = Callable[[Collection[float], float], float]
+
+# A policy is asked again when more than one in so many of the pauses are new.
+_TOO_FEW = 20
 
 # Is told how many calls are done.
 Done = Callable[[int], object]
@@ -47,23 +51,26 @@ def fixed(seconds: float) -> Policy:
     return lambda pauses, wake_s: seconds
 
 
-def learned(pauses: Sequence[float], wake_s: float) -> float:
-    return learned_s(pauses, wake_s)
+def learned(pauses: Collection[float], wake_s: float) -> float:
+    return learned_s(list(pauses), wake_s)
 
 
 def _function(calls: Iterable[tuple[float, float]], policy: Policy, wake_s: float) -> Outcome:
     up_s = waited_s = 0.0
     count = cold = 0
-    pauses: list[float] = []
+    pauses: deque[float] = deque(maxlen=PAUSES)
+    news, kept = 0, policy(pauses, wake_s)
     free_at = ready_at = float("-inf")  # when the last call ends, and when the machine is or was up
     for begin, length in calls:
         count += 1
         pause = begin - free_at
         if pause > 0:
-            kept = policy(pauses, wake_s)
+            if news > len(pauses) // _TOO_FEW:
+                news, kept = 0, policy(pauses, wake_s)
             if free_at > float("-inf"):
                 up_s += min(pause, kept)
-                pauses = [*pauses, pause][-PAUSES:]
+                pauses.append(pause)
+                news += 1
             if pause > kept:
                 cold, ready_at = cold + 1, begin + wake_s
                 up_s += wake_s

@@ -14,7 +14,7 @@ import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from rayfaas.errors import BadRequest
@@ -33,7 +33,9 @@ _LENGTH = ("duration", "exec_time_seconds")
 _MINUTES = tuple(str(minute) for minute in range(1, 1441))
 _TOLD_EVERY = 10_000
 
-Row = Mapping[str, str | None]
+Row = Sequence[str]
+# Seconds from here on are milliseconds: the year 5138.
+_LATEST_S = 1e11
 
 
 def read_trace(file: Path, progress: Progress | None = None) -> Trace:
@@ -46,12 +48,15 @@ def read_trace(file: Path, progress: Progress | None = None) -> Trace:
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     try:
         with file.open(newline="", encoding="utf-8-sig") as lines:
-            rows = csv.DictReader(_counted(lines, progress))
-            columns = _Columns(rows.fieldnames or ())
-            for number, row in enumerate(rows, 2):
-                function = columns.function_in(row, number)
-                found[function] += columns.calls_in(row, number)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+            rows = csv.reader(_counted(lines, progress))
+            columns = _Columns(next(rows, []))
+            for row in rows:
+                if row:
+                    function = columns.function_in(row, rows.line_num)
+                    found[function] += columns.calls_in(row, rows.line_num)
+    except UnicodeDecodeError:
+        raise BadRequest(f"{file} is no text; unpack it first, if it is packed.") from None
+    except (OSError, csv.Error) as error:
         raise BadRequest(f"{file} can't be read: {error}") from None
     if not any(found.values()):
         raise BadRequest(f"{file} has no calls: it needs the columns time and function, and a line for each call.")
@@ -62,54 +67,59 @@ class _Columns:
     """Which of a file's columns are what. Raises `BadRequest` where there is no time or function."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
         self._time, self._end = _first(_TIME, names), _first(_END, names)
         self._function, self._app, self._length = _first(_FUNCTION, names), _first(_APP, names), _first(_LENGTH, names)
-        self._by_minute = set(_MINUTES) <= set(names)
-        if self._function is None or not (self._by_minute or self._time or self._end):
+        self._minutes = [names.index(each) for each in _MINUTES] if set(_MINUTES) <= set(names) else []
+        if self._function is None or (self._time is None and self._end is None and not self._minutes):
             lacks = "function" if self._function is None else "time"
             raise BadRequest(
-                f"The trace has no column {lacks}. Its columns are {', '.join(names[:10]) or 'none'}; {_HINT}"
+                f"The trace has no column {lacks}. Its columns are {', '.join(names[:10]) or 'none'}; " + _HINT
             )
 
     def function_in(self, row: Row, number: int) -> str:
-        function = _of(row, self._function, number)
+        function = self._of(row, self._function, number)
         # The same name may be that of functions of several applications.
-        return function if self._app is None else f"{_of(row, self._app, number)}/{function}"
+        return function if self._app is None else f"{self._of(row, self._app, number)}/{function}"
 
     def calls_in(self, row: Row, number: int) -> list[tuple[float, float]]:
         try:
-            if self._by_minute:
-                return [
-                    (60.0 * minute, 0.0) for minute, name in enumerate(_MINUTES) for _ in range(int(row[name] or 0))
-                ]
-            length_s = _length(row.get(self._length or "") or "0")
+            if self._minutes:
+                counts = [(60.0 * minute, row[column]) for minute, column in enumerate(self._minutes)]
+                return [(at, 0.0) for at, count in counts for _ in range(int(count or 0))]
+            length_s = (
+                _length(row[self._length] or "0") if self._length is not None and self._length < len(row) else 0.0
+            )
             if self._time is not None:
-                return [(_seconds(_of(row, self._time, number)), length_s)]
-            return [(_seconds(_of(row, self._end, number)) - length_s, length_s)]
-        except ValueError as error:
+                return [(_seconds(self._of(row, self._time, number)), length_s)]
+            return [(_seconds(self._of(row, self._end, number)) - length_s, length_s)]
+        except (ValueError, IndexError) as error:
             raise BadRequest(f"Line {number}: {error}. Write time as 2026-11-27T09:00:00 or in seconds.") from None
 
-
-_HINT = "write time, function and, if known, duration."
-
-
-def _first(known: Sequence[str], names: Sequence[str]) -> str | None:
-    return next((name for name in known if name in names), None)
+    def _of(self, row: Row, column: int | None, number: int) -> str:
+        if column is None or column >= len(row) or not row[column]:
+            raise BadRequest(f"Line {number} has no {self._names[column or 0]}; {_HINT}")
+        return row[column]
 
 
-def _of(row: Row, column: str | None, number: int) -> str:
-    if not column or not (text := row.get(column)):
-        raise BadRequest(f"Line {number} has no {column}; {_HINT}")
-    return text
+_HINT = "write time, function and, if known, duration, with commas between them."
+
+
+def _first(known: Sequence[str], names: Sequence[str]) -> int | None:
+    return next((names.index(name) for name in known if name in names), None)
 
 
 def _seconds(text: str) -> float:
+    """Of Unix time, or of any other; milliseconds and less are told by their size. A time without a zone is UTC."""
     try:
         number = float(text)
     except ValueError:
-        return datetime.fromisoformat(text).timestamp()
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
     if not math.isfinite(number):
         raise ValueError(f"{text!r} is no time")
+    while number > _LATEST_S:
+        number /= 1000
     return number
 
 

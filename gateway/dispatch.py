@@ -121,12 +121,19 @@ class Pool:
 
 
 class Dispatcher:
-    """Brings calls and executors together. `demand(version_key)` is called when calls wait and no executor is there."""
+    """Brings calls and executors together. `demand(version_key)` is called when calls wait and no executor is there;
+    `awaited(version_key)` is what they wait for then, in words."""
 
     def __init__(
-        self, demand: Demand, max_queue: int, deaths: Deaths, weights: Mapping[str, float] = NO_WEIGHTS
+        self,
+        demand: Demand,
+        max_queue: int,
+        deaths: Deaths,
+        weights: Mapping[str, float] = NO_WEIGHTS,
+        awaited: Callable[[str], str] = lambda key: "",
     ) -> None:
         self._demand, self._max_queue, self._deaths, self._weights = demand, max_queue, deaths, weights
+        self._awaited = awaited
         self._pools: dict[str, Pool] = {}
         self._burying: set[asyncio.Task[None]] = set()
 
@@ -302,7 +309,9 @@ class Dispatcher:
                 CallTimeout(f"{key} {call.lateness} within {waited_s:.1f} s, the timeout of the function or call.")
             )
         elif not self.pool(key).executors:
-            call.fail(NoCapacity(f"No executor of {key} came up within {waited_s:.1f} s, the timeout."))
+            awaited = self._awaited(key)
+            told = f", the timeout. It waited for {awaited}" if awaited else ", the timeout."
+            call.fail(NoCapacity(f"No executor of {key} came up within {waited_s:.1f} s{told}"))
         else:
             call.fail(CallTimeout(f"All executors of {key} were busy for {waited_s:.1f} s, the timeout."))
 

@@ -56,7 +56,13 @@ class Parts:
         self.access = CallAccess(config.keys.calls, config.url)
         self.routes = Routes(self.access)
         self.controller = ControllerLink(self.routes, deaths)
-        self.dispatcher = Dispatcher(self.controller.demand, config.limits.max_queue, deaths, self.routes.weights)
+        self.dispatcher = Dispatcher(
+            self.controller.demand,
+            config.limits.max_queue,
+            deaths,
+            self.routes.weights,
+            self.controller.progress.awaited,
+        )
         self.controller.serve(self.dispatcher)
         self.journal = Journal(config.journal, config.name)
         self.recording = Recording(self.journal)

@@ -47,6 +47,11 @@ class Progress:
     def of(self, key: str) -> Stage | None:
         return self._stages.get(key)
 
+    def awaited(self, key: str) -> str:
+        """In words; "" where nobody told."""
+        stage = self._stages.get(key)
+        return "" if stage is None else f"{stage.event}: {stage.awaits}"
+
     async def follow(self, call: PendingCall, first: asyncio.Future[Any]) -> AsyncIterator[Stage | None]:
         """Each stage of a call's wait as it begins, and None where there was none for long. Ends with its wait, of
         which `first` is the end, too."""

@@ -16,7 +16,12 @@ CACHE = "~/.cache/rayfaas"
 
 @click.command()
 @click.argument("token")
-@click.option("--address", default="auto", help="Address of the cluster's head; the cluster of this node if not said.")
+@click.option(
+    "--address",
+    default="auto",
+    envvar="RAY_ADDRESS",
+    help="Address of the cluster's head; that of RAY_ADDRESS, or the one cluster of this node, if not said.",
+)
 @click.option("--cache", default=CACHE, show_default=True, help="Directory on each node for code and environments.")
 @click.option("--pass-env", multiple=True, help="A variable of the nodes that functions may see: NAME, or AWS_*.")
 @click.option("--environments-gb", default=50.0, show_default=True, help="Disk that environments may use on a node.")

@@ -152,4 +152,9 @@ def _rows(group: dict[str, Any]) -> list[list[Any]]:
     kept = group["keep_alive_s"]
     size = f"{group['gpus']:g} GPU, {group['cpus']:g} CPU; {group['kept']} to {group['max']}"
     rows = [[group["name"], "", size, f"kept {kept:.0f} s" if kept is not None else "never stopped"]]
-    return rows + [["", node["name"], node["state"], node["reason"]] for node in group["nodes"]]
+    return rows + [["", node["name"], node["state"], _why(node)] for node in group["nodes"]]
+
+
+def _why(node: dict[str, Any]) -> str:
+    """Why it is as it is, and what keeps it from being otherwise."""
+    return "; ".join(filter(None, (node["reason"], node.get("trouble"))))

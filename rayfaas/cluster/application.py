@@ -12,11 +12,12 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import click
 import ray
 from ray import serve
+from ray._private.services import find_gcs_addresses
 
 from rayfaas.cluster.agent import APPLICATION, Agent
 from rayfaas.cluster.hosting import HostConfig
@@ -60,6 +61,16 @@ def run_application(config: HostConfig) -> None:
     )
 
 
+def check_is_one(addresses: Collection[str]) -> None:
+    """Raises `ClickException` where several clusters run on this machine, and none was named: Ray would take the one
+    that was started last, as the server's own, which is not to join once more."""
+    if len(addresses) > 1:
+        raise click.ClickException(
+            f"Several Ray clusters run on this machine, at {', '.join(sorted(addresses))}. Say which is to join: "
+            "rayfaas join TOKEN --address HOST:PORT"
+        )
+
+
 def check_name_is_free() -> None:
     """Raises `ClickException` where an application that is not ours has the name of ours."""
     found = serve.status().applications.get(APPLICATION)
@@ -92,6 +103,7 @@ def main(
     join_id, _, secret = token.partition(":")
     if not secret:
         raise click.UsageError("RAYFAAS_JOIN must hold the join token.")
+    check_is_one(find_gcs_addresses() if address == "auto" else ())  # type: ignore[no-untyped-call]
     given = (controller, join_id, bytes.fromhex(secret))
     with _explained(controller):
         asyncio.run(knock(*given))

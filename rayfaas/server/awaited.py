@@ -62,7 +62,8 @@ class Awaited:
         if self._is_here(version) and LOCAL not in self._fleet.agents():
             return "node_starting", f"the head of {LOCAL}: {head['reason']}"
         if machine is not None and machine.ray is None and not version.spec.shape.fits_warm:
-            return "node_starting", f"{machine.name}: {machine.reason}"
+            trouble = f"; {machine.trouble}" if machine.trouble else ""
+            return "node_starting", f"{machine.name}: {machine.reason}{trouble}"
         return "node_running", detail
 
     def _is_here(self, version: Version) -> bool:

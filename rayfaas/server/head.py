@@ -63,7 +63,7 @@ class Head:
         self._store, self._fleet, self._machines = store, fleet, machines
         self._calls, self._minimum, self._keep_alive, self._clock = calls, minimum, keep_alive, clock
         self._process: Link | None = None
-        self._can_stop = True
+        self.is_ours = True
         self._told = ""  # what the process was told last
         self._emptied_at = 0.0
         self._used_at = clock()
@@ -127,7 +127,7 @@ class Head:
 
     def keep_alive_s(self) -> float:
         """How long it is kept without a call."""
-        if self._keep_alive == "never" or not self._can_stop:
+        if self._keep_alive == "never" or not self.is_ours:
             return float("inf")
         return self._pauses.learned_s(KEY) if self._keep_alive == "learned" else seconds_of(self._keep_alive)
 
@@ -136,7 +136,7 @@ class Head:
     async def head_is(self, link: Link, state: str, detail: str, can_stop: bool) -> None:
         if self._process is not link:
             self._process, self._told = link, ""
-        self._can_stop = can_stop
+        self.is_ours = can_stop
         if state == "STOPPED":
             self._told = ""
         async with self._one:
@@ -219,7 +219,7 @@ class Head:
 
     async def _stop(self) -> None:
         node = self.node
-        if not self._can_stop or self._told == "STOPPED":
+        if not self.is_ours or self._told == "STOPPED":
             return
         self._fleet.rest(LOCAL)
         wished_s = self._clock() - node.changed_at
@@ -257,7 +257,7 @@ class Head:
     def _check(self, cluster: str) -> None:
         if cluster != LOCAL:
             raise BadRequest(f"The head of {cluster!r} is not this server's: it starts and stops that of {LOCAL!r}.")
-        if not self._can_stop:
+        if not self.is_ours:
             raise BadRequest(
                 f"The cluster {LOCAL!r} was there before this server, and this server does not start or stop it."
             )

@@ -243,6 +243,11 @@ class Machines:
         ]
         return min(fit, key=lambda node: (node.ray is not None, -node.boot_at), default=None)
 
+    def offers(self, cluster: str) -> dict[str, Resources]:
+        """What each machine of its worker groups has, of those that may have any."""
+        groups = [group for group in self._keeper.groups.values() if group.cluster == cluster and group.max]
+        return {group.name: group.offers for group in groups}
+
     def can_bring(self, cluster: str, asked: Resources) -> bool:
         """Whether a machine for what is asked for can come there, or is on its way."""
         coming = self.coming(cluster, asked)

@@ -22,6 +22,7 @@ from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
+from rayfaas.server.fitting import Fitting
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.functions import Functions
 from rayfaas.server.gateway_links import GatewayLinks
@@ -82,7 +83,10 @@ class Parts:
 
         # Where versions run, and what changes which of them do.
         self.machines = machines = Machines(home, store, fleet, address)
-        self.placement = placement = Placement(fleet, catalog, loads, gateways.refuse, vault.order, machines.can_bring)
+        fitting = Fitting(fleet, machines.offers, lambda: self._head.is_ours)
+        self.placement = placement = Placement(
+            fleet, catalog, loads, gateways.refuse, vault.order, machines.can_bring, fitting.why_never
+        )
         swaps, guard = Swaps(placement, routing, gateways.waiting), Guard(store, journals.load)
         deploys = Deploys(store, bundles, catalog, placement, swaps, fleet, guard, vault, self._access, protections)
         releases = Releases(store, catalog, placement, swaps, deploys.locks, protections)

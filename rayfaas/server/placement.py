@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -39,6 +39,12 @@ REDIAL_S = 1.0
 
 Refuse = Callable[[str, RayfaasError], None]
 MakeOrder = Callable[[Version], dict[str, Any]]
+WhyNever = Callable[[Version], Awaitable[str]]
+"""Why no replica of a version can ever come up; "" where one may."""
+
+
+async def _may_come(version: Version) -> str:
+    return ""
 
 
 class Placement:
@@ -54,9 +60,10 @@ class Placement:
         refuse: Refuse,
         order: MakeOrder = Version.order,
         can_bring: CanBring = lambda *_: False,
+        why_never: WhyNever = _may_come,
     ) -> None:
         self._fleet, self._catalog, self._loads, self._refuse = fleet, catalog, loads, refuse
-        self._order = order
+        self._order, self._why_never = order, why_never
         self._starting: dict[str, asyncio.Task[None]] = {}
         self._failed: dict[str, tuple[float, RayfaasError]] = {}
         self.deployments = Deployments(fleet, catalog, loads)
@@ -231,6 +238,8 @@ class Placement:
                     progress("replica", "waiting for a warm replica")
                 warm = await self._fleet.wait_for(WARM, left_s, version.spec.shape.cluster)
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
+            if told := await self._why_never(version):
+                raise NoCapacity(told)
             progress("replica", f"waiting for a replica with {ask(version)}")
             await self.deployments.ensure(version, wake=True)
             left_s, at = max(0.1, deadline - time.monotonic()), self.deployments.cluster_of(version)

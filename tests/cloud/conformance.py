@@ -9,8 +9,10 @@ class TestAws(Conformance):
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
 from uuid import uuid4
 
 import pytest
@@ -75,6 +77,7 @@ class Conformance:
     """Inherited by the tests of each adapter; `never` are failures that its provider does not have."""
 
     never: frozenset[Failing] = frozenset()
+    own_tags: Mapping[str, Any] = MappingProxyType({})  # options that give a machine the tag team: vision
     addressed = True  # its machines can be reached, and not only reach us
 
     @pytest.fixture
@@ -101,6 +104,13 @@ class Conformance:
         assert made.claim == mine
         assert adapter.get(made.id).claim == mine
         assert [each.id for each in adapter.find()] == [made.id]
+
+    def test_it_carries_its_claim_whatever_else_is_said_of_it(self, provider: Provider) -> None:
+        adapter, mine = provider.adapter(), claim()
+        made = adapter.create(replace(provider.machine, options=dict(self.own_tags)), mine)
+        assert made.claim == mine
+        assert [each.claim for each in adapter.find()] == [mine]
+        assert not self.own_tags or adapter.get(made.id).tags["team"] == "vision"
 
     def test_it_comes_up_with_an_address(self, provider: Provider) -> None:
         up = self.launched(provider)

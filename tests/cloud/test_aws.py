@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -82,6 +83,13 @@ def provider(aws: Aws) -> Ec2:
 
 
 class TestAws(Conformance):
+    own_tags = MappingProxyType(
+        {
+            "MaxCount": 2,
+            "TagSpecifications": [{"ResourceType": "instance", "Tags": [{"Key": "team", "Value": "vision"}]}],
+        }
+    )
+
     @pytest.fixture
     def provider(self, provider: Ec2) -> Ec2:
         return provider

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -163,6 +164,8 @@ def provider() -> Iterator[Gcp]:
 
 
 class TestGcp(Conformance):
+    own_tags = MappingProxyType({"name": "mine", "labels": {"team": "vision"}})
+
     @pytest.fixture
     def provider(self, provider: Gcp) -> Gcp:
         return provider

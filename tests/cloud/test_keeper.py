@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 
-from rayfaas.cloud.errors import Ambiguous, Capacity, Credentials, Unreachable
+from rayfaas.cloud.errors import Ambiguous, Capacity, CloudError, Credentials, Quota, Throttled, Unreachable
 from rayfaas.cloud.keeper import NEAR_S, RECONCILE_S
-from rayfaas.cloud.machine import InstanceState
+from rayfaas.cloud.machine import InstanceState, Machine
 from rayfaas.worker_group import Placement, WorkerGroup
-from tests.cloud.world import World
+from tests.cloud.world import OWNER, World
 
 PLACES = tuple(Placement(provider="memory", type="gpu", place=f"zone-{letter}") for letter in "ab")
 GPU = WorkerGroup(name="gpu", gpus=1, max=2, keep_alive="60s", placements=PLACES)
@@ -349,3 +350,134 @@ def test_one_that_is_to_go_is_looked_at_often_so_that_it_goes_soon_after_its_las
         world.tick()
     world.run(12)
     assert [event.node for event in world.events("drained")] == [node.name]
+
+
+def test_what_its_provider_lists_late_is_not_taken_for_gone() -> None:
+    world = World(GPU)
+    world.cloud.listed_s = 60.0
+    world.call()
+    world.run(150)
+    assert (world.answered, len(world.events("create")), world.events("stray", "vanished")) == (1, 1, [])
+
+
+def test_a_launch_that_made_two_leaves_one() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    (first,) = world.ours()
+    world.launch_another(first)
+    world.run(200)
+    assert [each.id for each in world.ours()] == [first.id]
+    assert [event.alarm for event in world.events("stray")] == [True]
+    assert world.wrong == []
+
+
+def test_one_that_has_only_the_owners_tag_left_is_terminated_if_nobody_knows_it() -> None:
+    world = World(GPU)
+    stray = world.cloud.launch(Machine("gpu", "zone-a"), {"rayfaas-owner": OWNER})
+    world.run(800)
+    assert stray not in [each.id for each in world.ours()]
+
+
+def test_one_that_is_known_is_kept_whatever_becomes_of_its_tags() -> None:
+    world = World(GPU)
+    world.call(1000.0)
+    world.run(100)
+    world.cloud.tag(world.ours()[0].id, {"rayfaas-owner": OWNER})
+    world.run(300)
+    assert (states(world), world.events("stray")) == (["RUNNING"], [])
+
+
+@pytest.mark.parametrize("error", [Unreachable, Throttled, Ambiguous])
+def test_where_nobody_answers_a_launch_the_next_placement_is_taken(error: type[CloudError]) -> None:
+    world = World(GPU)
+    world.cloud.fail(error, "create", place="zone-a")
+    world.call()
+    world.run(400)
+    assert world.answered == 1
+    assert "zone-b" in [each.place for each in world.ours()]
+    world.run(1000)
+    assert len(world.ours()) == 1
+
+
+def test_where_there_is_no_other_placement_the_same_launch_is_asked_for_until_it_is_answered() -> None:
+    world = World(group(placements=PLACES[:1]))
+    world.cloud.fail(Ambiguous, "create", after=True)
+    world.call()
+    world.run(120)
+    world.cloud.heal()
+    world.run(120)
+    assert (world.answered, len(world.ours()), world.events("stray")) == (1, 1, [])
+
+
+@pytest.mark.parametrize("verb", ["stop", "terminate"])
+def test_one_that_cannot_be_ended_for_a_quarter_of_an_hour_is_an_alarm(verb: Literal["stop", "terminate"]) -> None:
+    world = World(group(when_idle=verb))
+    world.call()
+    world.run(100)
+    world.cloud.fail(Throttled, verb)
+    world.run(2000)
+    assert [event.event for event in world.journal.events if event.alarm] == ["running"]
+
+
+def test_one_that_never_ends_stopping_has_another_come_in_its_place_and_is_an_alarm() -> None:
+    world = World(GPU)
+    world.cloud.stop_s = 100_000.0
+    world.call()
+    world.run(200)
+    assert states(world) == ["STOPPING"]
+    world.call()
+    world.run(500)
+    assert world.answered == 2
+    assert world.events("late")[0].alarm
+
+
+def test_a_provider_that_is_silent_for_a_quarter_of_an_hour_is_an_alarm_once() -> None:
+    world = World(GPU)
+    world.call(5000.0)
+    world.run(100)
+    world.cloud.fail(Unreachable)
+    world.run(800)
+    assert world.events("silent") == []
+    world.run(1000)
+    assert [event.node for event in world.events("silent")] == ["memory"]
+
+
+def test_machines_of_a_cluster_that_cannot_be_asked_for_a_quarter_of_an_hour_are_an_alarm_once() -> None:
+    world = World(GPU)
+    world.call()
+    world.run(100)
+    world.can_ask = False
+    world.run(2000)
+    assert [event.alarm for event in world.events("unseen")] == [True]
+
+
+def test_a_clock_that_was_set_back_does_not_keep_a_machine_that_never_joins() -> None:
+    world = World(GPU)
+    world.cloud.boot_s = 10_000.0
+    world.call()
+    world.run(10)
+    world.skew_s = -86_400.0
+    world.run(700)
+    assert world.events("late")[0].alarm
+
+
+def test_a_quota_is_told_once_as_long_as_it_lasts() -> None:
+    world = World(GPU)
+    world.cloud.fail(Quota, "create")
+    world.call()
+    world.run(3000)
+    reasons = [event.reason for event in world.events("cloud_quota")]
+    assert len(reasons) == len(set(reasons)) == 2  # one for each zone
+
+
+def test_who_waits_hears_what_is_wrong() -> None:
+    world = World(GPU)
+    world.cloud.fail(Quota, "create")
+    world.call()
+    world.run(10)
+    (node,) = world.book.all()
+    assert "create in zone-" in node.trouble
+    world.cloud.heal()
+    world.run(700)
+    assert [node.trouble for node in world.book.all()] == [""]

@@ -86,6 +86,33 @@ class Keeping(RuleBasedStateMachine):
         if index < len(ours):
             self.world.cloud.vanish(ours[index].id)
 
+    @rule(index=st.integers(0, 5))
+    def somebody_launches_more_of_the_same(self, index: int) -> None:
+        ours = self.world.ours()
+        if index < len(ours):
+            self.world.launch_another(ours[index])
+
+    @rule(seconds=st.sampled_from([0.0, 5.0, 60.0]))
+    def provider_tells_late(self, seconds: float) -> None:
+        self.world.cloud.listed_s = seconds
+
+    @rule(seconds=st.sampled_from([30.0, 3000.0]))
+    def provider_stops_slowly(self, seconds: float) -> None:
+        self.world.cloud.stop_s = seconds
+
+    @rule(index=st.integers(0, 5))
+    def nobody_can_tell_how_one_is(self, index: int) -> None:
+        ours = self.world.ours()
+        if index < len(ours) and ours[index].state == "RUNNING":
+            self.world.cloud.change(ours[index].id, "UNKNOWN")
+
+    @rule(index=st.integers(0, 5))
+    def tags_are_lost(self, index: int) -> None:
+        """All but that of the owner."""
+        ours = self.world.ours()
+        if index < len(ours):
+            self.world.cloud.tag(ours[index].id, {"rayfaas-owner": ours[index].tags["rayfaas-owner"]})
+
     @rule()
     def somebody_launches(self) -> None:
         self.foreign.append(self.world.foreign())
@@ -120,10 +147,13 @@ class Keeping(RuleBasedStateMachine):
         """The trouble is over."""
         world = self.world
         world.cloud.heal()
+        world.cloud.listed_s, world.cloud.stop_s = 0.0, 30.0
+        for each in world.ours():
+            if each.state == "UNKNOWN":
+                world.cloud.change(each.id, "RUNNING")
         world.can_ask, world.drain_fails, world.pulses_left = True, "", None
         world.run(300)
-        known = {node.attempt for node in world.book.all()}
-        assert {each.tags["rayfaas-attempt"] for each in world.ours()} <= known
+        assert {each.id for each in world.ours()} <= {node.instance for node in world.book.all()}
         for _ in range(3 * 60):
             if not world.waiting:
                 break

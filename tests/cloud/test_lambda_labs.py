@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -131,6 +132,8 @@ def provider(tmp_path: Path) -> Iterator[Lambda]:
 
 
 class TestLambdaLabs(Conformance):
+    own_tags = MappingProxyType({"name": "mine", "tags": [{"key": "team", "value": "vision"}]})
+
     @pytest.fixture
     def provider(self, provider: Lambda) -> Lambda:
         return provider

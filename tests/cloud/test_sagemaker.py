@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -90,6 +91,7 @@ def provider(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Sagemaker:
 class TestSagemaker(Conformance):
     never = frozenset({"capacity"})  # told later, as the reason of a machine that is gone
     addressed = False
+    own_tags = MappingProxyType({"Tags": [{"Key": "team", "Value": "vision"}]})
 
     @pytest.fixture
     def provider(self, provider: Sagemaker) -> Sagemaker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,15 @@ def test_how_far_a_long_file_is_read_is_told(tmp_path: Path) -> None:
 def test_the_example_is_a_trace() -> None:
     found = read_trace(Path("examples/trace.csv"))
     assert set(found) == {"search", "translate", "report", "train"}
+
+
+def test_times_in_milliseconds_are_told_by_their_size_and_without_a_zone_they_are_utc(tmp_path: Path) -> None:
+    text = "timestamp,function\n1700000000500,f\n1700000600000000,f\n2026-11-27T09:00:00,g\n"
+    assert read(tmp_path, text) == {"f": [(1700000000.5, 0.0), (1700000600.0, 0.0)], "g": [(1795770000.0, 0.0)]}
+
+
+def test_a_file_that_is_packed_is_to_be_unpacked(tmp_path: Path) -> None:
+    file = tmp_path / "trace.csv.gz"
+    file.write_bytes(gzip.compress(b"time,function\n1,f\n"))
+    with pytest.raises(BadRequest, match="unpack it first"):
+        read_trace(file)

@@ -32,6 +32,7 @@ class Killed(BaseException):
 @dataclass
 class Raylet:
     id: str
+    machine: str
     gpus: float
     calls: list[float] = field(default_factory=list)  # when each ends
     idle_since: float = 0.0
@@ -88,7 +89,8 @@ class World:
         self.pulses_left: int | None = None
         self.kills = 0
         self._ids = count(1)
-        self._up_at: dict[str, float] = {}
+        self._up_at: dict[str, float] = {}  # by machine
+        self._attempt_of: dict[str, str] = {}
         self.groups = {(group.cluster, group.name): group for group in groups}
         self.rebuild()
 
@@ -142,22 +144,40 @@ class World:
     def lose(self, attempt: str) -> None:
         """Ray there ends, with the calls on it, and does not start again before the machine does."""
         self.raylets.pop(attempt, None)
-        self._up_at[attempt] = float("inf")
+        self._up_at[self._first(attempt)] = float("inf")
 
     def foreign(self) -> str:
         """A machine of somebody else's."""
         return self.cloud.launch(Machine("gpu", "zone-a"), {"rayfaas-owner": "somebody-else", "rayfaas-attempt": "x"})
 
+    def launch_another(self, like: Instance) -> None:
+        """Somebody launches more of the same, with the same tags; its join token was used already."""
+        self.cloud.launch(Machine("gpu", like.place), dict(like.tags))
+
     # Ray and its calls
 
+    def _first(self, attempt: str) -> str:
+        """The machine that the attempt made, and not one that is like it."""
+        return next((machine for machine, made_by in self._attempts().items() if made_by == attempt), attempt)
+
+    def _attempts(self) -> dict[str, str]:
+        """Of the machines that there are; theirs stays what it was when they were launched."""
+        for each in self.ours():
+            self._attempt_of.setdefault(each.id, each.tags.get("rayfaas-attempt", ""))
+        return {each.id: self._attempt_of[each.id] for each in self.ours()}
+
     def _live(self) -> None:
-        running = {each.tags.get("rayfaas-attempt", ""): each for each in self.ours() if each.state == "RUNNING"}
-        for attempt in [each for each in self.raylets if each not in running]:
-            del self.raylets[attempt]  # and the calls on it: somebody else ended it
-        self._up_at = {attempt: self._up_at.get(attempt, self.now) for attempt in running}
-        for attempt, since in self._up_at.items():
+        states = {each.id: each.state for each in self.ours()}
+        firsts = {self._first(attempt): attempt for attempt in self._attempts().values()}
+        running = {attempt: machine for machine, attempt in firsts.items() if states[machine] in ("RUNNING", "UNKNOWN")}
+        for attempt, raylet in list(self.raylets.items()):
+            if raylet.machine not in running.values():
+                del self.raylets[attempt]  # and the calls on it: somebody else ended it
+        self._up_at = {machine: self._up_at.get(machine, self.now) for machine in running.values()}
+        for attempt, machine in running.items():
+            since = self._up_at[machine]
             if attempt not in self.raylets and since != float("inf") and self.now - since >= JOIN_S:
-                self.raylets[attempt] = Raylet(f"ray-{next(self._ids)}", 1.0, idle_since=self.now)
+                self.raylets[attempt] = Raylet(f"ray-{next(self._ids)}", machine, 1.0, idle_since=self.now)
         for raylet in self.raylets.values():
             self._serve(raylet)
 
@@ -184,8 +204,7 @@ class World:
         return True
 
     def _note_end(self, instance: Instance) -> None:
-        raylet = self.raylets.get(instance.tags["rayfaas-attempt"])
-        if raylet is not None and raylet.calls:
+        if any(raylet.calls for raylet in self.raylets.values() if raylet.machine == instance.id):
             self.wrong.append(f"{instance.id} was ended with a call on it")
         self._pulse()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from click import ClickException
 from click.testing import CliRunner
 
 from rayfaas.errors import Conflict, Unauthenticated
@@ -21,7 +22,7 @@ from tests.waiting import eventually
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of Ray's own modules
-    from rayfaas.cluster.application import join, main
+    from rayfaas.cluster.application import check_is_one, join, main
 
 SECRET = b"the secret of one join token"
 
@@ -95,3 +96,10 @@ def test_a_controller_that_is_not_there_is_said_and_the_token_is_not_shown() -> 
     assert result.exit_code == 1
     assert "unix:/nowhere/at/all" in result.output
     assert SECRET.hex() not in result.output
+
+
+def test_of_several_clusters_on_a_machine_one_is_to_be_named() -> None:
+    check_is_one({"192.0.2.2:6379"})
+    check_is_one(())
+    with pytest.raises(ClickException, match=r"192\.0\.2\.2:6379, 192\.0\.2\.2:6411.*--address"):
+        check_is_one({"192.0.2.2:6411", "192.0.2.2:6379"})

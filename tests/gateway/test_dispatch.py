@@ -265,6 +265,12 @@ async def test_a_call_for_which_no_executor_comes_ends_as_no_capacity(gateway: S
     assert executor.received == []
 
 
+async def test_it_says_what_was_waited_for(gateway: SmallGateway) -> None:
+    gateway.link.progress.tell(KEY, "node_starting", "gpu-1: no placement is free")
+    late = await gateway.call(target="nlp/embed", Rayfaas_Timeout="0.05").answer()
+    assert "It waited for node_starting: gpu-1: no placement is free" in late.json()["detail"]
+
+
 async def test_a_call_that_runs_too_long_is_stopped_and_its_late_result_dropped(gateway: SmallGateway) -> None:
     executor = await gateway.executor()
     exchange = gateway.call(Rayfaas_Timeout="0.05")
