@@ -173,7 +173,9 @@ def _check_schedule(given: Mapping[str, Any], decorator: str) -> None:
     if (schedule := given.get("schedule")) is None:
         return
     if decorator == "cls":
-        raise BadRequest('schedule= is for functions. Of a class say the method: rayfaas schedule Model.train "0 8 * * *"')
+        raise BadRequest(
+            'schedule= is for functions. Of a class say the method: rayfaas schedule Model.train "0 8 * * *"'
+        )
     if decorator == "asgi":
         raise BadRequest("schedule= is for functions. Have one call the application.")
     if not isinstance(schedule, Schedule):

@@ -64,6 +64,7 @@ from rayfaas.server.retention import Retaining
 from rayfaas.server.roles import FROM_ELSEWHERE, methods_of
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.seats import Seats
+from rayfaas.server.schedules import Schedules
 from rayfaas.server.secrets import Secrets
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.spending import Settling
@@ -139,6 +140,7 @@ class Controller(Service):
         self._alarms = Alarms(self._store, self._gateways.all)
         swaps = Swaps(self._placement, self._routing, self._gateways.waiting)
         guard = Guard(self._store, self._journals.load)
+        self._schedules = Schedules(self._store, self._catalog, self._journals, self._limits, self._spawned.hand_out)
         self._deploys = Deploys(
             self._store,
             self._bundles,
@@ -150,6 +152,7 @@ class Controller(Service):
             self._vault,
             self._access,
             self._protections,
+            self._schedules,
         )
         use = Use(self._catalog, self._fleet, self._loads, self._placement, self._deploys, self._gateways.all)
         self._head = Head(self._store, self._fleet, self._machines, use.calls, use.minimum, head_keep_alive)
@@ -169,6 +172,7 @@ class Controller(Service):
             self._fleet,
             self._gateways.refuse,
             self._protections,
+            self._schedules,
         )
         self._canaries = Canaries(self._store, self._journals, self._releases, lambda: datetime.now(timezone.utc))
         for part in (
@@ -184,6 +188,7 @@ class Controller(Service):
             self._head,
             self._alarms,
             self._seats,
+            self._schedules,
             self._functions,
             self._backups,
             Misses(self._store, self._journals, self._bundles),
@@ -210,6 +215,7 @@ class Controller(Service):
             self._journals.keep_loading(),
             self._spawned.keep_looking(),
             self._canaries.keep_looking(),
+            self._schedules.keep_looking(),
             self._limits.keep_looking(),
             self._machines.keep_looking(),
             self._head.keep_looking(),
@@ -287,6 +293,7 @@ class Controller(Service):
         await self._machines.read_registry()
         await self._head.read_registry()
         await self._alarms.read()
+        await self._schedules.read()
 
     async def _tick(self) -> None:
         count = 0
