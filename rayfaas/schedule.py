@@ -79,7 +79,7 @@ class Options(TypedDict, total=False):
 
 
 class Cron(Schedule):
-    """Times as cron has them: minute, hour, day of the month, month, day of the week, as clocks in `timezone` show them.
+    """Times as cron has them: minute, hour, day of the month, month, day of the week, by the clocks of `timezone`.
 
     Raises `BadRequest`; a deploy does so for an expression that no time matches.
 
@@ -88,7 +88,7 @@ class Cron(Schedule):
     """
 
     def __init__(self, expression: str, *, timezone: str = "UTC", **options: Unpack[Options]) -> None:
-        super().__init__(**_checked("Cron", {"cron": expression, "timezone": timezone, **options}))
+        super().__init__(**dict(parse_schedule("Cron", cron=expression, timezone=timezone, **options)))
 
 
 class Period(Schedule):
@@ -109,12 +109,13 @@ class Period(Schedule):
         **options: Unpack[Options],
     ) -> None:
         every_s = days * _DAY_S + hours * 3600 + minutes * 60 + seconds
-        super().__init__(**_checked("Period", {"every_s": every_s, **options}))
+        super().__init__(**dict(parse_schedule("Period", every_s=every_s, **options)))
 
 
-def _checked(what: str, fields: dict[str, Any]) -> dict[str, Any]:
+def parse_schedule(what: str, **fields: Any) -> Schedule:
+    """Raises `BadRequest` that says what is wrong with `what`."""
     try:
-        return Schedule.model_validate(fields).model_dump()
+        return Schedule.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = "".join(f"{part}: " for part in first["loc"][:1])

@@ -19,8 +19,8 @@ class Deletions:
         self._database, self._aliases = database, aliases
 
     def delete(self, team: str, name: str, version: int | None, actor: str, reason: str) -> GoneRow:
-        """A version; or the function with all its aliases, where `version` is None. Its canaries are SUPERSEDED, its schedules
-        removed."""
+        """A version; or the function with all its aliases, where `version` is None. Its canaries are SUPERSEDED,
+        its schedules removed."""
         now = now_us()
         gone = GoneRow(team, name, version, moment(now), actor, reason)
         with self._database.transaction():

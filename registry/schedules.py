@@ -125,7 +125,7 @@ class Schedules:
         return [ScheduleRow.from_row(row) for row in self._run("listed")]
 
     def put(self, row: ScheduleRow, actor: str, reason: str) -> None:
-        """In place of the one of its name, suspended or not. Raises `NotFound`, or `Conflict` where there are too many."""
+        """In place of the one of its name, even a suspended one. Raises `NotFound`, or `Conflict` for one too many."""
         with self._database.transaction():
             if not self._run("has_function", team=row.team, name=row.name):
                 raise NotFound(f"There is no function {row.function}. `rayfaas functions` lists those that exist.")

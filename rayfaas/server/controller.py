@@ -63,8 +63,8 @@ from rayfaas.server.releases import Releases
 from rayfaas.server.retention import Retaining
 from rayfaas.server.roles import FROM_ELSEWHERE, methods_of
 from rayfaas.server.routing import RouteTable
-from rayfaas.server.seats import Seats
 from rayfaas.server.schedules import Schedules
+from rayfaas.server.seats import Seats
 from rayfaas.server.secrets import Secrets
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.spending import Settling

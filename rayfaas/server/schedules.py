@@ -242,7 +242,7 @@ class Schedules:
         """With the state of their last calls."""
         await self._journals.load()
         rows = await self._store.query(self._schedules.listed)
-        return [_shown(row) for row in rows if teams is None or row.team in teams]
+        return [self._shown(row) for row in rows if teams is None or row.team in teams]
 
     async def _set(
         self, link: Link, team: str, name: str, schedule: str, wanted: dict[str, Any], actor: str
@@ -288,7 +288,17 @@ class Schedules:
             raise NotFound("It was removed meanwhile.")
         entry = self._entries[id]
         nexts = entry.times.shown(self._now_us(), SHOWN) if entry.times is not None else []
-        return {**_shown(entry.row), "next": nexts}
+        return {**self._shown(entry.row), "next": nexts}
+
+    def _shown(self, row: ScheduleRow) -> dict[str, Any]:
+        entry = self._entries.get(row.id)
+        times = entry.times if entry is not None else None
+        next_at = times.moment(row.next_us).isoformat() if times is not None and row.suspended_at is None else None
+        shown: dict[str, Any] = plain(row)
+        for internal in ("id", "plan", "anchor_us", "next_us"):
+            del shown[internal]
+        plan = {name: getattr(row.plan, name) for name in Schedule.model_fields}
+        return {**shown, **plan, "function": row.function, "when": str(row.plan), "next_at": next_at}
 
     def _row(
         self,
@@ -364,14 +374,3 @@ def _until(times: Iterator[int], now_us: int) -> list[int]:
 def _after(row: ScheduleRow, made: Time) -> ScheduleRow:
     row = msgspec.structs.replace(row, next_us=made.due.next_us)
     return row if made.call is None else msgspec.structs.replace(row, last_call=made.call)
-
-
-def _shown(row: ScheduleRow) -> dict[str, Any]:
-    shown: dict[str, Any] = plain(row)
-    plan = {name: getattr(row.plan, name) for name in Schedule.model_fields}
-    for internal in ("id", "plan", "anchor_us", "next_us"):
-        del shown[internal]
-    next_at = None
-    if row.suspended_at is None:
-        next_at = datetime.fromtimestamp(row.next_us / 1e6, timezone.utc).isoformat()
-    return {**shown, **plan, "function": row.function, "when": str(row.plan), "next_at": next_at}

@@ -7,7 +7,7 @@ comes twice is the first of both. Expressions whose minute or hour begins with `
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
 
@@ -28,8 +28,8 @@ class Timetable:
 
     def __init__(self, schedule: Schedule, anchor_us: int) -> None:
         self._schedule, self._anchor_us = schedule, anchor_us
+        self._zone = _zone(schedule.timezone)
         if schedule.cron is not None:
-            self._zone = _zone(schedule.timezone)
             _check(schedule.cron, self._zone, anchor_us)
 
     def after(self, at_us: int) -> Iterator[int]:
@@ -46,9 +46,11 @@ class Timetable:
 
     def shown(self, at_us: int, most: int) -> list[str]:
         """The first of them as people read them, in the schedule's zone."""
-        zone = self._zone if self._schedule.cron else timezone.utc
-        moments = (datetime.fromtimestamp(us / 1e6, zone) for us in islice(self.after(at_us), most))
-        return [moment.isoformat(timespec="seconds") for moment in moments]
+        return [self.moment(us).isoformat(timespec="seconds") for us in islice(self.after(at_us), most)]
+
+    def moment(self, at_us: int) -> datetime:
+        """As clocks in the schedule's zone show it."""
+        return datetime.fromtimestamp(at_us / 1e6, self._zone)
 
     def _period(self, at_us: int) -> Iterator[int]:
         every_us = int((self._schedule.every_s or 0) * 1e6)
@@ -78,7 +80,7 @@ def _zone(name: str) -> ZoneInfo:
 def _check(expression: str, zone: ZoneInfo, at_us: int) -> None:
     if len(expression.split()) != 5:
         raise BadRequest(
-            f"{expression!r} is no cron expression: it has {len(expression.split())} fields, not 5. In order: {_FIELDS}."
+            f"{expression!r} is no cron expression: it has {len(expression.split())} fields, not 5: {_FIELDS}."
         )
     try:
         times = CronSim(expression, datetime.fromtimestamp(at_us / 1e6, zone))
