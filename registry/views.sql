@@ -43,22 +43,6 @@ SELECT a.call, c.function, c.version, c.method, c.principal AS caller, c.team, c
 FROM store.arguments a JOIN store.calls_since(0) c ON c.call = a.call
 WHERE ({team} IS NULL OR c.owner = {team} OR (c.team = {team} AND c.parent IS NULL)) AND c.function NOT IN ({hidden});
 
--- name: schedules
-SELECT s.team, s.name, s.team || '/' || s.name AS function, s.schedule, s.alias, s.method, s.plan ->> 'cron' AS cron,
-       s.plan ->> 'timezone' AS timezone, (s.plan ->> 'every_s')::DOUBLE AS every_s, s.plan -> 'arguments' AS arguments,
-       s.plan ->> 'overlap' AS overlap, (s.plan ->> 'start_within_s')::DOUBLE AS start_within_s, s.principal AS caller,
-       make_timestamp(s.set_us) AS set_at, CASE WHEN s.suspended_us IS NULL THEN make_timestamp(s.next_us) END AS next_at,
-       make_timestamp(s.suspended_us) AS suspended_at, s.suspended_by, s.suspended_for,
-       make_timestamp(s.last_due_us) AS last_due_at, s.last_outcome, s.last_call
-FROM store.schedules s
-WHERE {team} IS NULL OR s.team = {team};
-
--- name: schedule_times
-SELECT t.team, t.name, t.team || '/' || t.name AS function, t.schedule, make_timestamp(t.due_us) AS due_at,
-       make_timestamp(t.handled_us) AS handled_at, t.outcome, t.reason, t.call
-FROM store.schedule_times t
-WHERE {team} IS NULL OR t.team = {team};
-
 -- name: functions
 SELECT f.team, f.name, f.team || '/' || f.name AS function, f.scaling,
        make_timestamp(f.created_us) AS created_at, f.created_by,
@@ -177,6 +161,22 @@ UNION ALL BY NAME
 SELECT s.cluster, s.worker_group, s.node, make_timestamp(greatest(s.began_us, {since})) AS started_at,
        greatest(0.0, s.whole_usd - coalesce(total.usd, 0.0)) AS usd
 FROM stays s LEFT JOIN (SELECT machine, began_us, sum(usd) AS usd FROM spent GROUP BY ALL) total USING (machine, began_us);
+
+-- name: schedules
+SELECT s.team, s.name, s.team || '/' || s.name AS function, s.schedule, s.alias, s.method, s.plan ->> 'cron' AS cron,
+       s.plan ->> 'timezone' AS timezone, (s.plan ->> 'every_s')::DOUBLE AS every_s, s.plan -> 'arguments' AS arguments,
+       s.plan ->> 'overlap' AS overlap, (s.plan ->> 'start_within_s')::DOUBLE AS start_within_s, s.principal AS caller,
+       make_timestamp(s.set_us) AS set_at, CASE WHEN s.suspended_us IS NULL THEN make_timestamp(s.next_us) END AS next_at,
+       make_timestamp(s.suspended_us) AS suspended_at, s.suspended_by, s.suspended_for,
+       make_timestamp(s.last_due_us) AS last_due_at, s.last_outcome, s.last_call
+FROM store.schedules s
+WHERE {team} IS NULL OR s.team = {team};
+
+-- name: schedule_times
+SELECT t.team, t.name, t.team || '/' || t.name AS function, t.schedule, make_timestamp(t.due_us) AS due_at,
+       make_timestamp(t.handled_us) AS handled_at, t.outcome, t.reason, t.call
+FROM store.schedule_times t
+WHERE {team} IS NULL OR t.team = {team};
 
 -- name: artifact_moves
 SELECT team, name, alias, revision, uri, artifact_version, make_timestamp(moved_us) AS moved_at, moved_by, reason
