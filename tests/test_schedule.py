@@ -47,7 +47,9 @@ def test_arguments_that_are_nested_too_deeply_are_refused() -> None:
         Cron("* * * * *", arguments=nested)
 
 
-@pytest.mark.parametrize("fields", [{}, {"cron": "* * * * *", "every_s": 60}, {"every_s": 60, "timezone": "Asia/Tokyo"}])
+@pytest.mark.parametrize(
+    "fields", [{}, {"cron": "* * * * *", "every_s": 60}, {"every_s": 60, "timezone": "Asia/Tokyo"}]
+)
 def test_it_is_either_an_expression_or_a_period(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"say when|timezone is for"):
         Schedule(**fields)

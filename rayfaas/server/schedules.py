@@ -159,7 +159,7 @@ class Schedules:
 
     async def _stop(self, row: ScheduleRow, reason: str) -> None:
         """Suspend it until somebody resumes it, who then sees why."""
-        _log.warning("schedule %s is suspended: %s", row.called, reason)
+        _log.error("schedule %s is suspended: %s", row.called, reason)
         await self._store.write(self._schedules.suspend, row.id, ACTOR, reason)
 
     # A time that has come
@@ -193,7 +193,7 @@ class Schedules:
         except RayfaasError as error:
             yield Due(row, come[-1], next_us, "REFUSED", error.detail)
             return
-        passed = f"{len(come) - 1} times before it had come, too" if len(come) > 1 else ""
+        passed = "times before it had come, too: this one is for all of them" if come[0] < come[-1] else ""
         yield Due(row, come[-1], next_us, "CALLED", passed, called)
 
     def _called(self, row: ScheduleRow) -> Called:

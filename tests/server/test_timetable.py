@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -117,7 +117,7 @@ def test_a_period_goes_on_from_its_beginning_wherever_one_looks(every_s: int, an
     assert found[0] > at_us
     assert all((each - anchor_us) % (every_s * 1_000_000) == 0 and each > anchor_us for each in found)
     assert found[0] - every_s * 1_000_000 <= max(at_us, anchor_us)
-    assert [later - sooner for sooner, later in zip(found, found[1:], strict=False)] == [every_s * 1_000_000] * 2
+    assert [later - sooner for sooner, later in pairwise(found)] == [every_s * 1_000_000] * 2
 
 
 @pytest.mark.parametrize(
