@@ -32,10 +32,10 @@ class Schedules:
         ]
 
     async def list(self, request: Request) -> Response:
-        """Those of the functions of one's own teams; for admins all."""
+        """Those of the functions of the token's team; of all teams for an admin."""
         principal = allow_in_person(self._routes, request)
-        teams = None if principal.is_admin else list(principal.rights)
-        return as_json({"schedules": await self._controller.request("schedules", teams=teams)})
+        team = None if principal.role == "admin" else principal.team
+        return as_json({"schedules": await self._controller.request("schedules", team=team)})
 
     async def set(self, request: Request) -> Response:
         """A `rayfaas.schedule.Scheduled`; the answer has its next times."""

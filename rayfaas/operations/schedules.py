@@ -20,7 +20,7 @@ class Schedules(Asker):
 
     @operation
     async def schedules(self) -> list[Json]:
-        """Those of your teams' functions: when, the next time, what came of the last one, and whether suspended."""
+        """Those of your team's functions, for an admin of all: when, the next time, and what came of the last one."""
         return list_of(await self._get("/v1/schedules"), "schedules")
 
     @operation

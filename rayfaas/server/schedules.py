@@ -238,11 +238,11 @@ class Schedules:
 
     # For gateways
 
-    async def _list(self, link: Link, teams: list[str] | None) -> list[dict[str, Any]]:
+    async def _list(self, link: Link, team: str | None) -> list[dict[str, Any]]:
         """With the state of their last calls."""
         await self._journals.load()
         rows = await self._store.query(self._schedules.listed)
-        return [self._shown(row) for row in rows if teams is None or row.team in teams]
+        return [self._shown(row) for row in rows if team in (None, row.team)]
 
     async def _set(
         self, link: Link, team: str, name: str, schedule: str, wanted: dict[str, Any], actor: str

@@ -278,6 +278,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+        "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
         "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)

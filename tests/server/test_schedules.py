@@ -82,7 +82,7 @@ class Clockwork(Server):
         return [(due, outcome) for due, outcome in found.rows]
 
     async def shown(self, name: str = "hourly") -> dict[str, Any]:
-        listed: list[dict[str, Any]] = await self.ask("schedules", teams=None)
+        listed: list[dict[str, Any]] = await self.ask("schedules", team=None)
         (found,) = [each for each in listed if each["schedule"] == name]
         return found
 
@@ -321,7 +321,7 @@ async def test_a_zone_that_is_not_known_here_any_more_suspends_it(works: Clockwo
 async def test_what_is_no_schedule_changes_nothing(works: Clockwork, wanted: dict[str, Any], why: str) -> None:
     with pytest.raises(BadRequest, match=why):
         await works.set(**wanted)
-    assert await works.ask("schedules", teams=None) == []
+    assert await works.ask("schedules", team=None) == []
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ async def test_a_deploy_to_live_says_it_and_one_without_it_ends_it(works: Clockw
     await works.at(2 * HOUR)
     assert await works.due() == ["14:00"]
     await works.deploy("d")
-    assert await works.ask("schedules", teams=None) == []
+    assert await works.ask("schedules", team=None) == []
 
 
 async def test_a_deploy_leaves_what_a_person_suspended(works: Clockwork) -> None:
@@ -427,8 +427,8 @@ async def test_a_deploy_by_another_takes_over_what_the_code_says(works: Clockwor
 async def test_a_team_sees_its_own(works: Clockwork) -> None:
     await works.set()
     await works.at(HOUR)
-    assert [row["function"] for row in await works.ask("schedules", teams=["red"])] == ["red/f"]
-    assert await works.ask("schedules", teams=["blue"]) == []
+    assert [row["function"] for row in await works.ask("schedules", team="red")] == ["red/f"]
+    assert await works.ask("schedules", team="blue") == []
     for view in ("schedules", "schedule_times"):
         rows = [
             len((await works.store.query(works.store.registry.query, f"SELECT * FROM {view}", [], team)).rows)
