@@ -120,6 +120,9 @@ class Schedules:
     def all(self) -> list[ScheduleRow]:
         return [ScheduleRow.from_row(row) for row in self._run("schedules")]
 
+    def of_function(self, team: str, name: str) -> list[ScheduleRow]:
+        return [ScheduleRow.from_row(row) for row in self._run("of_function", team=team, name=name)]
+
     def listed(self) -> list[ScheduleRow]:
         """In order of their names, with the states of their last calls."""
         return [ScheduleRow.from_row(row) for row in self._run("listed")]
@@ -135,7 +138,7 @@ class Schedules:
 
     def declare(self, team: str, name: str, declared: Declared, actor: str) -> None:
         """What the code says, inside of the transaction of a deploy. What a person suspended stays so."""
-        before = [row for row in self.all() if (row.team, row.name, row.schedule) == (team, name, DECLARED)]
+        before = [row for row in self.of_function(team, name) if row.schedule == DECLARED]
         if declared.row is None:
             for row in before:
                 self._remove(row.id, actor, "a deploy without it")

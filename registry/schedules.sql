@@ -1,6 +1,9 @@
 -- name: schedules
 SELECT * EXCLUDE (last_call), last_call::VARCHAR AS last_call FROM store.schedules;
 
+-- name: of_function
+SELECT * EXCLUDE (last_call), last_call::VARCHAR AS last_call FROM store.schedules WHERE team = $team AND name = $name;
+
 -- name: listed
 -- The state of the last call is known as long as what it came to is kept.
 SELECT s.* EXCLUDE (last_call), s.last_call::VARCHAR AS last_call, c.state AS last_state

@@ -13,6 +13,8 @@ from rayfaas.errors import BadRequest
 from rayfaas.schedule import MOST_ARGUMENTS, Cron, Period, Schedule, length_of
 from rayfaas.spec import Entry, Publish, Spec
 
+ANY: Any = dict  # what no type checker would let through
+
 
 def test_a_period_is_the_sum_of_its_parts() -> None:
     assert Period(days=1, hours=2, minutes=3, seconds=4).every_s == 93_784
@@ -27,9 +29,9 @@ def test_a_period_is_the_sum_of_its_parts() -> None:
         (lambda: Period(seconds=59), "every_s: .*greater than or equal to 60"),
         (lambda: Period(hours=float("nan")), "every_s"),
         (lambda: Cron("x" * 201), "cron: .*200"),
-        (lambda: Cron("* * * * *", overlap="queue"), "overlap: .*'skip' or 'allow'"),
+        (lambda: Cron("* * * * *", **ANY(overlap="queue")), "overlap: .*'skip' or 'allow'"),
         (lambda: Cron("* * * * *", arguments=float("nan")), "arguments: .*JSON"),
-        (lambda: Cron("* * * * *", arguments={1: object()}), "arguments: "),
+        (lambda: Cron("* * * * *", **ANY(arguments={1: object()})), "arguments: "),
         (lambda: Cron("* * * * *", arguments="a" * MOST_ARGUMENTS), "arguments: .*65,536 bytes"),
         (lambda: Cron("* * * * *", start_within_s=1), "start_within_s: "),
     ],

@@ -117,7 +117,8 @@ def _sentence(made: dict[str, Any]) -> str:
         return f"{what} is removed."
     if made["next_at"] is None:
         return f"{what} is suspended."
-    return f"{what} calls itself at {made['when']}, next at\n" + "\n".join(f"  {time}" for time in made["next"])
+    at = "at " if made["cron"] is not None else ""
+    return f"{what} calls itself {at}{made['when']}, next at\n" + "\n".join(f"  {time}" for time in made["next"])
 
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:

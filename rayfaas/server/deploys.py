@@ -238,7 +238,7 @@ class Deploys:
         function.activate(version, alias, scaling, declared)
         deploy.revision = alias.revision
         if schedule is not None:
-            await self._schedules.changed()
+            await self._schedules.changed(function.team, function.name)
         deploy.clock.lap("activate_ms")
 
     async def _fail(self, deploy: Deploy, function: Function, error: BaseException) -> None:

@@ -90,7 +90,7 @@ class Functions:
                 del function.versions[version]
                 function.deleted[version] = str(row)
             await self._swaps.announce(function)
-            await self._schedules.changed()
+            await self._schedules.changed(team, name)
             self._placement.retire(function)
         for each in going:
             self._refuse(each.key, NotFound(str(row)))

@@ -232,9 +232,13 @@ class Schedules:
             return None
         return Declared(self._row(known, called, LIVE, None, schedule, actor))
 
-    async def changed(self) -> None:
-        """Something else has written schedules: a deploy, or a deletion."""
-        await self._reload()
+    async def changed(self, team: str, name: str) -> None:
+        """Those of one function are not what they were."""
+        rows = await self._store.write(self._schedules.of_function, team, name)
+        entries = {row.id: await self._entry(row) for row in rows}
+        others = {id: each for id, each in self._entries.items() if (each.row.team, each.row.name) != (team, name)}
+        self._entries = {**others, **entries}
+        self._changed.set()
 
     # For gateways
 
@@ -256,20 +260,20 @@ class Schedules:
         row = self._row(known, (team, name, schedule), body.alias, body.method, plan, actor)
         _version(function, row)  # raises where there is nothing to call
         await self._store.write(self._schedules.put, row, actor, body.message)
-        await self._reload()
+        await self.changed(team, name)
         return self._told(row.id)
 
     async def _remove(self, link: Link, team: str, name: str, schedule: str, actor: str, reason: str) -> None:
         row = self._existing(team, name, schedule)
         await self._store.write(self._schedules.remove, row.id, actor, reason)
-        await self._reload()
+        await self.changed(team, name)
 
     async def _suspend(
         self, link: Link, team: str, name: str, schedule: str, actor: str, reason: str
     ) -> dict[str, Any]:
         row = self._existing(team, name, schedule)
         await self._store.write(self._schedules.suspend, row.id, actor, reason)
-        await self._reload()
+        await self.changed(team, name)
         return self._told(row.id)
 
     async def _resume(self, link: Link, team: str, name: str, schedule: str, actor: str, reason: str) -> dict[str, Any]:
@@ -279,7 +283,7 @@ class Schedules:
             raise Conflict(f"{row.called} is not suspended.")
         next_us = Timetable(row.plan, row.anchor_us).next(self._now_us())
         await self._store.write(self._schedules.resume, row.id, actor, next_us, reason)
-        await self._reload()
+        await self.changed(team, name)
         return self._told(row.id)
 
     def _told(self, id: str) -> dict[str, Any]:
@@ -312,7 +316,7 @@ class Schedules:
         """A period that stays as long goes on from where it began. Raises `BadRequest`."""
         now_us = self._now_us()
         goes_on = known is not None and plan.every_s is not None and known.plan.every_s == plan.every_s
-        anchor_us = known.anchor_us if known is not None and goes_on else now_us
+        anchor_us = known.anchor_us if known is not None and goes_on else now_us // 1_000_000 * 1_000_000
         next_us = Timetable(plan, anchor_us).next(now_us)
         moment = datetime.now(timezone.utc)
         id = known.id if known is not None else new_id()

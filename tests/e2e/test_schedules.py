@@ -37,6 +37,7 @@ def test_a_time_is_called_once_though_the_controller_is_killed_as_it_comes(
         if (due - datetime.now(timezone.utc)).total_seconds() < 1.5:
             kill_controllers(server)
     kill_controllers(server)
+    eventually(lambda: server.http.get("/v1/status").status_code == 200)
     eventually(lambda: [row for row in server.sql(CALLS) if row[1] == "SUCCEEDED"])
     assert server.rayfaas("schedule", "nightly", "--suspend").returncode == 0
     assert server.sql(CALLS) == [[due.isoformat(), "SUCCEEDED", "live", "default/nightly/code"]]

@@ -129,6 +129,7 @@ async def test_it_is_a_spawned_call_of_what_the_alias_leads_to(works: Clockwork)
     assert first["idempotency_key"].startswith("schedule/")
     assert first["idempotency_key"] != second["idempotency_key"]
     kept = await works.store.query(works.store.registry.spawned.kept, first["call"])
+    assert kept is not None
     assert json.loads(base64.b64decode(kept["body"])) == {"n": 1}
     (job, _) = await works.store.write(works.store.registry.spawned.abandoned)
     assert (job["timeout_s"], job["retries"]) == (77, 2)

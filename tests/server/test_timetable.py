@@ -78,6 +78,10 @@ def by_the_clock(zone: ZoneInfo, start: datetime, minutes: set[int], hours: set[
             yield us(moment)
 
 
+def some(most: int) -> st.SearchStrategy[set[int] | None]:
+    return st.none() | st.sets(st.integers(0, most), min_size=1, max_size=3)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[str, datetime, set[int] | None, set[int] | None]:
     """A zone, a moment near one at which clocks are set there if they ever are, minutes and hours; None: all."""
@@ -86,7 +90,6 @@ def cases(draw: st.DrawFn) -> tuple[str, datetime, set[int] | None, set[int] | N
     offsets = [hour.astimezone(zone).utcoffset() for hour in hours]
     sets = [hours[n] for n in range(1, len(hours)) if offsets[n] != offsets[n - 1]] or hours[:1]
     start = draw(st.sampled_from(sets)) + draw(st.integers(-2000, 200)) * MINUTE
-    some = lambda most: st.none() | st.sets(st.integers(0, most), min_size=1, max_size=3)  # noqa: E731
     return zone.key, start, draw(some(59)), draw(some(23))
 
 
