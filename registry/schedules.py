@@ -171,9 +171,9 @@ class Schedules:
                 raise NotFound("It was removed meanwhile.")
             self._audit(actor, "schedule resumed", rows[0], {"reason": reason})
 
-    def move(self, nexts: dict[str, int]) -> None:
-        """Other next times, by id."""
-        self._run("move", ids=list(nexts), nexts=list(nexts.values()))
+    def move(self, rows: Sequence[tuple[str, int]], nexts: Sequence[int]) -> None:
+        """Other next times for those of these ids whose next times are what they were."""
+        self._run("move", ids=[id for id, _ in rows], before=[at_us for _, at_us in rows], nexts=list(nexts))
 
     def handle(self, dues: Sequence[Due]) -> list[Time]:
         """Make the calls of times that have come, at most one of a schedule. What was changed since it was read is left

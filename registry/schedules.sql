@@ -38,8 +38,8 @@ WHERE id = $id RETURNING team, name, schedule;
 
 -- name: move
 UPDATE store.schedules SET next_us = moved.next_us
-FROM (SELECT unnest($ids::VARCHAR[]) AS id, unnest($nexts::BIGINT[]) AS next_us) moved
-WHERE schedules.id = moved.id;
+FROM (SELECT unnest($ids::VARCHAR[]) AS id, unnest($before::BIGINT[]) AS before_us, unnest($nexts::BIGINT[]) AS next_us) moved
+WHERE schedules.id = moved.id AND schedules.next_us = moved.before_us;
 
 -- name: waiting
 -- Those that are as they were read. `is_busy`: the call of an earlier time has not ended.

@@ -132,13 +132,13 @@ class Schedules:
         now_us = self._now_us()
         nexts = await asyncio.to_thread(self._sooner, list(self._entries.values()), now_us)
         if nexts:
-            await self._store.write(self._schedules.move, nexts)
+            await self._store.write(self._schedules.move, list(nexts), list(nexts.values()))
             await self._reload()
 
-    def _sooner(self, entries: Iterable[Entry], now_us: int) -> dict[str, int]:
+    def _sooner(self, entries: Iterable[Entry], now_us: int) -> dict[tuple[str, int], int]:
         ahead = [(entry.row, entry.times) for entry in entries if entry.next_us > now_us]
-        nexts = {row.id: (row, times.next(now_us)) for row, times in ahead if times is not None}
-        return {id: next_us for id, (row, next_us) in nexts.items() if next_us < row.next_us}
+        nexts = {(row.id, row.next_us): times.next(now_us) for row, times in ahead if times is not None}
+        return {row: next_us for row, next_us in nexts.items() if next_us < row[1]}
 
     async def _reload(self) -> None:
         rows = await self._store.write(self._schedules.all)
@@ -204,13 +204,15 @@ class Schedules:
         return Called(version.number, spec.timeout_s, spec.retries, spec.retry_delay_s)
 
     async def _handle(self, dues: list[Due]) -> None:
-        for made in await self._store.write(self._schedules.handle, dues):
-            row = made.due.row
-            if made.outcome in ("MISSED", "REFUSED"):
+        times = {made.due.row.id: made for made in await self._store.write(self._schedules.handle, dues)}
+        for row in (due.row for due in dues):
+            made, entry = times.get(row.id), self._entries.get(row.id)
+            if made is not None and made.outcome in ("MISSED", "REFUSED"):
                 _log.warning("schedule %s: %s, %s", row.called, made.outcome, made.reason)
-            entry = self._entries.get(row.id)
-            if entry is not None and entry.row is row:
+            if made is not None and entry is not None and entry.row is row:
                 entry.row = _after(row, made)
+            else:  # it was changed in this moment
+                await self.changed(row.team, row.name)
 
     # A deploy
 

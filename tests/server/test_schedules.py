@@ -216,8 +216,18 @@ async def test_two_who_handle_the_same_time_make_one_call(works: Clockwork) -> N
     await works.restart()
     works.hour.now = NOON + HOUR
     await asyncio.gather(works.schedules.look(), other.look())
+    assert min(works.schedules.pause_s(), other.pause_s()) > 0
     await other.look()
     assert await works.due() == ["13:00"]
+
+
+async def test_one_that_is_changed_as_its_time_is_handled_goes_on_as_it_was_changed(works: Clockwork) -> None:
+    await works.set()
+    works.hour.now = NOON + HOUR
+    await asyncio.gather(works.schedules.look(), works.set(cron="30 * * * *"), works.schedules.changed("red", "f"))
+    await works.schedules.look()
+    assert works.schedules.pause_s() > 0
+    assert (await works.shown())["next_at"] == "2026-11-28T13:30:00+00:00"
 
 
 async def test_on_a_full_disk_it_is_made_when_there_is_room(works: Clockwork) -> None:
