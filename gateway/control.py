@@ -33,6 +33,7 @@ from rayfaas.gateway.releases import Releases
 from rayfaas.gateway.requests import as_json, body_of, json_body
 from rayfaas.gateway.rights import actor_of, allow, allow_function, allow_in_person, allow_narrow, identify, mover_of
 from rayfaas.gateway.routes import Routes
+from rayfaas.gateway.schedules import Schedules
 from rayfaas.gateway.secrets import Secrets
 from rayfaas.gateway.sight import Sight
 from rayfaas.gateway.tables import ENCODINGS, media_for, table_response
@@ -82,6 +83,7 @@ class Control:
             Route("/v1/webhook", self.webhook),
             *self._alarms.routes(),
             *Secrets(self._routes, self._controller).routes(),
+            *Schedules(self._routes, self._controller).routes(),
             *Artifacts(self._routes, self._controller).routes(),
             *Tokens(self._routes, self._controller).routes(),
             *Teams(self._routes, self._controller).routes(),

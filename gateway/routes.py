@@ -132,6 +132,14 @@ class Routes:
             route = split.choose(f"{team}/{caller}" if caller else "", headers)
         return route
 
+    def through(self, route: Route, target: str) -> Route:
+        """The same version, by the alias of the `target` where that leads to it now."""
+        asked, function = Target.parse(target), self._functions[route.owner, route.function.partition("/")[2]]
+        alias = None if asked.version or asked.moment else function.aliases.get(name := asked.alias or LIVE)
+        if alias is None or route.version.number not in (alias.version, *(number for number, _ in alias.arms or ())):
+            return route
+        return msgspec.structs.replace(route, alias=name, alias_revision=alias.revision)
+
     def learn(self, past: Past, alias: AliasRoute) -> None:
         """What was asked for with `past`: it can't change any more."""
         _remember(self._past, past.key, alias)

@@ -156,7 +156,7 @@ class Spawned:
                 except RayfaasError as error:
                     self._write_outcome(record, 0, Outcome.of_error(error))
                 else:
-                    self._begin(Job(record, route))
+                    self._begin(Job(record, self._routes.through(route, record.target)))
 
     async def _held(self, link: object) -> list[str]:
         return list(self._jobs)

@@ -27,6 +27,7 @@ from rayfaas.errors import RayfaasError
 from rayfaas.function import Function, function
 from rayfaas.methods import enter, exit
 from rayfaas.remote import RemoteFunction, get, get_call
+from rayfaas.schedule import Cron, Period
 
 if TYPE_CHECKING:
     from rayfaas.client import Client
@@ -41,9 +42,11 @@ __all__ = [
     "CallContext",
     "Client",
     "Cls",
+    "Cron",
     "Deployed",
     "File",
     "Function",
+    "Period",
     "RayfaasError",
     "RemoteFunction",
     "SpawnedCall",

@@ -19,6 +19,7 @@ from rayfaas.operations.machines import Machines
 from rayfaas.operations.people import People
 from rayfaas.operations.queries import Queries
 from rayfaas.operations.releases import Releases
+from rayfaas.operations.schedules import Schedules
 from rayfaas.operations.secrets import Secrets
 from rayfaas.operations.sharing import Sharing
 from rayfaas.operations.webhooks import Webhooks
@@ -34,6 +35,7 @@ class Client(
     Queries,
     Logs,
     Secrets,
+    Schedules,
     Artifacts,
     Sharing,
     Limiting,

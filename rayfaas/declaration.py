@@ -13,6 +13,7 @@ from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import check_name, check_team
 from rayfaas.requirements import read_pyproject, read_requirements
+from rayfaas.schedule import Schedule
 from rayfaas.spec import Scaling, Shape, Spec, parse
 
 _MACHINE = ("cpus", "gpus", "memory_mb", "accelerator", "resources")
@@ -21,7 +22,7 @@ _SHAPE = (*_MACHINE, "env", "secrets", "ray", "cluster", *_ENVIRONMENT)
 _SCALING = ("min_replicas", "max_replicas", "target_concurrency", "scale_down_after_s")
 _SPEC = (
     "timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "access", "result_ttl_s",
-    "cache", "record_arguments",
+    "cache", "record_arguments", "schedule",
 )  # fmt: skip
 
 _FILES = ("requirements", "pyproject", "include")
@@ -53,6 +54,7 @@ class Options(TypedDict, total=False):
     access: Literal["team", "everybody"] | None
     cache: bool | float | str | None
     record_arguments: bool | Sequence[str] | None
+    schedule: Schedule | None
     cpus: float | None
     gpus: float | None
     memory_mb: int | None
@@ -101,6 +103,7 @@ class Declaration:
         what = f"@rayfaas.{decorator} of {python_name}"
         given |= _cache(given, decorator, what)
         given |= _recorded(given, decorator)
+        _check_schedule(given, decorator)
         if unknown := sorted(given.keys() - set(OPTIONS)):
             raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
         team, requirements, extras = given.get("team"), given.get("requirements"), given.get("pyproject")
@@ -164,6 +167,19 @@ def _recorded(given: Mapping[str, Any], decorator: str) -> dict[str, Any]:
     if wanted and decorator == "asgi":
         raise BadRequest("record_arguments= is for functions and classes. An application logs its own requests.")
     return {"record_arguments": wanted or None} if "record_arguments" in given else {}
+
+
+def _check_schedule(given: Mapping[str, Any], decorator: str) -> None:
+    if (schedule := given.get("schedule")) is None:
+        return
+    if decorator == "cls":
+        raise BadRequest(
+            'schedule= is for functions. Of a class say the method: rayfaas schedule Model.train "0 8 * * *"'
+        )
+    if decorator == "asgi":
+        raise BadRequest("schedule= is for functions. Have one call the application.")
+    if not isinstance(schedule, Schedule):
+        raise BadRequest(f'schedule is rayfaas.Cron("0 8 * * *") or rayfaas.Period(hours=6), not {schedule!r}.')
 
 
 def _memory(given: Mapping[str, Any], what: str) -> dict[str, int]:

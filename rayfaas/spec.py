@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from rayfaas.environment import Wanted, digest_of
 from rayfaas.errors import BadRequest
 from rayfaas.names import CLUSTER
+from rayfaas.schedule import Schedule
 
 
 class Frozen(BaseModel):
@@ -103,7 +104,8 @@ class Spec(Frozen):
     how long arguments and results of spawned calls are kept after their end, if not as long as the server keeps those
     of others. With `cache` an equal call is answered with the result of an earlier one, for so many seconds or for as
     long as what that read is as it was. With `record_arguments` the arguments of each call are on its record, or those
-    that are named, without what is secret.
+    that are named, without what is secret. `schedule` says when the function calls itself, once it is `live`; a deploy
+    without one ends that.
     """
 
     timeout_s: Annotated[float, Field(gt=0, le=604_800)] = 300.0
@@ -117,6 +119,7 @@ class Spec(Frozen):
     access: Literal["team", "everybody"] | None = None
     cache: Literal[True] | Annotated[float, Field(gt=0, le=315_360_000)] | None = None
     record_arguments: Literal[True] | Annotated[tuple[str, ...], Field(min_length=1, max_length=100)] | None = None
+    schedule: Schedule | None = None
     shape: Shape = Shape()
     scaling: Scaling = Scaling()
 
@@ -166,7 +169,7 @@ class Publish(Frozen):
 
     def content_digest(self) -> str:
         """The digest of what makes a version: code, entry and spec without what is the function's."""
-        spec = self.spec.model_dump(mode="json", exclude={"scaling", "access"}, exclude_none=True)
+        spec = self.spec.model_dump(mode="json", exclude={"scaling", "access", "schedule"}, exclude_none=True)
         return digest_of([self.bundle, self.entry.model_dump(mode="json"), spec])
 
 

@@ -13,6 +13,7 @@ from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.deploys import DeployHistory
 from rayfaas.registry.rows import AliasRow, FunctionRow, InterfaceRow, RouteRow, Row, VersionRow, moment
+from rayfaas.registry.schedules import Declared, Schedules
 from rayfaas.registry.statements import load
 from rayfaas.spec import Publish, Scaling
 
@@ -22,8 +23,8 @@ _SQL = load("catalog.sql")
 class Catalog:
     """What can be called, and how it came to be so."""
 
-    def __init__(self, database: Database, aliases: Aliases) -> None:
-        self._database, self._aliases = database, aliases
+    def __init__(self, database: Database, aliases: Aliases, schedules: Schedules) -> None:
+        self._database, self._aliases, self._schedules = database, aliases, schedules
         self.history = DeployHistory(database)
         self.history.recover()
         self._run("fail_pending")  # deploys that the last controller did not finish
@@ -81,14 +82,18 @@ class Catalog:
         phases: dict[str, float],
         scaling: Scaling,
         declared: Scaling | None = None,
+        schedule: Declared | None = None,
     ) -> AliasRow:
         """In one transaction: the version is ACTIVE, and the alias leads to it. `scaling` is in force, `declared` what
-        the deploy asked for, if that is another."""
+        the deploy asked for, if that is another. Without a `schedule` those of the function stay as they are."""
         with self._database.transaction():
             encoded = msgspec.json.encode(interface).decode() if interface is not None else None
             self._run("set_active", team=team, name=name, version=version, interface=encoded)
             self._run("set_scaling", team=team, name=name, scaling=_json(scaling), declared=_json(declared or scaling))
-            return self._aliases.record(team, name, alias, Destination.of(version), actor, reason, phases=phases)
+            row = self._aliases.record(team, name, alias, Destination.of(version), actor, reason, phases=phases)
+            if schedule is not None:
+                self._schedules.declare(team, name, schedule, actor)
+            return row
 
     def scale(self, team: str, name: str, scaling: Scaling, actor: str, reason: str) -> None:
         """Have this scaling in force until a deploy asks for another."""

@@ -19,7 +19,8 @@ class Deletions:
         self._database, self._aliases = database, aliases
 
     def delete(self, team: str, name: str, version: int | None, actor: str, reason: str) -> GoneRow:
-        """A version; or the function with all its aliases, where `version` is None. Its canaries are SUPERSEDED."""
+        """A version; or the function with all its aliases, where `version` is None. Its canaries are SUPERSEDED,
+        its schedules removed."""
         now = now_us()
         gone = GoneRow(team, name, version, moment(now), actor, reason)
         with self._database.transaction():
@@ -29,6 +30,7 @@ class Deletions:
             if version is None:
                 self._run("end_canary_steps", **what, why=str(gone))
                 self._run("end_canaries", **what, why=str(gone))
+                self._run("remove_schedules", **what)
             subject = f"{team}/{name}" + (f":{version}" if version is not None else "")
             self._aliases.audit(actor, "deleted", subject, {"reason": reason})
         return gone

@@ -32,6 +32,7 @@ from rayfaas.registry.misses import Misses
 from rayfaas.registry.protections import Protections
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
+from rayfaas.registry.schedules import Schedules
 from rayfaas.registry.secrets import Secrets
 from rayfaas.registry.shipping import Shipping
 from rayfaas.registry.spawned import SpawnedCalls
@@ -53,7 +54,9 @@ class Registry:
         self._database = database
         self.aliases = Aliases(database)
         self.canaries = Canaries(database, self.aliases)
-        self.catalog = Catalog(database, self.aliases)
+        self.alarms = Alarms(database)
+        self.schedules = Schedules(database, self.aliases, self.alarms)
+        self.catalog = Catalog(database, self.aliases, self.schedules)
         self.deploys = self.catalog.history
         self.deletions = Deletions(database, self.aliases)
         self.access = Access(database)
@@ -63,7 +66,6 @@ class Registry:
         self.secrets = Secrets(database)
         self.grants = Grants(database)
         self.limits = Limits(database)
-        self.alarms = Alarms(database)
         self.machines = Machines(database, self.alarms)
         self.archive = Archive(database)
         self.shipping = Shipping(database, database.bucket)

@@ -20,7 +20,7 @@ _SQL = load("usage.sql")
 
 _COLUMNS = (
     "function", "version", "method", "alias", "caller", "team", "owner", "via", "state", "code", "orchestrator", "flow",
-    "flow_run", "task", "cluster", "node", "hardware", "shape",
+    "flow_run", "task", "schedule", "cluster", "node", "hardware", "shape",
 )  # fmt: skip
 BY: dict[str, str] = {
     **{column: column for column in _COLUMNS},

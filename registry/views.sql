@@ -12,6 +12,7 @@ SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision
        coalesce(told ->> '$.prefect.flow', told ->> '$.airflow.dag') AS flow,
        coalesce(told ->> '$.prefect.flow_run', told ->> '$.airflow.run') AS flow_run,
        coalesce(told ->> '$.prefect.task', told ->> '$.airflow.task') AS task,
+       (told ->> '$.schedule.function') || '/' || (told ->> '$.schedule.name') AS schedule,
        coalesce(told ->> '$.trace.id', replace(root::VARCHAR, '-', '')) AS trace,
        state, code, retryable, coalesce(cold, '') <> '' AS cold, nullif(cold, '') AS cold_reason,
        make_timestamp(accepted_us) AS accepted_at, make_timestamp(started_us) AS started_at,
@@ -161,6 +162,22 @@ SELECT s.cluster, s.worker_group, s.node, make_timestamp(greatest(s.began_us, {s
        greatest(0.0, s.whole_usd - coalesce(total.usd, 0.0)) AS usd
 FROM stays s LEFT JOIN (SELECT machine, began_us, sum(usd) AS usd FROM spent GROUP BY ALL) total USING (machine, began_us);
 
+-- name: schedules
+SELECT s.team, s.name, s.team || '/' || s.name AS function, s.schedule, s.alias, s.method, s.plan ->> 'cron' AS cron,
+       s.plan ->> 'timezone' AS timezone, (s.plan ->> 'every_s')::DOUBLE AS every_s, s.plan -> 'arguments' AS arguments,
+       s.plan ->> 'overlap' AS overlap, (s.plan ->> 'start_within_s')::DOUBLE AS start_within_s, s.principal AS caller,
+       make_timestamp(s.set_us) AS set_at, CASE WHEN s.suspended_us IS NULL THEN make_timestamp(s.next_us) END AS next_at,
+       make_timestamp(s.suspended_us) AS suspended_at, s.suspended_by, s.suspended_for,
+       make_timestamp(s.last_due_us) AS last_due_at, s.last_outcome, s.last_call
+FROM store.schedules s
+WHERE {team} IS NULL OR s.team = {team};
+
+-- name: schedule_times
+SELECT t.team, t.name, t.team || '/' || t.name AS function, t.schedule, make_timestamp(t.due_us) AS due_at,
+       make_timestamp(t.handled_us) AS handled_at, t.outcome, t.reason, t.call
+FROM store.schedule_times t
+WHERE {team} IS NULL OR t.team = {team};
+
 -- name: artifact_moves
 SELECT team, name, alias, revision, uri, artifact_version, make_timestamp(moved_us) AS moved_at, moved_by, reason
 FROM store.artifact_moves WHERE {team} IS NULL OR team = {team};
@@ -221,17 +238,20 @@ LEFT JOIN (VALUES
     ('created', 'whether the deploy made the version; NULL: not known'),
     ('created_at', 'when it was first deployed'),
     ('created_by', 'who deployed it first'),
+    ('cron', 'minute, hour, day of the month, month, day of the week'),
     ('deploy', 'the id of the deploy'),
     ('deployed_by', 'who deployed'),
     ('detail', 'more about it, as JSON'),
     ('deleted_at', 'when it was deleted; NULL: it is there'),
     ('deleted_by', 'who deleted it'),
     ('done_at', 'when'),
+    ('due_at', 'the time of the schedule'),
     ('duration_ms', 'from acceptance to end'),
     ('ended_at', 'when it ended'),
     ('environment_digest', 'SHA-256 of the Python and the packages that it ran with'),
     ('errors', 'those of them that failed'),
     ('event', 'what was done, or seen'),
+    ('every_s', 'the period in seconds, where there is no cron expression'),
     ('executor', 'the process that ran it'),
     ('failure', 'why the deploy failed, or no executor could import the version'),
     ('flow', 'the Prefect flow or Airflow DAG that called'),
@@ -242,6 +262,7 @@ LEFT JOIN (VALUES
     ('git_dirty', 'whether files differed from that commit'),
     ('git_remote', 'the repository'),
     ('gpu_seconds', 'run time times the GPUs of its replica, shared by the calls of a batch'),
+    ('handled_at', 'when the controller did what came of it'),
     ('happened_at', 'when'),
     ('hardware', 'the machine that it ran on: architecture, cores, GPUs'),
     ('how', 'what saw it: open, pyarrow, polars, pandas, fsspec, boto3, hf, mlflow, or said by the code'),
@@ -253,6 +274,9 @@ LEFT JOIN (VALUES
     ('is_cut', 'whether they were too long, so that some is left out'),
     ('is_whole', 'whether nothing of them was hidden or left out, so that `rayfaas replay` can make the call again'),
     ('items', 'how many items a stream had'),
+    ('last_call', 'the newest call that it made'),
+    ('last_due_at', 'the newest of its times that has come'),
+    ('last_outcome', 'what came of that'),
     ('level', 'the level of a line that was logged'),
     ('machine_type', 'in the words of its provider'),
     ('logged_at', 'when it was written'),
@@ -264,9 +288,11 @@ LEFT JOIN (VALUES
     ('moved_at', 'when the alias was moved here'),
     ('moved_by', 'by whom'),
     ('name', 'the function without its team'),
+    ('next_at', 'when it calls next; NULL: it is suspended'),
     ('node', 'of a call: the Ray node that it ran on; else the name of a machine'),
     ('orchestrator', 'prefect, airflow or github, where one of them called; NULL: what ran outside of any'),
-    ('outcome', 'of a deploy: SUCCEEDED, FAILED, CANCELLED by who deployed, INTERRUPTED by the end of the controller; of a canary''s step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED'),
+    ('outcome', 'of a deploy: SUCCEEDED, FAILED, CANCELLED by who deployed, INTERRUPTED by the end of the controller; of a canary''s step: ON, PROMOTED, RETURNED, ABORTED, SUPERSEDED; of a schedule''s time: CALLED, SKIPPED since an earlier call went on, MISSED since no server was there, REFUSED'),
+    ('overlap', 'whether a time is passed over while an earlier call goes on: skip or allow'),
     ('owner', 'the team whose function was called'),
     ('p99_ms', 'p99 of the versions successful calls that were not cold'),
     ('parent', 'the call that made this one'),
@@ -289,6 +315,8 @@ LEFT JOIN (VALUES
     ('run_ms', 'how long the function ran'),
     ('same', 'whether the copy answered the same'),
     ('scaling', 'minimum and maximum of replicas and the like, as JSON'),
+    ('schedule', 'the schedule; of a call, that which made it or its root, as team/name/schedule'),
+    ('set_at', 'when it was set'),
     ('shadow_answer', 'what the copy answered, where it is JSON and short'),
     ('shadow_call', 'the copy, a call of its own'),
     ('shadow_code', 'why the copy failed; NULL: it did not'),
@@ -300,18 +328,23 @@ LEFT JOIN (VALUES
     ('share', 'percent of the calls that the version gets in the step'),
     ('spec', 'what @rayfaas.function said, as JSON'),
     ('spot', 'whether its provider may take it back'),
+    ('start_within_s', 'how late a time may be made up for'),
     ('started_at', 'when the function began; where nothing ran, when the machine came up'),
     ('state', 'of a call: WAITING, RUNNING, SUCCEEDED, CACHED, FAILED, TIMED_OUT, CANCELLED, REJECTED, INTERRUPTED; of a version: PENDING, ACTIVE, FAILED, DELETED; of a canary: RUNNING, PROMOTED, RETURNED, ABORTED, SUPERSEDED; of a node: REQUESTED, BOOTING, RUNNING, STOPPING, STOPPED, TERMINATING, GONE, UNKNOWN'),
     ('step', 'the number of the step, from 0'),
     ('sticky', 'by what calls stick to a version: caller, or header:NAME'),
     ('stream', 'stdout, stderr or log'),
     ('subject', 'what it was done to'),
+    ('suspended_at', 'since when it makes no calls; NULL: it does'),
+    ('suspended_by', 'who suspended it; schedule: the server itself'),
+    ('suspended_for', 'why'),
     ('syntax_digest', 'SHA-256 of the code''s syntax tree: comments do not count'),
     ('target', 'what was asked for, as it was written'),
     ('task', 'the task of the flow that called'),
     ('trace', 'the W3C trace that the call is in: that of the caller''s traceparent, else one of the chain''s own'),
     ('team', 'of a call: the caller''s, or that which began the chain; else the owner'),
     ('text', 'what was written'),
+    ('timezone', 'whose clocks count'),
     ('took_ms', 'from the request to the end of the deploy'),
     ('touched_at', 'when it was opened'),
     ('type', 'in SQL'),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rayfaas.declaration import OPTIONS, Declaration, Options
 from rayfaas.errors import BadRequest
+from rayfaas.schedule import Period
 
 VALID: dict[str, Any] = {
     "name": "embed",
@@ -27,6 +28,7 @@ VALID: dict[str, Any] = {
     "access": "team",
     "cache": "1h",
     "record_arguments": ["text"],
+    "schedule": Period(hours=6),
     "cpus": 0.5,
     "gpus": 1,
     "memory_mb": 512,

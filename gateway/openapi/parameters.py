@@ -35,6 +35,7 @@ PARAMETERS: dict[str, Schema] = {
     "team": _parameter("path", "team", _text(names.TEAM), "A team."),
     "name": _parameter("path", "name", _text(names.NAME), "A function of it."),
     "alias": _parameter("path", "alias", _text(names.ALIAS), "An alias of that."),
+    "schedule": _parameter("path", "schedule", _text(names.NAME), "A schedule of that."),
     "version": _parameter("path", "version", {**WHOLE, "minimum": 1, "maximum": 999_999_999}, "A version of that."),
     "grantee": _parameter("path", "grantee", _text(names.TEAM), "The team that gets it."),
     "kind": _parameter("path", "kind", {"enum": ["team", "principal", "function"]}, "What is limited."),

@@ -14,6 +14,7 @@ from rayfaas.gateway.openapi.people import people_paths
 from rayfaas.gateway.openapi.queries import query_paths
 from rayfaas.gateway.openapi.releases import release_paths
 from rayfaas.gateway.openapi.scaling import scaling_paths
+from rayfaas.gateway.openapi.schedules import schedule_paths
 from rayfaas.gateway.openapi.schemas import TEXT, array, record
 from rayfaas.gateway.openapi.secrets import secret_paths
 from rayfaas.gateway.openapi.versions import version_paths
@@ -33,6 +34,7 @@ def api_paths() -> dict[str, Schema]:
         **scaling_paths(_FUNCTION),
         **access_paths(_FUNCTION),
         **limit_paths(),
+        **schedule_paths(_FUNCTION),
         **people_paths(_FUNCTION),
         **secret_paths(),
         **artifact_paths(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Move
 from rayfaas.gateway.openapi.components import Schema, reference
+from rayfaas.schedule import Scheduled
 from rayfaas.spec import Planned
 from rayfaas.wire.media import ARROW, JPEG, OCTETS, PNG, WEBP
 
@@ -41,16 +42,50 @@ _FAULT = record("msg type", loc=array(ANYTHING), msg=TEXT, type=TEXT)
 
 _PLANNED = Planned.model_json_schema(ref_template="#/components/schemas/{model}")
 _MOVE = Move.model_json_schema(ref_template="#/components/schemas/{model}")
+_SCHEDULED = Scheduled.model_json_schema(ref_template="#/components/schemas/{model}")
 _CANARY = CanaryPlan.model_json_schema(ref_template="#/components/schemas/{model}")
 _ARMS = array(record(version=WHOLE, weight=NUMBER))
 _SHADOW = nullable(record(version=WHOLE, share=NUMBER))
+_SHOWN_SCHEDULE = record(
+    team=TEXT,
+    name=TEXT,
+    function=TEXT,
+    schedule=TEXT,
+    alias=TEXT,
+    method=nullable(TEXT),
+    when={**TEXT, "description": "The expression, or `every 6h`."},
+    cron=nullable(TEXT),
+    timezone=TEXT,
+    every_s=nullable(NUMBER),
+    arguments=ANYTHING,
+    overlap={"enum": ["skip", "allow"]},
+    start_within_s=NUMBER,
+    principal={**TEXT, "description": "Whose the calls are."},
+    set_at=TIME,
+    next_at=nullable(TIME),
+    suspended_at=nullable(TIME),
+    suspended_by=nullable(TEXT),
+    suspended_for=nullable(TEXT),
+    last_due_at=nullable(TIME),
+    last_outcome=nullable({"enum": ["CALLED", "SKIPPED", "MISSED", "REFUSED"]}),
+    last_reason=nullable(TEXT),
+    last_call=nullable(TEXT),
+    last_state=nullable({"enum": _STATES}),
+)
 _FIGURES = record(calls=WHOLE, errors=WHOLE, p99_ms=nullable(NUMBER))
 
 SCHEMAS: dict[str, Schema] = {
     **_PLANNED["$defs"],
     **_MOVE["$defs"],
+    **_SCHEDULED.get("$defs", {}),
     "Move": {key: value for key, value in _MOVE.items() if key != "$defs"},
     "CanaryPlan": _CANARY,
+    "Scheduled": {key: value for key, value in _SCHEDULED.items() if key != "$defs"},
+    "ToldSchedule": {
+        "description": "`next` are its next times, as clocks in its zone show them.",
+        "allOf": [reference("ShownSchedule"), record(next=array(TIME))],
+    },
+    "ShownSchedule": _SHOWN_SCHEDULE,
     "Planned": {key: value for key, value in _PLANNED.items() if key != "$defs"},
     "Problem": {
         "description": "RFC 9457. `code` is stable; `retryable` says whether the same request may do better later.",
@@ -255,7 +290,7 @@ SCHEMAS: dict[str, Schema] = {
 }
 
 ALIAS_MOVE = reference("Move")
-ROLLBACK = record("message", message={**TEXT, "maxLength": 4096})
+MESSAGE = ROLLBACK = record("message", message={**TEXT, "maxLength": 4096})
 SECRET = record(
     "restart message",
     values={"type": "object", "minProperties": 1, "additionalProperties": TEXT},

@@ -41,6 +41,8 @@ _SECTIONS = {
         "pull": "rayfaas.cli.code",
         "scale": "rayfaas.cli.scale",
         "delete": "rayfaas.cli.scale",
+        "schedule": "rayfaas.cli.schedules",
+        "schedules": "rayfaas.cli.schedules",
         "secrets": "rayfaas.cli.secrets",
     },
     "Releases": {

@@ -24,6 +24,7 @@ from rayfaas.server.guard import Guard
 from rayfaas.server.locks import Locks
 from rayfaas.server.placement import Placement
 from rayfaas.server.protections import NO_RIGHTS, Protections
+from rayfaas.server.schedules import Schedules
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.vault import Vault
@@ -54,7 +55,9 @@ class Deploys:
         vault: Vault,
         access: Access,
         protections: Protections,
+        schedules: Schedules,
     ) -> None:
+        self._schedules = schedules
         self._environments, self._vault = Locks(fleet), vault
         self._store, self._bundles, self._catalog = store, bundles, catalog
         self._placement, self._swaps, self._fleet = placement, swaps, fleet
@@ -76,6 +79,7 @@ class Deploys:
             known = ", ".join(sorted(self._fleet.joined)) or "none yet"
             raise NotFound(f"There is no cluster {cluster!r} to run {team}/{name} on. There are: {known}.")
         self._vault.check(team, publish.spec.shape.secrets)
+        self._schedules.check(publish)
         deploy = Deploy(team, name, publish, actor, rights)
         lock = self.locks[deploy.function]
         await self._wait_for_turn(lock, deploy)
@@ -214,6 +218,7 @@ class Deploys:
         publish = deploy.publish
         declared = publish.spec.scaling
         scaling = redeclared(function.scaling, function.declared, declared)
+        schedule = self._schedules.declared(function, publish, deploy.actor)
         alias = await self._store.write(
             self._store.registry.catalog.activate,
             function.team,
@@ -226,11 +231,14 @@ class Deploys:
             deploy.clock.laps,
             scaling,
             declared,
+            schedule,
         )
         before = function.aliases.get(alias.alias)
         deploy.replaced = before.version if before is not None else None
         function.activate(version, alias, scaling, declared)
         deploy.revision = alias.revision
+        if schedule is not None:
+            await self._schedules.changed(function.team, function.name)
         deploy.clock.lap("activate_ms")
 
     async def _fail(self, deploy: Deploy, function: Function, error: BaseException) -> None:

@@ -16,6 +16,7 @@ from rayfaas.server.catalog import Catalog, Function, Version
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.placement import Placement
 from rayfaas.server.protections import NO_RIGHTS, Protections
+from rayfaas.server.schedules import Schedules
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.spec import parse
@@ -42,10 +43,11 @@ class Functions:
         fleet: Fleet,
         refuse: Callable[[str, RayfaasError], None],
         protections: Protections,
+        schedules: Schedules,
     ) -> None:
         self._store, self._catalog, self._placement = store, catalog, placement
         self._swaps, self._locks, self._fleet, self._refuse = swaps, locks, fleet, refuse
-        self._protections = protections
+        self._protections, self._schedules = protections, schedules
         self._background = Background()
         self.methods: dict[str, Method] = {"scale": self._scale, "delete": self._delete}
 
@@ -88,6 +90,7 @@ class Functions:
                 del function.versions[version]
                 function.deleted[version] = str(row)
             await self._swaps.announce(function)
+            await self._schedules.changed(team, name)
             self._placement.retire(function)
         for each in going:
             self._refuse(each.key, NotFound(str(row)))

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from rayfaas.errors import RateLimited
 from rayfaas.limit import Limit
 from rayfaas.link import Link, Method
 from rayfaas.registry.limits import LimitRow
@@ -63,6 +64,12 @@ class Limits:
     def _route(self, row: LimitRow) -> dict[str, Any]:
         is_spent = (row.kind, row.name) in self._spent
         return {**msgspec.to_builtins(row), "spent_until": self._spent_until if is_spent else None}
+
+    def check_gpu_time(self, principal: str, team: str, function: str) -> None:
+        """Raises `RateLimited` where theirs of the day is used up."""
+        for kind, name in (("principal", principal), ("team", team), ("function", function)):
+            if (kind, name) in self._spent and self._now() < self._spent_until:
+                raise RateLimited(f"The {kind} {name} has used its GPU time of the day, its limit.")
 
     # For gateways
 

@@ -47,6 +47,7 @@ from rayfaas.server.release_methods import ReleaseMethods
 from rayfaas.server.releases import Releases
 from rayfaas.server.retention import Retaining
 from rayfaas.server.routing import RouteTable
+from rayfaas.server.schedules import Schedules
 from rayfaas.server.seats import Seats
 from rayfaas.server.secrets import Secrets
 from rayfaas.server.spawned import Spawned
@@ -81,6 +82,10 @@ class Parts:
         self.limits = Limits(store, journals, routing, gateways.all)
         vault = Vault(home.secrets_key_file.read_bytes(), store, catalog)
 
+        # What runs whatever happens, and at times.
+        self._spawned = Spawned(store, journals, gateways.all, keep_results_s)
+        self._schedules = schedules = Schedules(store, catalog, journals, self.limits, self._spawned.hand_out)
+
         # Where versions run, and what changes which of them do.
         self.machines = machines = Machines(home, store, fleet, address)
         fitting = Fitting(fleet, machines.offers, lambda: self._head.is_ours)
@@ -88,10 +93,12 @@ class Parts:
             fleet, catalog, loads, gateways.refuse, vault.order, machines.can_bring, fitting.why_never
         )
         swaps, guard = Swaps(placement, routing, gateways.waiting), Guard(store, journals.load)
-        deploys = Deploys(store, bundles, catalog, placement, swaps, fleet, guard, vault, self._access, protections)
+        deploys = Deploys(
+            store, bundles, catalog, placement, swaps, fleet, guard, vault, self._access, protections, schedules
+        )
         releases = Releases(store, catalog, placement, swaps, deploys.locks, protections)
         self._functions = Functions(
-            store, catalog, placement, swaps, deploys.locks, fleet, gateways.refuse, protections
+            store, catalog, placement, swaps, deploys.locks, fleet, gateways.refuse, protections, schedules
         )
         self._canaries = Canaries(store, journals, releases, lambda: datetime.now(timezone.utc))
         self._secrets = Secrets(vault, fleet, placement, routing)
@@ -104,7 +111,6 @@ class Parts:
         self._awaited = Awaited(catalog, fleet, placement, head, machines, gateways.all)
 
         # What was called.
-        self._spawned = Spawned(store, journals, gateways.all, keep_results_s)
         self._alarms = Alarms(store, gateways.all)
         self._retaining = Retaining(store, retention, home.outgoing, time.time)
         self._settling = Settling(store, time.time)
@@ -122,6 +128,7 @@ class Parts:
             self.clusters,
             self.seats,
             self._spawned,
+            schedules,
             self._alarms,
             Answers(store, journals, catalog, bundles),
             Artifacts(store, journals),
@@ -151,6 +158,7 @@ class Parts:
         await self.machines.read_registry()
         await self._head.read_registry()
         await self._alarms.read()
+        await self._schedules.read()
 
     async def _read_catalog(self) -> None:
         for route in await self.store.write(self.store.registry.catalog.routes):
@@ -167,6 +175,7 @@ class Parts:
             self._journals.keep_loading(),
             self._spawned.keep_looking(),
             self._canaries.keep_looking(),
+            self._schedules.keep_looking(),
             self.limits.keep_looking(),
             self.machines.keep_looking(),
             self._head.keep_looking(),

@@ -53,7 +53,7 @@ class Spawned:
         await look_every(LOOK_S, lambda: self._look(next(looks)), "spawned calls could not be looked after")
 
     async def _look(self, count: int) -> None:
-        await self._hand_out()
+        await self.hand_out()
         await self._hand_out_ends()
         if count % _COMPARE == 0:
             await self._compare()
@@ -90,7 +90,7 @@ class Spawned:
         await self._journals.load()
         again, sees = self._store.registry.spawned.again, None if actor["role"] == "admin" else actor["team"]
         made = await self._store.write(again, call_id, actor["principal"], actor["team"], sees)
-        await self._hand_out()
+        await self.hand_out()
         return {"call": made}
 
     async def _cancel_call(self, link: Link, call_id: str) -> None:
@@ -104,7 +104,7 @@ class Spawned:
 
     # Keeping
 
-    async def _hand_out(self) -> None:
+    async def hand_out(self) -> None:
         """Give what no living gateway has to one that lives."""
         while self._gateways():
             rows = await self._store.write(self._store.registry.spawned.abandoned)

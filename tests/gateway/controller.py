@@ -29,6 +29,7 @@ _PLAIN = (
     "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
     "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
+    "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
 )  # fmt: skip
 
 

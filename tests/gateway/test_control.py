@@ -25,6 +25,7 @@ FUNCTION = "/v1/functions/nlp/embed"
 ALIASES = "/v1/functions/{team}/{name}/aliases"
 ARTIFACT = "/v1/artifacts/{team}/{name}/aliases/{alias}"
 MEMBERS = "/v1/teams/{team}/members"
+SCHEDULE = "/v1/functions/{team}/{name}/schedules/{schedule}"
 GRANTS = "/v1/functions/{team}/{name}/grants"
 CANARY = b'{"version": 2, "steps": [5, 100]}'
 # One of each role, all of one team.
@@ -73,6 +74,11 @@ ENDPOINTS = [
     Endpoint("PUT", "/v1/functions/{team}/{name}/access", f"{FUNCTION}/access", "deployer", b'{"access": "team"}'),
     Endpoint("PUT", f"{GRANTS}/{{grantee}}", f"{FUNCTION}/grants/vision", "deployer", b"{}"),
     Endpoint("DELETE", f"{GRANTS}/{{grantee}}", f"{FUNCTION}/grants/vision", "deployer"),
+    Endpoint("GET", "/v1/schedules", "/v1/schedules", "viewer"),
+    Endpoint("PUT", SCHEDULE, f"{FUNCTION}/schedules/nightly", "deployer", b'{"cron": "0 8 * * *"}'),
+    Endpoint("DELETE", SCHEDULE, f"{FUNCTION}/schedules/nightly", "deployer"),
+    Endpoint("POST", f"{SCHEDULE}/suspend", f"{FUNCTION}/schedules/nightly/suspend", "deployer", b"{}"),
+    Endpoint("POST", f"{SCHEDULE}/resume", f"{FUNCTION}/schedules/nightly/resume", "deployer", b"{}"),
     Endpoint("GET", "/v1/limits", "/v1/limits", "admin"),
     Endpoint("PUT", "/v1/limits/{kind}", "/v1/limits/team?name=nlp", "admin", b'{"calls_per_s": 1}'),
     Endpoint("DELETE", "/v1/limits/{kind}", "/v1/limits/function?name=nlp/embed", "admin"),
@@ -272,6 +278,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+        "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
         "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
     )  # fmt: skip
     gateway.controller.answers = dict.fromkeys(names, error)

@@ -632,6 +632,28 @@ async def test_a_call_that_is_resumed_calls_its_method(gateway: SmallGateway) ->
     assert (await executor.call()).header.method == "b"
 
 
+@pytest.mark.parametrize(
+    ("target", "version", "alias"),
+    [
+        ("embed@prod", 2, "prod"),
+        ("embed", 1, "live"),
+        ("embed", 2, None),
+        ("embed:1", 1, None),
+        ("embed@gone", 1, None),
+    ],
+)
+async def test_a_call_that_is_resumed_is_recorded_by_its_alias_where_that_leads_there_still(
+    gateway: SmallGateway, target: str, version: int, alias: str | None
+) -> None:
+    executor = await gateway.executor(version)
+    call_id = new_id()
+    await gateway.controller.link.request("resume", jobs=[record_of(call_id, target=target, version=version)])
+    (await executor.call()).returns("done")
+    await settled(gateway, call_id)
+    (start,) = gateway.starts()
+    assert (start.version, start.alias) == (version, alias)
+
+
 async def test_a_call_that_has_not_begun_when_its_version_is_replaced_is_run_by_the_next(
     gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,20 +9,27 @@ import pytest
 
 from rayfaas.destination import Destination
 from rayfaas.errors import NotFound
+from rayfaas.registry.alarms import Alarms
 from rayfaas.registry.aliases import Aliases
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
 from rayfaas.registry.rows import AliasRow, InterfaceRow, VersionRow
+from rayfaas.registry.schedules import Schedules
 from rayfaas.spec import Entry, Provenance, Publish, Scaling, Shape, Spec
 from tests.registry.builders import publish
 
 HOSTILE = ["it's", 'a "b"', "'); DROP TABLE store.versions; --", "a\0b", "two\nlines", "😀é\u2028", "x" * 200_000, ""]
 
 
+def made(database: Database) -> Catalog:
+    aliases = Aliases(database)
+    return Catalog(database, aliases, Schedules(database, aliases, Alarms(database)))
+
+
 @pytest.fixture
 def catalog(database: Database) -> Catalog:
-    return Catalog(database, Aliases(database))
+    return made(database)
 
 
 @pytest.fixture
@@ -175,13 +182,13 @@ def test_a_version_that_was_active_stays_so_when_a_later_deploy_of_it_fails(cata
 
 def test_deploys_that_the_last_controller_did_not_finish_have_failed(tmp_path: Path) -> None:
     database = Database(tmp_path / "registry.duckdb")
-    catalog = Catalog(database, Aliases(database))
+    catalog = made(database)
     deploy(catalog, publish("a"))
     activate(catalog, 1)
     deploy(catalog, publish("b"))
     database.close()
     again = Database(tmp_path / "registry.duckdb")
-    newest, oldest = Catalog(again, Aliases(again)).versions("red", "f")
+    newest, oldest = made(again).versions("red", "f")
     again.close()
     assert (oldest.state, newest.state) == ("ACTIVE", "FAILED")
     assert newest.failure == "the controller ended during the deploy"

@@ -18,6 +18,8 @@ from rayfaas.server.fleet import WARM, Member
 from rayfaas.spec import Entry, Scaling, Shape, Spec
 
 INTERFACE = {"kind": "function"}
+NOON = 1_795_867_200.0
+"""2026-11-28 12:00 UTC, a Saturday, as Unix time."""
 GPU = Spec(shape=Shape(gpus=1))
 
 
@@ -124,6 +126,16 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Hour:
+    """The time of day: 2026-11-28 12:00 UTC, and what a test makes of it."""
+
+    def __init__(self) -> None:
+        self.now = NOON
 
     def __call__(self) -> float:
         return self.now

@@ -249,6 +249,7 @@ CONTROL_PLANE = {
     "rotate_token", "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
     "invite_gateway", "gateways", "remove_gateway",
+    "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
 }  # fmt: skip

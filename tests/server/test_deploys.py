@@ -20,16 +20,18 @@ from rayfaas.server.deploys import Deploys
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.guard import Guard
 from rayfaas.server.journals import Journals
+from rayfaas.server.limits import Limits
 from rayfaas.server.loads import Loads
 from rayfaas.server.placement import Placement
 from rayfaas.server.protections import Protections
 from rayfaas.server.releases import Releases
 from rayfaas.server.routing import RouteTable
+from rayfaas.server.schedules import Schedules
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.vault import Vault
 from rayfaas.spec import Entry, Provenance, Publish, Scaling, Shape, Spec
-from tests.server.parts import GPU, INTERFACE, Clock, Peer, made, member, never, settle, supervisor
+from tests.server.parts import GPU, INTERFACE, Clock, Hour, Peer, made, member, never, settle, supervisor
 from tests.waiting import eventually
 
 
@@ -44,10 +46,14 @@ class Server:
         self.waiting = 0  # calls that wait at the gateways
         self.looks = 0  # how often they were asked for
         swaps = Swaps(placement, self.routing, self._waiting)
-        guard = Guard(store, Journals(store).load)
+        journals = Journals(store)
+        guard = Guard(store, journals.load)
         self.vault = Vault(bytes(32), store, self.catalog)
         self.access = Access(store, self.catalog, self.routing)
         self.protections = Protections(store)
+        limits = Limits(store, journals, self.routing, lambda: ())
+        self.hour = Hour()
+        self.schedules = Schedules(store, self.catalog, journals, limits, self._hand_out, self.hour)
         self.deploys = Deploys(
             store,
             self.bundles,
@@ -59,9 +65,13 @@ class Server:
             self.vault,
             self.access,
             self.protections,
+            self.schedules,
         )
         self.releases = Releases(store, self.catalog, placement, swaps, self.deploys.locks, self.protections)
         self.warm = supervisor()
+
+    async def _hand_out(self) -> None:
+        """To gateways, of which there are none."""
 
     async def _waiting(self, keys: set[str]) -> int:
         self.looks += 1

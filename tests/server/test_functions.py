@@ -34,6 +34,7 @@ class Shop(Server):
             self.fleet,
             lambda key, error: self.refused.append((key, error)),
             self.protections,
+            self.schedules,
         )
 
     async def delete(self, version: int | None = None, reason: str = "") -> None:
