@@ -5,11 +5,12 @@
 -- In {spans}, which do not overlap. While an executor has calls, it holds of its machine the larger of the shares of CPUs
 -- and GPUs that its function asks for, and its calls share that evenly; executors that hold more than all of it share all.
 -- Calls and stays have numbers: those are quicker to sort.
-SELECT machine, began_us, call, sum(usd) AS usd FROM (
+SELECT machine, began_us, call, bool_and(is_whole) AS is_whole, sum(usd) AS usd FROM (
     WITH stays AS MATERIALIZED (
         SELECT s.* EXCLUDE (usd_per_hour), row_number() OVER () AS stay, usd_per_hour / 3.6e9 AS usd_per_us,
                greatest(s.began_us, p.from_us) AS from_us,
-               least(coalesce(s.ended_us, p.until_us), p.until_us) AS to_us
+               least(coalesce(s.ended_us, p.until_us), p.until_us) AS to_us,
+               p.from_us AS span_us, p.until_us AS span_end_us
         FROM store.stays s JOIN {spans} p
              ON s.began_us < p.until_us AND coalesce(s.ended_us, p.until_us) > p.from_us
         WHERE s.usd_per_hour IS NOT NULL
@@ -21,6 +22,7 @@ SELECT machine, began_us, call, sum(usd) AS usd FROM (
         SELECT row_number() OVER () AS number, s.stay, s.usd_per_us,
                hash(coalesce(c.executor, c.call::VARCHAR)) AS executor,
                greatest(c.started_us, s.from_us) AS from_us, least(c.started_us + c.run_us, s.to_us) AS to_us,
+               c.started_us >= s.span_us AND c.started_us + c.run_us <= s.span_end_us AS is_whole,
                CASE WHEN s.cpus + s.gpus = 0 OR a.cpus IS NULL THEN 1.0
                     ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
                END AS share, c.call
@@ -56,9 +58,21 @@ SELECT machine, began_us, call, sum(usd) AS usd FROM (
     ), totals AS (
         SELECT number, sum(-step * coalesce(so_far_usd, 0.0)) AS usd FROM billed GROUP BY number
     )
-    SELECT s.machine, s.began_us, ran.call, totals.usd
+    SELECT s.machine, s.began_us, ran.call, ran.is_whole, totals.usd
     FROM totals JOIN ran USING (number) JOIN stays s ON s.stay = ran.stay
 ) GROUP BY ALL
+
+-- name: paid
+-- The same with what is told of each call and its machine.
+SELECT w.machine, w.began_us, w.usd, w.is_whole, w.call, c.parent, c.function, c.version, c.method, c.alias,
+       c.principal AS caller, c.team, c.owner, c.state, c.code, store.orchestrator(told) AS orchestrator,
+       store.flow(told) AS flow, store.flow_run(told) AS flow_run, store.task(told) AS task, s.cluster, s.worker_group,
+       s.node, c.cluster AS ray_cluster, c.node AS ray_node, c.hardware, c.shape,
+       make_timestamp(c.accepted_us) AS accepted_at, make_timestamp(c.started_us) AS started_at
+FROM ({sweep}) w JOIN store.stays s USING (machine, began_us) JOIN (
+    SELECT *, TRY_CAST(context AS JSON) AS told FROM store.calls_since({accepted})
+    WHERE started_us > {earliest} AND started_us < {until}
+) c USING (call)
 
 -- name: up
 -- Of each stretch in {stretches} a digest of the machines that were up in it.
@@ -88,7 +102,11 @@ ORDER BY from_us LIMIT $limit;
 
 -- name: size
 SELECT count(*) AS calls FROM store.calls_since($accepted)
-WHERE started_us < $from_us + {stretch} AND started_us + run_us > $from_us AND run_us > 0;
+WHERE started_us < $from_us + {stretch} AND started_us + run_us > $from_us AND run_us > 0
+  AND started_us > $from_us - {longest};  -- which skips what was stored before
+
+-- name: write
+COPY (SELECT {from_us}::BIGINT AS from_us, * FROM ({paid})) TO {file} (FORMAT parquet);
 
 -- name: forget
 DELETE FROM store.spent WHERE from_us = $from_us;
@@ -97,25 +115,45 @@ DELETE FROM store.spent WHERE from_us = $from_us;
 DELETE FROM store.spent_stretches WHERE from_us = $from_us;
 
 -- name: settle
-INSERT INTO store.spent BY NAME
-SELECT $from_us::BIGINT AS from_us, * FROM ({sweep});
+INSERT INTO store.spent BY NAME SELECT * FROM read_parquet($file);
 
 -- name: settled
-INSERT INTO store.spent_stretches BY NAME SELECT from_us, stays FROM ({up});
+INSERT INTO store.spent_stretches VALUES ($from_us, $stays);
 
--- name: late
--- The time in which calls ran that were loaded just now, where some of it is settled.
-SELECT min(started_us) AS first, max(started_us + run_us) AS last FROM records WHERE k = 'end' AND run_us > 0
-HAVING min(started_us) < (SELECT max(from_us) FROM store.spent_stretches) + {stretch};
+-- name: loaded
+-- The time in which calls ran that were loaded just now, and whether some of it is settled.
+SELECT min(started_us) AS first_us, max(started_us + run_us) AS last_us,
+       coalesce(min(started_us) < (SELECT max(from_us) FROM store.spent_stretches) + {stretch}, false) AS is_late
+FROM records WHERE k = 'end' AND run_us > 0;
 
 -- name: forget_late
-DELETE FROM store.spent WHERE from_us > $first - {stretch} AND from_us < $last;
+DELETE FROM store.spent WHERE from_us > $first_us - {stretch} AND from_us < $last_us;
 
 -- name: forget_late_stretches
-DELETE FROM store.spent_stretches WHERE from_us > $first - {stretch} AND from_us < $last;
+DELETE FROM store.spent_stretches WHERE from_us > $first_us - {stretch} AND from_us < $last_us;
 
 -- name: forget_deleted
--- Their stretches stay settled: there is nothing in them any more.
-DELETE FROM store.spent WHERE from_us < $before AND call NOT IN (
-    SELECT call FROM store.calls_since($before) WHERE accepted_us < $before + {stretch} AND call IS NOT NULL
-);
+-- Of a day that is in the archive, calls are deleted together. Their stretches stay settled: there is nothing in them
+-- any more.
+DELETE FROM store.spent WHERE from_us < $before AND accepted_at < make_timestamp(least($before, (
+    SELECT coalesce(min(from_us), $before) FROM store.partitions WHERE kind = 'calls'
+)));
+
+-- name: settled_in
+-- For a question: the stretches between {since} and {until} that count.
+CREATE TEMP TABLE settled AS
+WITH stretches AS (
+    SELECT from_us, stays FROM store.spent_stretches WHERE from_us >= {since} AND from_us + {stretch} <= {until}
+)
+SELECT from_us FROM stretches SEMI JOIN ({up}) now USING (from_us, stays);
+
+-- name: swept
+-- And the rest, worked out.
+CREATE TEMP TABLE swept AS
+WITH spans AS MATERIALIZED (
+    SELECT after_us AS from_us, from_us AS until_us
+    FROM (SELECT from_us, lag(from_us + {stretch}, 1, {since}) OVER (ORDER BY from_us) AS after_us
+          FROM (SELECT from_us FROM settled UNION ALL SELECT {until}))
+    WHERE after_us < from_us
+)
+{paid};

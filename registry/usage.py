@@ -27,6 +27,8 @@ BY: dict[str, str] = {
     **{unit: f"date_trunc('{unit}', accepted_at) AS {unit}" for unit in ("hour", "day", "week", "month")},
 }
 """What calls may be grouped by, each with its SQL."""
+# The same of the view `costs`, where that is called otherwise.
+_OF_COSTS = {"cluster": "ray_cluster AS cluster", "node": "ray_node AS node"}
 
 
 class Usage(NamedTuple):
@@ -63,10 +65,21 @@ class Usage(NamedTuple):
         return Window(since, until, accepted(since) if self.cost else since)
 
     def _text(self) -> str:
-        by = ", ".join(BY[each] for each in dict.fromkeys(self.by))
-        calls = _SQL["with_via"] if "via" in self.by else "calls"
+        names = list(dict.fromkeys(self.by))
+        by, calls = ", ".join(BY[each] for each in names), _of("calls", names)
         if not self.cost:
-            return _SQL["usage"].format(by=by, calls=calls, begun=_SQL["begun"], money="")
-        calls = _SQL["with_usd"].format(calls=calls)
-        usage = _SQL["usage"].format(by=by, calls=calls, begun=_SQL["begun_or_paid"], money=_SQL["money"])
-        return _SQL["with_idle"].format(usage=usage, cluster="cluster, " if "cluster" in self.by else "")
+            usage = _SQL["usage"].format(by=by, calls=_SQL["begun"].format(calls=calls), ran="")
+            return f"{usage}\n{_SQL['most']}"
+        usage = _SQL["usage"].format(by=by, calls=_SQL["begun_or_paid"].format(calls=calls), ran=_SQL["ran"])
+        return _SQL["with_cost"].format(
+            counted=usage,
+            of_costs=", ".join(_OF_COSTS.get(each, BY[each]) for each in names),
+            costs=_of("costs", names),
+            same=" AND ".join(f"c.{each} IS NOT DISTINCT FROM m.{each}" for each in names),
+            most=_SQL["most"],
+            cluster="cluster, " if "cluster" in names else "",
+        )
+
+
+def _of(view: str, names: Sequence[str]) -> str:
+    return _SQL["with_via"].format(view=view) if "via" in names else view
