@@ -21,8 +21,10 @@ from rayfaas.registry.stored_views import literal
 
 SQL = load("spending.sql")
 STRETCH_US = 600_000_000
-# No call runs longer than the longest timeout, and the grace after it.
-LONGEST_US = 8 * 86_400_000_000
+# No call runs longer than the longest timeout, and the grace after it, and none waits longer.
+_LONGEST_US = 8 * 86_400_000_000
+# As clocks of machines differ.
+_SLACK_US = 86_400_000_000
 # Calls of a stretch that has more of them are shared out when somebody asks: the memory that it takes is for questions.
 MOST_CALLS = 2_000_000
 _AT_ONCE = 100
@@ -59,16 +61,16 @@ class Spending:
 
         Raises `Unavailable` where calls are in a part of the archive that can't be read, and `OSError` or
         `duckdb.Error` where the disk is full; then nothing is left."""
-        (size,) = self._run("size", from_us=from_us, accepted=accepted(from_us), longest=LONGEST_US)
+        span = (from_us, from_us + STRETCH_US)
+        (size,) = self._run("size", accepted=accepted(from_us), ran=_ran(*span))
         if size["calls"] > MOST_CALLS:
             return None
         (up,) = self._database.run(_up(f"(SELECT {from_us} AS from_us)"))
         directory = self._database.outgoing
         directory.mkdir(mode=0o700, exist_ok=True)
         file = directory / f"spent-{new_id()}.parquet"
-        span = f"(SELECT {from_us} AS from_us, {from_us + STRETCH_US} AS until_us)"
         try:
-            self._run("write", from_us=from_us, paid=_paid(span, from_us, from_us + STRETCH_US), file=literal(file))
+            self._run("write", from_us=from_us, paid=_paid(*span), file=literal(file))
         except BaseException:
             file.unlink(missing_ok=True)
             raise
@@ -106,26 +108,31 @@ class Spending:
         self._run("forget_deleted", before=before_us)
 
     def _run(self, statement: str, **parameters: Any) -> list[Row]:
-        text = SQL[statement].format(stretch=STRETCH_US, **{"longest": LONGEST_US, **parameters})
-        return self._database.run(text, parameters)
+        return self._database.run(SQL[statement].format(stretch=STRETCH_US, **parameters), parameters)
 
 
 def accepted(since: int) -> int:
     """No call that ran then, or later, was accepted before."""
-    return since - 2 * LONGEST_US  # it may have waited as long as it may run
+    return since - 2 * _LONGEST_US
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, since: int, until: int) -> None:
     """Make what the view `costs` of that time reads: what of it is settled, and the rest, worked out."""
     between = {"since": since, "until": until, "stretch": STRETCH_US}
     connection.execute(SQL["settled_in"].format(up=_up("stretches"), **between))
-    connection.execute(SQL["swept"].format(paid=_paid("spans", since, until), **between))
+    connection.execute(SQL["swept"].format(paid=_paid(until, until)))
+    for gap in connection.execute(SQL["gaps"].format(**between)).fetchall():
+        connection.execute(SQL["sweep_more"].format(paid=_paid(*gap)))
 
 
-def _paid(spans: str, since: int, until: int) -> str:
-    """SQL that works out what calls cost in `spans`, all of them between `since` and `until`."""
-    times = {"earliest": since - LONGEST_US, "accepted": accepted(since), "until": until}
-    return SQL["paid"].format(sweep=SQL["sweep"].format(spans=spans, **times), **times)
+def _paid(since: int, until: int) -> str:
+    """SQL that works out what calls cost in that time."""
+    parts = {"since": since, "until": until, "accepted": accepted(since), "ran": _ran(since, until)}
+    return SQL["paid"].format(sweep=SQL["sweep"].format(**parts), **parts)
+
+
+def _ran(since: int, until: int) -> str:
+    return SQL["ran"].format(since=since, until=until, slack=_SLACK_US)
 
 
 def _up(stretches: str) -> str:

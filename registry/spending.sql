@@ -2,18 +2,15 @@
 -- all. {stretch} is the length of one, in microseconds.
 
 -- name: sweep
--- In {spans}, which do not overlap. While an executor has calls, it holds of its machine the larger of the shares of CPUs
+-- From {since} to {until}. While an executor has calls, it holds of its machine the larger of the shares of CPUs
 -- and GPUs that its function asks for, and its calls share that evenly; executors that hold more than all of it share all.
 -- Calls and stays have numbers: those are quicker to sort.
-SELECT machine, began_us, call, bool_and(is_whole) AS is_whole, sum(usd) AS usd FROM (
+SELECT machine, began_us, call, is_whole, usd FROM (
     WITH stays AS MATERIALIZED (
         SELECT s.* EXCLUDE (usd_per_hour), row_number() OVER () AS stay, usd_per_hour / 3.6e9 AS usd_per_us,
-               greatest(s.began_us, p.from_us) AS from_us,
-               least(coalesce(s.ended_us, p.until_us), p.until_us) AS to_us,
-               p.from_us AS span_us, p.until_us AS span_end_us
-        FROM store.stays s JOIN {spans} p
-             ON s.began_us < p.until_us AND coalesce(s.ended_us, p.until_us) > p.from_us
-        WHERE s.usd_per_hour IS NOT NULL
+               greatest(s.began_us, {since}) AS from_us, least(coalesce(s.ended_us, {until}), {until}) AS to_us
+        FROM store.stays s
+        WHERE s.usd_per_hour IS NOT NULL AND s.began_us < {until} AND coalesce(s.ended_us, {until}) > {since}
     ), asked AS (
         SELECT team || '/' || name AS function, version, coalesce((spec ->> '$.shape.cpus')::DOUBLE, 1.0) AS cpus,
                coalesce((spec ->> '$.shape.gpus')::DOUBLE, 0.0) AS gpus
@@ -22,14 +19,14 @@ SELECT machine, began_us, call, bool_and(is_whole) AS is_whole, sum(usd) AS usd 
         SELECT row_number() OVER () AS number, s.stay, s.usd_per_us,
                hash(coalesce(c.executor, c.call::VARCHAR)) AS executor,
                greatest(c.started_us, s.from_us) AS from_us, least(c.started_us + c.run_us, s.to_us) AS to_us,
-               c.started_us >= s.span_us AND c.started_us + c.run_us <= s.span_end_us AS is_whole,
+               c.started_us >= {since} AND c.started_us + c.run_us <= {until} AS is_whole,
                CASE WHEN s.cpus + s.gpus = 0 OR a.cpus IS NULL THEN 1.0
                     ELSE greatest(coalesce(a.cpus / nullif(s.cpus, 0), 0.0), coalesce(a.gpus / nullif(s.gpus, 0), 0.0))
                END AS share, c.call
         FROM store.calls_since({accepted}) c JOIN store.rays r ON r.ray = c.node JOIN stays s USING (machine, began_us)
              LEFT JOIN asked a USING (function, version)
-        WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us AND c.run_us > 0
-          AND c.started_us > {earliest} AND c.started_us < {until}  -- which skips what was stored at other times
+        WHERE c.started_us < s.to_us AND c.started_us + c.run_us > s.from_us
+          AND {ran}
     ), steps AS (
         SELECT number, stay, usd_per_us, executor, share, unnest([from_us, to_us]) AS at_us, unnest([1, -1]) AS step
         FROM ran WHERE from_us < to_us
@@ -60,7 +57,7 @@ SELECT machine, began_us, call, bool_and(is_whole) AS is_whole, sum(usd) AS usd 
     )
     SELECT s.machine, s.began_us, ran.call, ran.is_whole, totals.usd
     FROM totals JOIN ran USING (number) JOIN stays s ON s.stay = ran.stay
-) GROUP BY ALL
+)
 
 -- name: paid
 -- The same with what is told of each call and its machine.
@@ -70,8 +67,7 @@ SELECT w.machine, w.began_us, w.usd, w.is_whole, w.call, c.parent, c.function, c
        s.node, c.cluster AS ray_cluster, c.node AS ray_node, c.hardware, c.shape,
        make_timestamp(c.accepted_us) AS accepted_at, make_timestamp(c.started_us) AS started_at
 FROM ({sweep}) w JOIN store.stays s USING (machine, began_us) JOIN (
-    SELECT *, TRY_CAST(context AS JSON) AS told FROM store.calls_since({accepted})
-    WHERE started_us > {earliest} AND started_us < {until}
+    SELECT *, TRY_CAST(context AS JSON) AS told FROM store.calls_since({accepted}) c WHERE {ran}
 ) c USING (call)
 
 -- name: up
@@ -100,10 +96,13 @@ SELECT from_us FROM ({up}) up ANTI JOIN store.spent_stretches done USING (from_u
 WHERE NOT list_contains($but::BIGINT[], from_us)
 ORDER BY from_us LIMIT $limit;
 
+-- name: ran
+-- Whether a call ran between {since} and {until}. Of what was stored at other times little is looked at: it ended {slack}
+-- before at most, as clocks differ.
+c.started_us < {until} AND c.ended_us > {since} - {slack} AND c.started_us + c.run_us > {since} AND c.run_us > 0
+
 -- name: size
-SELECT count(*) AS calls FROM store.calls_since($accepted)
-WHERE started_us < $from_us + {stretch} AND started_us + run_us > $from_us AND run_us > 0
-  AND started_us > $from_us - {longest};  -- which skips what was stored before
+SELECT count(*) AS calls FROM store.calls_since({accepted}) c WHERE {ran};
 
 -- name: write
 COPY (SELECT {from_us}::BIGINT AS from_us, * FROM ({paid})) TO {file} (FORMAT parquet);
@@ -147,13 +146,16 @@ WITH stretches AS (
 )
 SELECT from_us FROM stretches SEMI JOIN ({up}) now USING (from_us, stays);
 
+-- name: gaps
+-- The spans between them.
+SELECT after_us AS from_us, from_us AS until_us
+FROM (SELECT from_us, lag(from_us + {stretch}, 1, {since}) OVER (ORDER BY from_us) AS after_us
+      FROM (SELECT from_us FROM settled UNION ALL SELECT {until}))
+WHERE after_us < from_us ORDER BY 1;
+
 -- name: swept
--- And the rest, worked out.
-CREATE TEMP TABLE swept AS
-WITH spans AS MATERIALIZED (
-    SELECT after_us AS from_us, from_us AS until_us
-    FROM (SELECT from_us, lag(from_us + {stretch}, 1, {since}) OVER (ORDER BY from_us) AS after_us
-          FROM (SELECT from_us FROM settled UNION ALL SELECT {until}))
-    WHERE after_us < from_us
-)
-{paid};
+-- What calls cost in a span; of none at first.
+CREATE TEMP TABLE swept AS {paid};
+
+-- name: sweep_more
+INSERT INTO swept {paid};
