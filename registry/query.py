@@ -97,7 +97,13 @@ class Queries:
         deadline = _Deadline(cursor, self._limits.seconds)
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": begun, "since": since, "until": until}
+            seen = {
+                "team": _literal(team),
+                "hidden": self._hidden(team),
+                "begun": begun,
+                "since": since,
+                "until": until,
+            }
             named = self._views_in(cursor, sql)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
             if {"costs", "view_columns"} & named:

@@ -29,6 +29,7 @@ from rayfaas.registry.lineage import Lineage, Question
 from rayfaas.registry.machines import Machines
 from rayfaas.registry.members import Members
 from rayfaas.registry.misses import Misses
+from rayfaas.registry.months import Months
 from rayfaas.registry.protections import Protections
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
@@ -66,6 +67,7 @@ class Registry:
         self.alarms = Alarms(database)
         self.machines = Machines(database, self.alarms)
         self.archive = Archive(database)
+        self.months = Months(database, self.archive)
         self.shipping = Shipping(database, database.bucket)
         self.backup = Backup(database)
         self.exports = Exports(database)

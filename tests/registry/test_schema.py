@@ -19,7 +19,19 @@ from tests.server.parts import full_disk
 SCHEMAS = sorted((Path(__file__).parent / "schemas").glob("*.sql"))
 Rows = list[tuple[Any, ...]]
 
-RELEASED = ["b78ef3", "d84981", "88ffe4", "04ba99", "d1b507", "c96f20", "c6e568", "40d5db", "aee27a", "2dbaa6", "fffd09"]
+RELEASED = [
+    "b78ef3",
+    "d84981",
+    "88ffe4",
+    "04ba99",
+    "d1b507",
+    "c96f20",
+    "c6e568",
+    "40d5db",
+    "aee27a",
+    "2dbaa6",
+    "fffd09",
+]
 """The beginnings of the SHA-256 of the steps that files out there were made with."""
 
 _VALUES = {
