@@ -97,19 +97,14 @@ class Queries:
         deadline = _Deadline(cursor, self._limits.seconds)
         deadline.start()
         try:
-            seen = {
-                "team": _literal(team),
-                "hidden": self._hidden(team),
-                "begun": begun,
-                "since": since,
-                "until": until,
-            }
+            seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": begun, "since": since}
             named = self._views_in(cursor, sql)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
-            if {"costs", "view_columns"} & named:
-                prepare(cursor, since if "costs" in named else until, until)
+            asks = {"costs", "view_columns"} & named
+            settled = prepare(cursor, since if "costs" in named else until, until) if asks else ""
             for name in VIEWS if "view_columns" in named else named:
-                cursor.execute(f"CREATE TEMP VIEW {name} AS {VIEWS[name].format(**seen)}")
+                text = VIEWS[name].format(**seen, until=until, settled=settled)
+                cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")
             yield cursor
         except duckdb.InterruptException:
             raise QueryError(f"The query was ended after {self._limits.seconds:g} s, which is the limit.") from None

@@ -112,7 +112,10 @@ class Registry:
 
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""
-        return self._queries.query(*usage.query(), team, usage.window)
+        window = usage.window
+        if usage.cost:
+            window = window._replace(begun_us=min(window.begun_us, self.spending.begun_us(window.since_us)))
+        return self._queries.query(*usage.query(), team, window)
 
     def lineage(self, question: Question, team: str | None) -> Graph:
         """What led to an artifact, a call or a version, or came of it, as far as `team` sees it."""

@@ -40,7 +40,7 @@ class Worked:
 
 
 class Spending:
-    """`unsettled` and `work_out` may take long, and wait for the archive: they run beside whoever writes the registry.
+    """`unsettled`, `work_out` and `begun_us` may take long, and wait for the archive: they run beside whoever writes the registry.
     All else is done by that one thread."""
 
     def __init__(self, database: Database) -> None:
@@ -103,6 +103,11 @@ class Spending:
             self._run("forget_late", **span)
             self._run("forget_late_stretches", **span)
 
+    def begun_us(self, since: int) -> int:
+        """Since when calls were accepted that may cost something since then, or later."""
+        (row,) = self._run("begun", since=since, accepted=accepted(since), slack=_SLACK_US)
+        return int(row["begun_us"])
+
     def forget_deleted(self, before_us: int) -> None:
         """Calls that are older were deleted."""
         self._run("forget_deleted", before=before_us)
@@ -116,13 +121,16 @@ def accepted(since: int) -> int:
     return since - 2 * _LONGEST_US
 
 
-def prepare(connection: duckdb.DuckDBPyConnection, since: int, until: int) -> None:
-    """Make what the view `costs` of that time reads: what of it is settled, and the rest, worked out."""
-    between = {"since": since, "until": until, "stretch": STRETCH_US}
-    connection.execute(SQL["settled_in"].format(up=_up("stretches"), **between))
+def prepare(connection: duckdb.DuckDBPyConnection, since: int, until: int) -> str:
+    """Make what the view `costs` of that time reads: what is not settled, worked out. Returns which rows of `spent`
+    count besides, as SQL."""
+    text = SQL["runs"].format(up=_up("stretches"), since=since, until=until, stretch=STRETCH_US)
+    runs = connection.execute(text).fetchall()
     connection.execute(SQL["swept"].format(paid=_paid(until, until)))
-    for gap in connection.execute(SQL["gaps"].format(**between)).fetchall():
-        connection.execute(SQL["sweep_more"].format(paid=_paid(*gap)))
+    for began, ended in zip((since, *(end for _, end in runs)), (*(begin for begin, _ in runs), until), strict=True):
+        if began < ended:
+            connection.execute(SQL["sweep_more"].format(paid=_paid(began, ended)))
+    return " OR ".join(f"(from_us >= {begin} AND from_us < {end})" for begin, end in runs) or "false"
 
 
 def _paid(since: int, until: int) -> str:

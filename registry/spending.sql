@@ -138,20 +138,20 @@ DELETE FROM store.spent WHERE from_us < $before AND accepted_at < make_timestamp
     SELECT coalesce(min(from_us), $before) FROM store.partitions WHERE kind = 'calls'
 )));
 
--- name: settled_in
--- For a question: the stretches between {since} and {until} that count.
-CREATE TEMP TABLE settled AS
+-- name: runs
+-- For a question: the stretches between {since} and {until} that count, as runs without a gap.
 WITH stretches AS (
     SELECT from_us, stays FROM store.spent_stretches WHERE from_us >= {since} AND from_us + {stretch} <= {until}
+), counting AS (
+    SELECT from_us, row_number() OVER (ORDER BY from_us) * {stretch} AS place
+    FROM stretches SEMI JOIN ({up}) now USING (from_us, stays)
 )
-SELECT from_us FROM stretches SEMI JOIN ({up}) now USING (from_us, stays);
+SELECT min(from_us), max(from_us) + {stretch} FROM counting GROUP BY from_us - place ORDER BY 1;
 
--- name: gaps
--- The spans between them.
-SELECT after_us AS from_us, from_us AS until_us
-FROM (SELECT from_us, lag(from_us + {stretch}, 1, {since}) OVER (ORDER BY from_us) AS after_us
-      FROM (SELECT from_us FROM settled UNION ALL SELECT {until}))
-WHERE after_us < from_us ORDER BY 1;
+-- name: begun
+-- Since when calls were accepted that may have run since.
+SELECT coalesce(min(accepted_us), $since) AS begun_us FROM store.calls_since($accepted)
+WHERE ended_us > $since - $slack AND accepted_us < $since;
 
 -- name: swept
 -- What calls cost in a span; of none at first.

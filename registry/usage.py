@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from rayfaas.errors import BadRequest
 from rayfaas.registry.database import now_us
 from rayfaas.registry.query import Window
-from rayfaas.registry.spending import accepted
 from rayfaas.registry.statements import load
 
 _SQL = load("usage.sql")
@@ -56,13 +55,10 @@ class Usage(NamedTuple):
 
     @property
     def window(self) -> Window:
-        """The time in which money is counted. Of older calls one may cost something
-        in it, and any may have made a younger one."""
+        """The time in which money is counted, and calls; calls of any age may have made one of those."""
         now = now_us()
         since, until = now - int(self.since_s * 1e6), now - int(self.until_s * 1e6)
-        if "via" in self.by:
-            return Window(since, until)
-        return Window(since, until, accepted(since) if self.cost else since)
+        return Window(since, until, 0 if "via" in self.by else since)
 
     def _text(self) -> str:
         names = list(dict.fromkeys(self.by))
@@ -78,6 +74,7 @@ class Usage(NamedTuple):
             same=" AND ".join(f"c.{each} IS NOT DISTINCT FROM m.{each}" for each in names),
             most=_SQL["most"],
             cluster="cluster, " if "cluster" in names else "",
+            those=f" {_SQL['those']}" if self.function or self.team else "",
         )
 
 

@@ -26,7 +26,9 @@ GROUP BY ALL
 ORDER BY calls DESC, 1 LIMIT $5
 
 -- name: with_via
-(SELECT c.*, coalesce(p.function, '') AS via FROM {view} c LEFT JOIN calls p ON p.call = c.parent)
+(SELECT c.*, coalesce(p.function, '') AS via FROM {view} c LEFT JOIN (
+     SELECT call, function FROM calls WHERE call IN (SELECT parent FROM {view})
+ ) p ON p.call = c.parent)
 
 -- name: begun
 (SELECT * FROM {calls} WHERE accepted_at >= (now() AT TIME ZONE 'UTC') - to_seconds($1::DOUBLE))
@@ -59,11 +61,13 @@ SELECT * FROM (
 )
 UNION ALL BY NAME
 SELECT {cluster}cluster || '/' || worker_group AS idle, 0 AS calls, round(sum(usd), 9) AS usd
-FROM costs
-WHERE call IS NULL AND (coalesce($3::VARCHAR, $4::VARCHAR) IS NULL OR (cluster, node) IN (
-    SELECT (cluster, node) FROM costs
+FROM costs WHERE call IS NULL{those}
+GROUP BY ALL
+ORDER BY idle NULLS FIRST, calls DESC
+
+-- name: those
+ AND (cluster, node) IN (SELECT (cluster, node) FROM (
+    SELECT DISTINCT cluster, node FROM costs
     WHERE ($3::VARCHAR IS NULL OR function = $3 OR split_part(function, '/', 2) = $3)
       AND ($4::VARCHAR IS NULL OR team = $4) AND call IS NOT NULL
 ))
-GROUP BY ALL
-ORDER BY idle NULLS FIRST, calls DESC

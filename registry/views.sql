@@ -128,13 +128,13 @@ FROM (SELECT *, ((record ->> 'up_s')::DOUBLE + greatest(0.0,
              coalesce(epoch(now()) - (record ->> 'up_since')::DOUBLE, 0.0))) / 3600 AS up_hours FROM store.machines);
 
 -- name: costs
--- What is settled is added to what is worked out of the rest, as spending.sql says; both are tables of the query's own
+-- What is settled is added to what is worked out of the rest, as spending.sql says: a table of the query's own
 -- connection. What nobody holds is idle: a row without a call for each time that a machine was up.
 WITH paid AS NOT MATERIALIZED (
-    SELECT * EXCLUDE (from_us) FROM store.spent SEMI JOIN settled USING (from_us)
+    SELECT * EXCLUDE (from_us) FROM store.spent WHERE {settled}
     UNION ALL BY NAME SELECT * FROM swept
 ), seen AS NOT MATERIALIZED (
-    SELECT * FROM paid WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden})
+    SELECT * FROM paid WHERE {team} IS NULL OR ((team = {team} OR owner = {team}) AND function NOT IN ({hidden}))
 ), whole AS NOT MATERIALIZED (
     SELECT * FROM seen WHERE is_whole
     UNION ALL BY NAME SELECT * EXCLUDE (usd), sum(usd) AS usd FROM seen WHERE NOT is_whole GROUP BY ALL
@@ -323,5 +323,5 @@ LEFT JOIN (VALUES
     ('written_at', 'when it was written last'),
     ('worker_group', 'the group of machines that it is one of')
 ) AS m("column", meaning) ON m."column" = c.column_name
-WHERE c.database_name = 'temp' AND c.table_name NOT IN ('settled', 'swept')  -- of which the view `costs` is made
+WHERE c.database_name = 'temp' AND c.table_name <> 'swept'  -- of which the view `costs` is made
 ORDER BY c.table_name, c.column_index;

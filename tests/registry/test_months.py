@@ -82,9 +82,7 @@ def test_large_files_stay_as_they_are(registry: Registry, monkeypatch: pytest.Mo
     assert merge_all(registry) == 0
 
 
-def test_nothing_is_written_where_the_disk_is_nearly_full(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_written_where_the_disk_is_nearly_full(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(months, "LEAST_FREE", 1 << 60)
     assert merge_all(registry) == 0
 

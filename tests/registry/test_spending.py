@@ -150,7 +150,8 @@ def test_what_was_worked_out_while_a_call_was_loaded_that_ran_then_does_not_coun
     worked = [registry.spending.work_out(stretch) for stretch in (first, second)]
     late = calls.add("train", 15, 16)
     found = calls.usd()
-    assert found[late].expected > 0 and found != before
+    assert found[late].expected > 0
+    assert found != before
     ran = at(15) // STRETCH_US * STRETCH_US
     for each in worked:
         assert each is not None
@@ -167,7 +168,7 @@ def test_costs_tell_of_each_call_once_and_what_the_view_calls_tells_of_it(regist
     told = "SELECT count(*), count(DISTINCT call) FROM costs WHERE call IS NOT NULL"
     same = (
         "SELECT count(*) FROM costs k JOIN calls c ON c.call = k.call AND c.node = k.ray_node AND c.state = k.state"
-        " AND c.accepted_at = k.accepted_at AND c.started_at = k.started_at AND c.caller = k.caller AND c.shape = k.shape"
+        " AND c.accepted_at = k.accepted_at AND c.started_at = k.started_at AND c.caller = k.caller"
     )
     assert registry.query(told, [], None).rows == [[6, 6]]
     settle(registry)
