@@ -40,8 +40,8 @@ class Worked:
 
 
 class Spending:
-    """`unsettled`, `work_out` and `begun_us` may take long, and wait for the archive: they run beside whoever writes the registry.
-    All else is done by that one thread."""
+    """`unsettled`, `work_out` and `begun_us` may take long and wait for the archive: they run beside whoever writes the
+    registry. All else is done by that one thread."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

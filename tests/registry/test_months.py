@@ -12,7 +12,7 @@ import fsspec
 import pytest
 
 from rayfaas.errors import Unavailable
-from rayfaas.registry import months
+from rayfaas.registry import archive, months
 from rayfaas.registry.archive import DAY_US
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
@@ -176,8 +176,6 @@ def lines_of(source: object, *texts: str) -> list[str]:
 
 
 def steps() -> list[str]:
-    from rayfaas.registry import archive
-
     saved = ("size = _on_disk(", "scratch.rename(path)", "_sync_directory(path.parent)", "return Saved(")
     noted = ("self._database.read_archive(partition.kind)", "self.note(partition)")
     swapped = ('self._run("leave"', 'self._run("drop"', "self._archive.note(", "return True", "with self._database.tr")
