@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,10 +13,15 @@ from benchmarks.journal_writer import write_journal
 from benchmarks.plan import Plan, Say
 from benchmarks.report import Section, markdown_table
 from benchmarks.samples import Samples
+from rayfaas.registry.archive import DAY_US
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.registry import Registry
+from rayfaas.registry.spending import SQL as SPENDING
+from rayfaas.registry.spending import STRETCH_US
+from rayfaas.registry.usage import Usage
 
 SQL = Path(__file__).parent / "sql"
+COST = Usage(["team"], since_s=30 * 86_400.0, cost=True)
 _ASKED = 5
 
 
@@ -70,28 +76,45 @@ def measure_loading(calls: int) -> Loading:
 
 
 def measure_queries(calls: int, say: Say) -> list[Asking]:
-    """Ask both questions of a registry of so many calls."""
+    """Ask the questions of a registry of so many calls."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "registry.duckdb"
         database = Database(path)
-        database.run((SQL / "generate_calls.sql").read_text(), {"count": calls, "now": now_us()})
-        database.close()
+        now = now_us()
+        database.run((SQL / "generate_calls.sql").read_text(), {"count": calls, "now": now})
         say(f"{calls:,} calls are made")
+        settle_costs(database, now)
+        database.close()
+        say("what they cost is settled")
         registry = Registry.open(path, path.with_name("journal"))
         found = [
-            _ask(registry, "who called what, and how fast", "usage.sql", say),
-            _ask(registry, "usage by team in 30 days", "usage_by_team.sql", say),
+            _ask("who called what, and how fast", lambda: _rows(registry, "usage.sql"), say),
+            _ask("usage by team in 30 days", lambda: _rows(registry, "usage_by_team.sql"), say),
+            _ask("the same with what they cost", lambda: len(registry.usage(COST, None).rows), say),
         ]
         registry.close()
     return found
 
 
-def _ask(registry: Registry, question: str, file: str, say: Say) -> Asking:
-    query = (SQL / file).read_text()
+def settle_costs(database: Database, now: int) -> None:
+    """Machines that the calls ran on, and what each call cost until a quarter of an hour ago."""
+    first = (now - 60 * DAY_US) // STRETCH_US * STRETCH_US
+    stretches = f"(SELECT unnest(range({first}, {now}, {STRETCH_US})) AS from_us)"
+    up = SPENDING["up"].format(stretches=stretches, stretch=STRETCH_US)
+    for part in (SQL / "generate_spent.sql").read_text().split("-- name: ")[1:]:
+        statement = part.partition("\n")[2].strip().rstrip(";")
+        database.run(statement.format(up=up, stretch=STRETCH_US), {"now": now})
+
+
+def _rows(registry: Registry, file: str) -> int:
+    return len(registry.query((SQL / file).read_text(), [], team=None).rows)
+
+
+def _ask(question: str, ask: Callable[[], int], say: Say) -> Asking:
     seconds, rows = [], 0
     for _ in range(_ASKED):
         started = time.perf_counter()
-        rows = len(registry.query(query, [], team=None).rows)
+        rows = ask()
         seconds.append(time.perf_counter() - started)
     asking = Asking(question, rows, Samples.of_seconds(seconds))
     say(f"{question}: {rows:,} rows, median {asking.times.median_ms:,.0f} ms")

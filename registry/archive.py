@@ -11,9 +11,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import Any, NamedTuple
 
 from rayfaas.names import new_id
 from rayfaas.registry.database import Database, now_us
@@ -23,7 +21,8 @@ from rayfaas.registry.stored_views import ARCHIVED, literal
 
 _log = logging.getLogger("rayfaas.registry")
 _SQL = load("archive.sql")
-_TIMES = {"calls": "accepted_us", "logs": "at_us", "touches": "at_us"}
+TIMES = {"calls": "accepted_us", "logs": "at_us", "touches": "at_us"}
+"""The column of each kind that says which day a row is of."""
 DAY_US = 86_400_000_000
 
 
@@ -35,6 +34,14 @@ class Partition:
     file: str
     from_us: int
     until_us: int
+    rows: int
+    bytes: int
+
+
+class Saved(NamedTuple):
+    """A file that is on disk."""
+
+    file: str
     rows: int
     bytes: int
 
@@ -56,19 +63,25 @@ class Archive:
     def write(self, kind: str, from_us: int) -> Partition:
         """Write the file of a day. Raises `OSError` or `duckdb.Error` where the disk is full; then nothing is left."""
         until_us = from_us + DAY_US
-        file = f"{kind}/{moment(from_us):%Y-%m-%d}-{new_id()}.parquet"
+        copy = _SQL["write"].format(kind=kind, time=TIMES[kind], from_us=from_us, until_us=until_us, file="{file}")
+        saved = self.save(kind, f"{moment(from_us):%Y-%m-%d}", copy)
+        return Partition(kind, saved.file, from_us, until_us, saved.rows, saved.bytes)
+
+    def save(self, kind: str, name: str, copy: str) -> Saved:
+        """Write a file by the statement `copy`, of `{file}`; it is on disk and does not count. Raises as `write`."""
+        file = f"{kind}/{name}-{new_id()}.parquet"
         path = self._directory / file
         scratch = path.with_suffix(".new")
         scratch.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            rows = self._run("write", kind, from_us=from_us, until_us=until_us, file=literal(scratch))
+            rows = self._database.run(copy.format(file=literal(scratch)))
             size = _on_disk(scratch)
             scratch.rename(path)
             _sync_directory(path.parent)
-        except (OSError, duckdb.Error):
+        except BaseException:
             scratch.unlink(missing_ok=True)
             raise
-        return Partition(kind, file, from_us, until_us, int(rows[0]["Count"]), size)
+        return Saved(file, int(rows[0]["Count"]), size)
 
     def settle(self, partition: Partition) -> bool:
         """Have the file count and its rows gone from the table. False where rows have come for that day since it was
@@ -77,14 +90,28 @@ class Archive:
         with self._database.transaction():
             (found,) = self._run("count", partition.kind, **span)
             if found["rows"] == partition.rows:
-                self._run(
-                    "add", partition.kind, file=partition.file, rows=partition.rows, bytes=partition.bytes, **span
-                )
                 self._run("move", partition.kind, **span)
-                self._database.read_archive(partition.kind)
+                self.note(partition)
                 return True
-        (self._directory / partition.file).unlink(missing_ok=True)
+        self.discard(partition)
         return False
+
+    def note(self, partition: Partition) -> None:
+        """Have the file count, from the end of the transaction under way."""
+        self._run(
+            "add",
+            partition.kind,
+            file=partition.file,
+            from_us=partition.from_us,
+            until_us=partition.until_us,
+            rows=partition.rows,
+            bytes=partition.bytes,
+        )
+        self._database.read_archive(partition.kind)
+
+    def discard(self, partition: Partition) -> None:
+        """It does not count."""
+        (self._directory / partition.file).unlink(missing_ok=True)
 
     def delete(self, kind: str, before_us: int) -> int:
         """Delete what is older, wherever it is; of files, those of which all is older. How many files that were.
@@ -110,7 +137,7 @@ class Archive:
 
     def _run(self, statement: str, kind: str, **parameters: Any) -> list[Row]:
         assert kind in ARCHIVED  # it is part of the statement
-        text = _SQL[statement].format(kind=kind, time=_TIMES[kind], **parameters)
+        text = _SQL[statement].format(kind=kind, time=TIMES[kind], **parameters)
         return self._database.run(text, {"now": now_us(), "kind": kind, **parameters})
 
 

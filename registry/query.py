@@ -26,7 +26,7 @@ from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.deadline import Deadline
 from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
 from rayfaas.registry.sandbox import check_parameters, check_text, check_tree, parse_tree
-from rayfaas.registry.spending import costs
+from rayfaas.registry.spending import prepare
 from rayfaas.registry.statements import load
 
 VIEWS = load("views.sql")
@@ -102,11 +102,14 @@ class Queries:
         deadline = Deadline(cursor, self._limits.seconds, partial(self._give_up, sql, team))
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": str(begun)}
-            for name in self._views_in(cursor, sql):
-                text = costs(VIEWS[name], since, until, **seen) if name == "costs" else VIEWS[name].format(**seen)
-                cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")
+            seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": begun, "since": since}
+            named = self._views_in(cursor, sql)
             cursor.execute("BEGIN TRANSACTION READ ONLY")
+            asks = {"costs", "view_columns"} & named
+            settled = prepare(cursor, since if "costs" in named else until, until) if asks else ""
+            for name in VIEWS if "view_columns" in named else named:
+                text = VIEWS[name].format(**seen, until=until, settled=settled)
+                cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")
             yield cursor
         except duckdb.InterruptException:
             if deadline.took_memory:
@@ -148,13 +151,12 @@ class Queries:
         rows = self._database.run(_GRANTS["hidden"], {"viewer": team}) if team is not None else []
         return ", ".join(_literal(name) for name in ("", *(str(row["function"]) for row in rows)))
 
-    def _views_in(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> list[str]:
-        """The views that a query may name, or all where it asks for their columns. Raises `QueryError`."""
+    def _views_in(self, cursor: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
+        """The views that a query names. Raises `QueryError`."""
         check_text(sql)
         answer = cursor.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
         assert answer is not None  # a SELECT without FROM has one row
-        named = check_tree(parse_tree(answer[0]), VIEWS)
-        return [name for name in VIEWS if name in named or "view_columns" in named]
+        return check_tree(parse_tree(answer[0]), VIEWS) & VIEWS.keys()
 
 
 def _literal(team: str | None) -> str:

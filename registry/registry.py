@@ -29,6 +29,7 @@ from rayfaas.registry.lineage import Lineage, Question
 from rayfaas.registry.machines import Machines
 from rayfaas.registry.members import Members
 from rayfaas.registry.misses import Misses
+from rayfaas.registry.months import Months
 from rayfaas.registry.protections import Protections
 from rayfaas.registry.query import Queries, QueryLimits, QueryResult
 from rayfaas.registry.rows import LogRow
@@ -68,6 +69,7 @@ class Registry:
         self.limits = Limits(database)
         self.machines = Machines(database, self.alarms)
         self.archive = Archive(database)
+        self.months = Months(database, self.archive)
         self.shipping = Shipping(database, database.bucket)
         self.backup = Backup(database)
         self.exports = Exports(database)
@@ -117,7 +119,10 @@ class Registry:
 
     def usage(self, usage: Usage, team: str | None) -> QueryResult:
         """What calls came to, of those that `team` sees. Raises `BadRequest` and `QueryError`."""
-        return self._queries.query(*usage.query(), team, usage.window)
+        window = usage.window
+        if usage.cost:
+            window = window._replace(begun_us=min(window.begun_us, self.spending.begun_us(window.since_us)))
+        return self._queries.query(*usage.query(), team, window)
 
     def lineage(self, question: Question, team: str | None) -> Graph:
         """What led to an artifact, a call or a version, or came of it, as far as `team` sees it."""

@@ -126,20 +126,24 @@ class SpawnedCalls:
         """Ends that this gateway has to tell, and does not know of."""
         return [row for row in self._untold(gateway, before_us) if row["call"] not in telling]
 
-    def again(self, call_id: str, principal: str, team: str, sees: str | None) -> str:
-        """A new spawned call with the arguments of an old one; no gateway has it yet. Its end is told where that of the
-        old one was, if that was the same team's. Raises `NotFound`.
+    def original(self, call_id: str, team: str, sees: str | None) -> Row:
+        """What a call was asked, for `team` to ask again: its end is told where that of the old one is, if that was the
+        same team's. It may be in the archive, so it is not for the writer's thread. Raises `NotFound`.
 
         `sees` is the team whose sight it is, None for all: of calls that were not spawned it must see the arguments."""
-        kept = self._run("again", call=call_id, team=team)
+        kept = self._run("original", call=call_id, team=team)
         found = kept[0] if kept else self._arguments.again(call_id, sees)
         if found is None:
             raise NotFound(
                 "Only spawned calls, and those whose arguments were recorded whole, can be run again. "
                 "See `record_arguments` of @rayfaas.function."
             )
+        return found
+
+    def again(self, original: Row, call_id: str, principal: str, team: str) -> str:
+        """A new spawned call of what an old one was asked; no gateway has it yet."""
         made = new_id()
-        self._run("add", call=made, parent=call_id, principal=principal, team=team, gateway="replay", **found)
+        self._run("add", call=made, parent=call_id, principal=principal, team=team, gateway="replay", **original)
         return made
 
     def purge(self, at_us: int, keep_s: float) -> None:

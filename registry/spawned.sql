@@ -64,7 +64,7 @@ UPDATE store.spawned SET gateway = $gateway WHERE call = $call::UUID;
 -- name: interrupt
 INSERT INTO store.settled VALUES ($call::UUID, 'INTERRUPTED', $now, 1, 'interrupted', NULL, NULL, $problem);
 
--- name: again
+-- name: original
 SELECT target, function, version, method, content_type, accept, body, timeout_s, retries, retry_delay_s, priority,
        CASE WHEN team = $team THEN webhook END AS webhook
 FROM store.spawned WHERE call = $call::UUID;

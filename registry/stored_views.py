@@ -27,11 +27,16 @@ def read_archive(connection: duckdb.DuckDBPyConnection, kind: str, directory: Pa
     """Have the macro of a kind read its partitions. Their files are in `directory`, but for those in object stores:
     these are returned, with their bytes."""
     rows = connection.execute(_SQL["files"], {"kind": kind}).fetchall()
-    files = [literal(_schema(connection, kind, directory)), *(literal(_place(file, directory)) for file, *_ in rows)]
+    files = [literal(_schema(connection, kind, directory)), *(literal(place(file, directory)) for file, *_ in rows)]
     younger = ["true", *(f"begun < {until_us}" for _, until_us, _ in rows)]
     text = _SQL[f"{kind}_since"].format(files=", ".join(files), younger=", ".join(younger))
     connection.execute(text)
     return {file: size for file, _, size in rows if _is_url(file)}
+
+
+def place(file: str, directory: Path) -> str:
+    """Where DuckDB finds a file of the archive."""
+    return SCHEME + file if _is_url(file) else str(directory / file)
 
 
 def literal(text: str | Path) -> str:
@@ -52,10 +57,6 @@ def _schema(connection: duckdb.DuckDBPyConnection, kind: str, directory: Path) -
         connection.execute(_SQL["schema"].format(kind=kind, file=literal(scratch)))
         scratch.rename(file)
     return file
-
-
-def _place(file: str, directory: Path) -> str:
-    return SCHEME + file if _is_url(file) else str(directory / file)
 
 
 def _is_url(file: str) -> bool:

@@ -35,3 +35,13 @@ QUALIFY row_number() OVER (PARTITION BY team, name, alias ORDER BY revision DESC
 CREATE OR REPLACE VIEW store.gone AS
 SELECT * FROM store.ends e
 WHERE NOT EXISTS (SELECT 1 FROM store.current_aliases a WHERE a.team = e.team AND a.name = e.name);
+
+-- What called, as the JSON of a call's context tells it.
+CREATE OR REPLACE MACRO store.orchestrator(told) AS
+CASE WHEN (told -> '$.prefect') IS NOT NULL THEN 'prefect' WHEN (told -> '$.airflow') IS NOT NULL THEN 'airflow'
+     WHEN (told -> '$.github') IS NOT NULL THEN 'github' END;
+CREATE OR REPLACE MACRO store.flow(told) AS coalesce(told ->> '$.prefect.flow', told ->> '$.airflow.dag');
+CREATE OR REPLACE MACRO store.flow_run(told) AS coalesce(told ->> '$.prefect.flow_run', told ->> '$.airflow.run');
+CREATE OR REPLACE MACRO store.task(told) AS coalesce(told ->> '$.prefect.task', told ->> '$.airflow.task');
+CREATE OR REPLACE MACRO store.schedule(told) AS
+(told ->> '$.schedule.function') || '/' || (told ->> '$.schedule.name');

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from rayfaas.errors import BadRequest
 from rayfaas.registry.database import now_us
 from rayfaas.registry.query import Window
-from rayfaas.registry.spending import accepted
 from rayfaas.registry.statements import load
 
 _SQL = load("usage.sql")
@@ -27,6 +26,8 @@ BY: dict[str, str] = {
     **{unit: f"date_trunc('{unit}', accepted_at) AS {unit}" for unit in ("hour", "day", "week", "month")},
 }
 """What calls may be grouped by, each with its SQL."""
+# The same of the view `costs`, where that is called otherwise.
+_OF_COSTS = {"cluster": "ray_cluster AS cluster", "node": "ray_node AS node"}
 
 
 class Usage(NamedTuple):
@@ -54,19 +55,28 @@ class Usage(NamedTuple):
 
     @property
     def window(self) -> Window:
-        """The time in which money is counted. Of older calls one may cost something
-        in it, and any may have made a younger one."""
+        """The time in which money is counted, and calls; calls of any age may have made one of those."""
         now = now_us()
         since, until = now - int(self.since_s * 1e6), now - int(self.until_s * 1e6)
-        if "via" in self.by:
-            return Window(since, until)
-        return Window(since, until, accepted(since) if self.cost else since)
+        return Window(since, until, 0 if "via" in self.by else since)
 
     def _text(self) -> str:
-        by = ", ".join(BY[each] for each in dict.fromkeys(self.by))
-        calls = _SQL["with_via"] if "via" in self.by else "calls"
+        names = list(dict.fromkeys(self.by))
+        by, calls = ", ".join(BY[each] for each in names), _of("calls", names)
         if not self.cost:
-            return _SQL["usage"].format(by=by, calls=calls, begun=_SQL["begun"], money="")
-        calls = _SQL["with_usd"].format(calls=calls)
-        usage = _SQL["usage"].format(by=by, calls=calls, begun=_SQL["begun_or_paid"], money=_SQL["money"])
-        return _SQL["with_idle"].format(usage=usage, cluster="cluster, " if "cluster" in self.by else "")
+            usage = _SQL["usage"].format(by=by, calls=_SQL["begun"].format(calls=calls), ran="")
+            return f"{usage}\n{_SQL['most']}"
+        usage = _SQL["usage"].format(by=by, calls=_SQL["begun_or_paid"].format(calls=calls), ran=_SQL["ran"])
+        return _SQL["with_cost"].format(
+            counted=usage,
+            of_costs=", ".join(_OF_COSTS.get(each, BY[each]) for each in names),
+            costs=_of("costs", names),
+            same=" AND ".join(f"c.{each} IS NOT DISTINCT FROM m.{each}" for each in names),
+            most=_SQL["most"],
+            cluster="cluster, " if "cluster" in names else "",
+            those=f" {_SQL['those']}" if self.function or self.team else "",
+        )
+
+
+def _of(view: str, names: Sequence[str]) -> str:
+    return _SQL["with_via"].format(view=view) if "via" in names else view

@@ -7,12 +7,8 @@
 SELECT call, root, parent, shadow_of, cached_from, target, alias, alias_revision, function, version, method, code_digest, syntax_digest,
        environment_digest, shape, cluster, node, replica, executor, hardware, gateway,
        principal AS caller, team, owner, idempotency_key, context,
-       CASE WHEN (told -> '$.prefect') IS NOT NULL THEN 'prefect' WHEN (told -> '$.airflow') IS NOT NULL THEN 'airflow'
-            WHEN (told -> '$.github') IS NOT NULL THEN 'github' END AS orchestrator,
-       coalesce(told ->> '$.prefect.flow', told ->> '$.airflow.dag') AS flow,
-       coalesce(told ->> '$.prefect.flow_run', told ->> '$.airflow.run') AS flow_run,
-       coalesce(told ->> '$.prefect.task', told ->> '$.airflow.task') AS task,
-       (told ->> '$.schedule.function') || '/' || (told ->> '$.schedule.name') AS schedule,
+       store.orchestrator(told) AS orchestrator, store.flow(told) AS flow, store.flow_run(told) AS flow_run,
+       store.task(told) AS task, store.schedule(told) AS schedule,
        coalesce(told ->> '$.trace.id', replace(root::VARCHAR, '-', '')) AS trace,
        state, code, retryable, coalesce(cold, '') <> '' AS cold, nullif(cold, '') AS cold_reason,
        make_timestamp(accepted_us) AS accepted_at, make_timestamp(started_us) AS started_at,
@@ -132,35 +128,29 @@ FROM (SELECT *, ((record ->> 'up_s')::DOUBLE + greatest(0.0,
              coalesce(epoch(now()) - (record ->> 'up_since')::DOUBLE, 0.0))) / 3600 AS up_hours FROM store.machines);
 
 -- name: costs
--- What is settled is added to what is worked out of the rest, as spending.sql says. What nobody holds is idle: a row
--- without a call for each time that a machine was up.
-WITH stretches AS (
-    SELECT from_us, stays FROM store.spent_stretches WHERE from_us >= {since} AND from_us + {stretch} <= {until}
-), settled AS MATERIALIZED (
-    SELECT from_us FROM stretches SEMI JOIN ({up}) now USING (from_us, stays)
-), spans AS MATERIALIZED (
-    SELECT after_us AS from_us, from_us AS until_us
-    FROM (SELECT from_us, lag(from_us + {stretch}, 1, {since}) OVER (ORDER BY from_us) AS after_us
-          FROM (SELECT from_us FROM settled UNION ALL SELECT {until}))
-    WHERE after_us < from_us
-), spent AS MATERIALIZED (
-    SELECT machine, began_us, call, sum(usd) AS usd
-    FROM (SELECT machine, began_us, call, usd FROM store.spent SEMI JOIN settled USING (from_us)
-          UNION ALL BY NAME {sweep})
-    GROUP BY ALL
-), stays AS (
-    SELECT *, usd_per_hour / 3.6e9 * (least(coalesce(ended_us, {until}), {until}) - greatest(began_us, {since})) AS whole_usd
-    FROM store.stays
-    WHERE usd_per_hour IS NOT NULL AND began_us < {until} AND coalesce(ended_us, {until}) > {since}
+-- What is settled is added to what is worked out of the rest, as spending.sql says: a table of the query's own
+-- connection. What nobody holds is idle: a row without a call for each time that a machine was up.
+WITH paid AS NOT MATERIALIZED (
+    SELECT * EXCLUDE (from_us) FROM store.spent WHERE {settled}
+    UNION ALL BY NAME SELECT * FROM swept
+), seen AS NOT MATERIALIZED (
+    SELECT * FROM paid WHERE {team} IS NULL OR ((team = {team} OR owner = {team}) AND function NOT IN ({hidden}))
+), whole AS NOT MATERIALIZED (
+    SELECT * FROM seen WHERE is_whole
+    UNION ALL BY NAME SELECT * EXCLUDE (usd), sum(usd) AS usd FROM seen WHERE NOT is_whole GROUP BY ALL
 )
-SELECT call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.owner, s.cluster, s.worker_group,
-       s.node, make_timestamp(c.started_us) AS started_at, spent.usd
-FROM spent JOIN store.calls_since({earliest}) c USING (call) JOIN stays s USING (machine, began_us)
-WHERE ({team} IS NULL OR c.team = {team} OR c.owner = {team}) AND c.function NOT IN ({hidden})
+SELECT call, parent, function, version, method, alias, caller, team, owner, state, code, orchestrator, flow, flow_run,
+       task, schedule, cluster, worker_group, node, ray_cluster, ray_node, hardware, shape, accepted_at, started_at, usd
+FROM whole
 UNION ALL BY NAME
 SELECT s.cluster, s.worker_group, s.node, make_timestamp(greatest(s.began_us, {since})) AS started_at,
-       greatest(0.0, s.whole_usd - coalesce(total.usd, 0.0)) AS usd
-FROM stays s LEFT JOIN (SELECT machine, began_us, sum(usd) AS usd FROM spent GROUP BY ALL) total USING (machine, began_us);
+       greatest(0.0, s.usd_per_hour / 3.6e9
+           * (least(coalesce(s.ended_us, {until}), {until}) - greatest(s.began_us, {since})) - coalesce(total.usd, 0.0)
+       ) AS usd
+FROM store.stays s LEFT JOIN (
+    SELECT machine, began_us, sum(usd) AS usd FROM paid GROUP BY ALL
+) total USING (machine, began_us)
+WHERE s.usd_per_hour IS NOT NULL AND s.began_us < {until} AND coalesce(s.ended_us, {until}) > {since};
 
 -- name: schedules
 SELECT s.team, s.name, s.team || '/' || s.name AS function, s.schedule, s.alias, s.method, s.plan ->> 'cron' AS cron,
@@ -303,6 +293,7 @@ LEFT JOIN (VALUES
     ('provider', 'whose machine it is'),
     ('published_at', 'when it was deployed'),
     ('queue_ms', 'from acceptance to dispatch'),
+    ('ray_cluster', 'the cluster, as in calls.cluster'),
     ('ray_node', 'the id that Ray knows it by, as in calls.node'),
     ('read_at', 'when it was read last'),
     ('reads', 'how often it was read'),
@@ -364,5 +355,5 @@ LEFT JOIN (VALUES
     ('written_at', 'when it was written last'),
     ('worker_group', 'the group of machines that it is one of')
 ) AS m("column", meaning) ON m."column" = c.column_name
-WHERE c.database_name = 'temp'
+WHERE c.database_name = 'temp' AND c.table_name <> 'swept'  -- of which the view `costs` is made
 ORDER BY c.table_name, c.column_index;

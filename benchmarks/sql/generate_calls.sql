@@ -1,5 +1,5 @@
 -- $count ended calls of the 60 days before $now, one after the other: 20 teams with 5 principals each call 40 functions, each
--- in 3 versions, of 8 teams; 1 in 100 failed.
+-- in 3 versions, of 8 teams, on 8 machines; 1 in 100 failed.
 INSERT INTO store.calls BY NAME
 SELECT
     call, call AS root, function AS target, 'live' AS alias, 1 AS alias_revision, function, version,
@@ -7,8 +7,9 @@ SELECT
     'shape' AS shape, owner, team || '-' || n % 5 AS principal, team, 'gateway-0' AS gateway, accepted_us,
     40 AS bytes_in, CASE WHEN n % 100 = 0 THEN 'FAILED' ELSE 'SUCCEEDED' END AS state,
     accepted_us + queue_us + run_us AS ended_us, accepted_us + queue_us AS started_us, queue_us, run_us,
-    run_us AS cpu_us, 0 AS gpu_us, 64 AS bytes_out, '' AS cold, 'executor' AS executor, 'replica' AS replica,
-    'node' AS node, 'local' AS cluster, 'x86_64/2cpu' AS hardware
+    run_us AS cpu_us, 0 AS gpu_us, 64 AS bytes_out, '' AS cold, 'executor' || n // 40 % 8 AS executor,
+    'replica' AS replica,
+    'node' || n // 40 % 8 AS node, 'local' AS cluster, 'x86_64/2cpu' AS hardware
 FROM (
     SELECT
         n, uuid() AS call, 'owner' || n % 8 AS owner, 'owner' || n % 8 || '/f' || n % 40 AS function,

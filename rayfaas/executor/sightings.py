@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from rayfaas.fingerprints import ABSENT, TICK_NS, Fingerprints, names_in
 from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Mode, Touch
@@ -52,11 +53,17 @@ class Listed(NamedTuple):
     path: Any
 
 
+class Moved(NamedTuple):
+    """The code went elsewhere: until then, relative paths were relative to this directory."""
+
+    directory: str
+
+
 class Asked(NamedTuple):
     """The code asked which call it answers."""
 
 
-Sighting = Opened | Renamed | Seen | Listed | Asked
+Sighting = Opened | Renamed | Seen | Listed | Moved | Asked
 Note = Callable[[Seen], None]
 
 
@@ -96,14 +103,14 @@ class Sightings:
         """Each artifact once for reading and once for writing."""
         files: dict[str, _File] = {}
         found: dict[tuple[str, str, str | None], Touch] = {}
-        for each in sightings:
+        for each, then in _placed(sightings, period):
             if isinstance(each, Seen):
-                for touch in self._seen(each, files, period):
+                for touch in self._seen(each, files, then):
                     found.setdefault((touch.mode, touch.uri, touch.version), touch)
             elif isinstance(each, Renamed):
-                self._renamed(each, files, period)
+                self._renamed(each, files, then)
             elif isinstance(each, Opened):
-                self._opened(each, files, period)
+                self._opened(each, files, then)
         for path, file in files.items():
             for touch in self._of_file(path, file, period):
                 found.setdefault((touch.mode, touch.uri, touch.version), touch)
@@ -112,12 +119,12 @@ class Sightings:
     def beside_files(self, sightings: Sequence[Sighting], period: Period) -> list[Touch]:
         """What else may have made a difference: folders that were listed, and files that were looked for in vain."""
         found: dict[str, Touch] = {}
-        for each in sightings:
+        for each, then in _placed(sightings, period):
             touch = None
             if isinstance(each, Listed):
-                touch = self._listed(each, period)
+                touch = self._listed(each, then)
             elif isinstance(each, Opened):
-                touch = self._absent(each, period)
+                touch = self._absent(each, then)
             if touch is not None:
                 found.setdefault(touch.uri, touch)
         return list(found.values())
@@ -208,6 +215,16 @@ class Sightings:
             yield Touch("write", uri, file.how, version, status.st_size, columns, is_certain=is_own)
 
 
+def _placed(sightings: Sequence[Sighting], period: Period) -> list[tuple[Sighting, Period]]:
+    """Each with the directory that relative paths were relative to when it was seen."""
+    placed: list[tuple[Sighting, Period]] = []
+    for each in reversed(sightings):
+        if isinstance(each, Moved):
+            period = period._replace(directory=each.directory)
+        placed.append((each, period))
+    return placed[::-1]
+
+
 def _modes(mode: Any, flags: Any) -> tuple[bool, bool]:
     """Whether it reads, and whether it writes."""
     if isinstance(mode, str):
@@ -245,7 +262,8 @@ def _local(what: Any) -> str | None:
     if not isinstance(text, str):
         return os.fsdecode(text)
     if text.startswith("file://"):
-        return text.removeprefix("file://")
+        path = text.removeprefix("file://").removeprefix("localhost")
+        return path if os.path.lexists(path) else unquote(path)  # fsspec takes it as it is, pyarrow and pathlib quote
     return None if _SCHEME.match(text) else text
 
 

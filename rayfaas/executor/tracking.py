@@ -27,6 +27,7 @@ from rayfaas.executor.running import RunningCall, current
 from rayfaas.executor.sightings import (
     Asked,
     Listed,
+    Moved,
     Opened,
     Period,
     Renamed,
@@ -85,7 +86,7 @@ class Tracking:
     def begun(self) -> None:
         first, self._first = self._first, None
         if first:
-            self._held = first, Period(self._begun_ns, time.time_ns(), os.getcwd())
+            self._held = first, Period(self._begun_ns, time.time_ns(), _directory())
 
     def track(self, call: RunningCall) -> None:
         """Its gateway wants to hear of all that it touches."""
@@ -164,7 +165,7 @@ class Tracking:
         strays = self._strays_of(call)
         if sightings or strays is not None:
             begun_ns = call.started_us * 1000 or self._begun_ns
-            period = Period(begun_ns, time.time_ns(), os.getcwd())
+            period = Period(begun_ns, time.time_ns(), _directory())
             stays = strays is not None and bool(sightings) and self._memos.grew()
             self._ended.put(_Ended(call.channel, call.header.call_id, sightings, period, strays, stays))
         if self._thread is None:
@@ -220,14 +221,27 @@ def _listed(args: tuple[Any, ...]) -> Sighting | None:
     return None if sys._getframe(2).f_code.co_filename == _IMPORTS else Listed(args[0])
 
 
+def _moved(_: tuple[Any, ...]) -> Sighting:
+    """The event comes before the directory is another."""
+    return Moved(_directory())
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it was deleted, and all that was in it
+        return "/proc/self/cwd"
+
+
 _HEARD: dict[str, Callable[[tuple[Any, ...]], Sighting | None]] = {
     "os.rename": lambda args: Renamed(*args[:2]),
+    "os.chdir": _moved,
     "os.listdir": _listed,
     "os.scandir": _listed,
     SAID: _said,
     ASKED: lambda _: Asked(),
 }
-_NAMED = (Renamed, Seen, Listed, Asked)
+_NAMED = (Renamed, Seen, Listed, Moved, Asked)
 
 
 def _unknown(ended: _Ended) -> str:

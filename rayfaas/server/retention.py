@@ -24,6 +24,7 @@ class Retaining:
 
     def __init__(self, store: Store, retention: Retention, outgoing: Path, clock: Callable[[], float]) -> None:
         self._store, self._archive, self._clock = store, store.registry.archive, clock
+        self._months = store.registry.months
         self._shipping, self._to = store.registry.shipping, retention.archive
         self._outgoing = outgoing
         self._leftovers: list[str] = []
@@ -57,6 +58,9 @@ class Retaining:
                 await self._store.write(self._store.registry.spending.forget_deleted, self._before_us(delete_s))
             await self._remove_leftovers()
             await self._ship()
+            for kind in self._keep_s:
+                await self._merge(kind)
+            await self._ship()
         except (ArchiveAway, Unavailable) as error:
             _log.error("files of the archive stay where they are, and it is tried again: %s", error)
 
@@ -65,6 +69,19 @@ class Retaining:
             partition = await self._store.query(self._archive.write, kind, day)
             await self._store.write(self._archive.settle, partition)
             _log.info("%d rows of %s are in %s", partition.rows, kind, partition.file)
+
+    async def _merge(self, kind: str) -> None:
+        """Days of months that are over, into one file of each month; a file whose first days are too old, into one
+        without them."""
+        delete_s = self._delete_s[kind]
+        deleted_us = None if delete_s is None else self._before_us(delete_s)
+        asked = kind, self._before_us(self._keep_s[kind]), deleted_us
+        while (month := await self._store.query(self._months.next, *asked)) is not None:
+            partition = await self._store.query(self._months.write, month)
+            if not await self._store.write(self._months.settle, month, partition):
+                _log.warning("%s does not count: it has not the rows of its %d files", partition.file, len(month.files))
+                return
+            _log.info("%d rows of %d files are in %s", partition.rows, len(month.files), partition.file)
 
     async def _remove_leftovers(self) -> None:
         """From stores; what became one just now may be read still, and is removed the next time."""

@@ -88,8 +88,9 @@ class Spawned:
 
     async def _replay(self, link: Link, call_id: str, actor: dict[str, str]) -> dict[str, str]:
         await self._journals.load()
-        again, sees = self._store.registry.spawned.again, None if actor["role"] == "admin" else actor["team"]
-        made = await self._store.write(again, call_id, actor["principal"], actor["team"], sees)
+        spawned, sees = self._store.registry.spawned, None if actor["role"] == "admin" else actor["team"]
+        original = await self._store.query(spawned.original, call_id, actor["team"], sees)
+        made = await self._store.write(spawned.again, original, call_id, actor["principal"], actor["team"])
         await self.hand_out()
         return {"call": made}
 

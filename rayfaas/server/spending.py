@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from rayfaas.errors import Unavailable
 from rayfaas.server.looking import look_every
 from rayfaas.server.store import Store
 
@@ -17,7 +18,7 @@ _LATE_S = 300.0
 
 
 class Settling:
-    """`clock` gives Unix time in seconds. Between two stretches other writes have their turn."""
+    """`clock` gives Unix time in seconds. It is worked out beside the writer of the registry, which only adds it."""
 
     def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store, self._spending, self._clock = store, store.registry.spending, clock
@@ -29,11 +30,18 @@ class Settling:
     async def look(self) -> None:
         """Settle all that can be."""
         before_us = int((self._clock() - _LATE_S) * 1e6)
-        while stretches := await self._store.query(self._spending.unsettled, before_us, self._is_too_much):
-            for stretch in stretches:
-                await self._settle(stretch)
+        try:
+            while stretches := await self._store.query(self._spending.unsettled, before_us, self._is_too_much):
+                for stretch in stretches:
+                    await self._settle(stretch)
+        except Unavailable as error:
+            _log.error("what old calls cost is not settled, and it is tried again: %s", error)
 
     async def _settle(self, stretch: int) -> None:
-        if not await self._store.write(self._spending.settle, stretch):
+        await self._store.write(self._spending.begin, stretch)
+        worked = await self._store.query(self._spending.work_out, stretch)
+        if worked is None:
             self._is_too_much.add(stretch)
             _log.info("too many calls ran from %d on to settle what they cost; each question does it", stretch)
+        else:
+            await self._store.write(self._spending.settle, worked)

@@ -148,3 +148,61 @@ async def test_a_repository_of_hugging_face_is_known_by_its_cache(replica: Repli
     link.symlink_to(blob)
     version = await replica.deploy("def f(path): open(path).close()")
     assert await version.call(str(link)).touches() == [Touch("read", "hf://google/bert", "hf", commit)]
+
+
+async def test_relative_paths_are_of_the_directory_that_it_was_in_then(replica: Replica, tmp_path: Path) -> None:
+    source = """
+        import contextlib, os
+        def f(folder):
+            os.chdir(folder)
+            with contextlib.chdir("in"):
+                open("a").read()
+                open("../out/b", "w").close()
+            with contextlib.chdir("out"):
+                open("c", "w").close()
+            open("in/d", "w").close()
+    """
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "in/a").write_text("a")
+    touches = await (await replica.deploy(source)).call(str(tmp_path)).touches()
+    found = sorted((touch.mode, Path(touch.uri).relative_to(tmp_path.as_uri()).as_posix()) for touch in touches)
+    assert found == [("read", "in/a"), ("write", "in/d"), ("write", "out/b"), ("write", "out/c")]
+
+
+async def test_a_call_whose_directory_is_gone_at_its_end_is_answered(replica: Replica, file: Path) -> None:
+    source = """
+        import os, tempfile
+        def f(path):
+            open(path).read()
+            with tempfile.TemporaryDirectory() as folder:
+                os.chdir(folder)
+                open("scratch", "w").close()
+            return 1
+    """
+    version = await replica.deploy(source)
+    call = version.call(str(file))
+    assert await call.value() == 1
+    assert await told(call) == [("read", file.name, "open")]
+    again = version.call(str(file))
+    assert await again.value() == 1
+    assert await told(again) == [("read", file.name, "open")]
+
+
+async def test_files_that_are_said_by_their_uri_are_found_whatever_their_names_are(
+    replica: Replica, tmp_path: Path
+) -> None:
+    source = """
+        import rayfaas
+        def f(uri, plain):
+            rayfaas.writes(uri)
+            rayfaas.reads("file://" + plain)
+    """
+    quoted, literal = tmp_path / "größe 语.parquet", tmp_path / "100%25.txt"
+    for path in (quoted, literal):
+        path.write_text("x")
+    touches = await (await replica.deploy(source)).call(quoted.as_uri(), str(literal)).touches()
+    assert sorted((touch.mode, touch.uri) for touch in touches) == [
+        ("read", literal.as_uri()),
+        ("write", quoted.as_uri()),
+    ]

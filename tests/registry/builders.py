@@ -12,6 +12,7 @@ from typing import Any
 from rayfaas.names import new_id
 from rayfaas.records import CallEnded, CallStarted, LogLine, Record, Settled, Spawned, encode_record
 from rayfaas.registry.database import Database
+from rayfaas.registry.registry import Registry
 from rayfaas.spec import Entry, Publish
 
 GATEWAY = "gateway-0-1700000000000000000"
@@ -97,6 +98,11 @@ def spawned(**changes: Any) -> Spawned:
 def settled(call: Spawned, **changes: Any) -> Settled:
     fields = {"call": call.call, "state": "SUCCEEDED", "ended_us": call.accepted_us + 5_000, "attempts": 1}
     return Settled(**{**fields, **changes})
+
+
+def replayed(registry: Registry, call: str, principal: str, team: str, sees: str | None) -> str:
+    """A new call of what an old one was asked, as the server makes it."""
+    return registry.spawned.again(registry.spawned.original(call, team, sees), call, principal, team)
 
 
 def lines(*records: Record) -> bytes:

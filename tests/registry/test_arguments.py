@@ -13,7 +13,7 @@ from rayfaas.records import CallStarted, Recorded
 from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
 from rayfaas.spec import Spec
-from tests.registry.builders import ACCEPTED_US, ended, publish, segment, started
+from tests.registry.builders import ACCEPTED_US, ended, publish, replayed, segment, started
 
 ARGUMENTS = '{"text":"héllo","n":[1,2]}'
 
@@ -68,7 +68,7 @@ def test_what_is_no_json_is_null_in_sql_and_breaks_nothing(registry: Registry, j
 def test_a_call_runs_again_with_them(registry: Registry, database: Database, journal: Path) -> None:
     registry.catalog.publish("red", "f", publish(spec=Spec(timeout_s=7)), "ann", "env")
     call = load(registry, journal, method="m")
-    made = registry.spawned.again(call.call, "bob", "blue", "blue")
+    made = replayed(registry, call.call, "bob", "blue", "blue")
     (row,) = database.run("SELECT * FROM store.spawned WHERE call = $call::UUID", {"call": made})
     assert base64.b64decode(row["body"]).decode() == ARGUMENTS
     assert (row["target"], row["function"], row["version"], row["method"]) == ("f", "red/f", 1, "m")
@@ -82,7 +82,7 @@ def test_not_where_some_of_them_were_left_out_nor_for_who_does_not_see_them(regi
     hidden, whole = load(registry, journal, is_whole=False), load(registry, journal)
     for call, sees in ((hidden, "red"), (whole, "green")):
         with pytest.raises(NotFound, match="record_arguments"):
-            registry.spawned.again(call.call, "gil", "green", sees)
+            replayed(registry, call.call, "gil", "green", sees)
 
 
 def test_they_are_forgotten_by_their_age(registry: Registry, journal: Path) -> None:

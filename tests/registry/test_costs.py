@@ -163,7 +163,7 @@ def test_usage_tells_what_each_group_cost_and_what_idled_and_all_adds_up(registr
 
 @pytest.mark.usefixtures("history")
 @pytest.mark.parametrize(
-    "by", ["version", "alias", "caller", "team", "owner", "flow_run", "cluster", "day", "via", "hardware"]
+    "by", ["version", "alias", "caller", "team", "owner", "flow_run", "schedule", "cluster", "day", "via", "hardware"]
 )
 def test_sums_are_the_machines_cost_whatever_calls_are_grouped_by(registry: Registry, by: str) -> None:
     assert sum(row["usd"] for row in table(registry, by)) == pytest.approx(2.0)

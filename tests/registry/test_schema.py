@@ -31,6 +31,7 @@ RELEASED = [
     "aee27a",
     "2dbaa6",
     "f1fbc4",
+    "223fa8",
 ]
 """The beginnings of the SHA-256 of the steps that files out there were made with."""
 

@@ -16,7 +16,18 @@ from rayfaas.registry.database import Database
 from rayfaas.registry.registry import Registry
 from rayfaas.registry.spawned import Reservation
 from rayfaas.spec import Spec
-from tests.registry.builders import ACCEPTED_US, GATEWAY, ended, locked, publish, segment, settled, spawned, started
+from tests.registry.builders import (
+    ACCEPTED_US,
+    GATEWAY,
+    ended,
+    locked,
+    publish,
+    replayed,
+    segment,
+    settled,
+    spawned,
+    started,
+)
 
 OTHER = "gateway-1-1700000000000000000"
 FUTURE_US = 4_000_000_000_000_000
@@ -308,7 +319,7 @@ def test_what_was_accepted_later_may_be_on_its_way(registry: Registry, journal: 
 def test_a_call_is_run_again_as_a_new_one_of_whoever_asks(registry: Registry, journal: Path) -> None:
     kept = spawned(body="WzFd", retries=7, idempotency_key="k")
     load(registry, journal, kept, settled(kept))
-    made = registry.spawned.again(kept.call, "bob", "blue", None)
+    made = replayed(registry, kept.call, "bob", "blue", None)
     (row,) = registry.spawned.abandoned()
     assert made != kept.call
     assert (row["call"], row["parent"], row["principal"], row["team"]) == (made, kept.call, "bob", "blue")
@@ -321,7 +332,7 @@ def test_a_call_is_run_and_run_again_with_its_encodings(registry: Registry, jour
     load(registry, journal, kept, other)
     (first, plain) = sorted(registry.spawned.abandoned(), key=lambda row: str(row["accept"]), reverse=True)
     load(registry, journal, settled(kept), settled(other), number=1)
-    made = registry.spawned.again(kept.call, "bob", "blue", None)
+    made = replayed(registry, kept.call, "bob", "blue", None)
     again = next(row for row in registry.spawned.abandoned() if row["call"] == made)
     for row in (first, again):
         assert (row["content_type"], row["accept"]) == ("application/msgpack", "image/png")
@@ -333,7 +344,7 @@ def test_only_what_was_kept_with_its_arguments_can_be_run_again(registry: Regist
     load(registry, journal, call, ended(call))
     for call_id in (call.call, new_id()):
         with pytest.raises(NotFound):
-            registry.spawned.again(call_id, "bob", "blue", None)
+            replayed(registry, call_id, "bob", "blue", None)
 
 
 # Forgetting
@@ -388,7 +399,7 @@ def test_the_method_is_kept_for_the_next_gateway_and_the_next_run(registry: Regi
     kept = spawned(method="predict", target="Model.predict")
     load(registry, journal, kept)
     assert [row["method"] for row in registry.spawned.abandoned()] == ["predict"]
-    again = registry.spawned.again(kept.call, "bob", "red", None)
+    again = replayed(registry, kept.call, "bob", "red", None)
     found = registry.spawned.call(again, "red")
     assert found is not None
     assert (found["method"], found["target"]) == ("predict", "Model.predict")
@@ -417,7 +428,7 @@ def test_who_runs_a_call_of_another_team_again_does_not_tell_that_teams_webhook(
 ) -> None:
     kept = spawned(team="blue", function="red/f", webhook=HOOK)
     load(registry, journal, kept, settled(kept))
-    again = registry.spawned.again(kept.call, "ann", team, None)
+    again = replayed(registry, kept.call, "ann", team, None)
     found = registry.query("SELECT webhook FROM spawned WHERE call = ?", [again], team=None).rows
     assert found == [[hook]]
 
@@ -447,7 +458,7 @@ def test_a_gateway_that_lives_is_given_only_the_ends_that_it_does_not_know_of(
 def test_what_runs_again_is_as_urgent_and_tells_the_same_hook(registry: Registry, journal: Path) -> None:
     call = spawned(webhook=HOOK, priority=5)
     load(registry, journal, call, settled(call))
-    again = registry.spawned.again(call.call, "ann", "red", None)
+    again = replayed(registry, call.call, "ann", "red", None)
     (row,) = registry.spawned.abandoned()
     assert (row["call"], row["priority"], row["webhook"]) == (again, 5, HOOK)
     told_of = registry.query("SELECT priority, webhook, webhook_state FROM spawned ORDER BY call", [], None).rows

@@ -26,8 +26,15 @@ def settle(registry: Registry, before_us: int = at(HOUR_S)) -> int:
     registry.load_journal()
     stretches = registry.spending.unsettled(before_us)
     for stretch in stretches:
-        registry.spending.settle(stretch)
+        assert settle_one(registry, stretch)
     return len(stretches)
+
+
+def settle_one(registry: Registry, stretch: int) -> bool:
+    """As the server does it."""
+    registry.spending.begin(stretch)
+    worked = registry.spending.work_out(stretch)
+    return worked is not None and registry.spending.settle(worked)
 
 
 def settled(database: Database) -> int:
@@ -116,7 +123,7 @@ def test_too_many_calls_are_left_to_who_asks(
 ) -> None:
     before = calls.usd()
     monkeypatch.setattr(spending, "MOST_CALLS", 2)
-    left = [each for each in registry.spending.unsettled(at(HOUR_S)) if not registry.spending.settle(each)]
+    left = [each for each in registry.spending.unsettled(at(HOUR_S)) if not settle_one(registry, each)]
     assert left
     assert registry.spending.unsettled(at(HOUR_S)) == left
     assert registry.spending.unsettled(at(HOUR_S), left) == []
@@ -130,3 +137,53 @@ def test_of_calls_that_were_deleted_nothing_stays(registry: Registry, database: 
     registry.spending.forget_deleted(at(HOUR_S))
     assert database.run("SELECT * FROM store.spent") == []
     assert registry.query("SELECT call, round(usd, 6) FROM costs", [], None).rows == [[None, 36.0]]
+
+
+@pytest.mark.usefixtures("history")
+def test_what_was_worked_out_while_a_call_was_loaded_that_ran_then_does_not_count(
+    registry: Registry, database: Database, calls: Calls
+) -> None:
+    before = calls.usd()
+    first, second, *_ = registry.spending.unsettled(at(HOUR_S))
+    for stretch in (first, second):
+        registry.spending.begin(stretch)
+    worked = [registry.spending.work_out(stretch) for stretch in (first, second)]
+    late = calls.add("train", 15, 16)
+    found = calls.usd()
+    assert found[late].expected > 0
+    assert found != before
+    ran = at(15) // STRETCH_US * STRETCH_US
+    for each in worked:
+        assert each is not None
+        assert registry.spending.settle(each) == (each.from_us != ran)
+        assert not each.file.exists()
+    assert calls.usd() == found
+    settle(registry)
+    assert calls.usd() == found
+
+
+@pytest.mark.usefixtures("history")
+def test_costs_tell_of_each_call_once_and_what_the_view_calls_tells_of_it(registry: Registry, calls: Calls) -> None:
+    calls.usd()
+    told = "SELECT count(*), count(DISTINCT call) FROM costs WHERE call IS NOT NULL"
+    same = (
+        "SELECT count(*) FROM costs k JOIN calls c ON c.call = k.call AND c.node = k.ray_node AND c.state = k.state"
+        " AND c.accepted_at = k.accepted_at AND c.started_at = k.started_at AND c.caller = k.caller"
+    )
+    assert registry.query(told, [], None).rows == [[6, 6]]
+    settle(registry)
+    assert registry.query(told, [], None).rows == [[6, 6]]
+    assert registry.query(same, [], None).rows == [[6]]
+
+
+@pytest.mark.usefixtures("history")
+def test_what_calls_cost_is_forgotten_with_their_file_of_the_archive(registry: Registry, database: Database) -> None:
+    settle(registry)
+    day = registry.archive.day_to_move("calls", at(0) + 2 * 86_400_000_000)
+    assert day is not None
+    registry.archive.settle(registry.archive.write("calls", day))
+    registry.spending.forget_deleted(at(HOUR_S))
+    assert database.run("SELECT * FROM store.spent"), "its day is not over yet"
+    registry.archive.delete("calls", at(0) + 2 * 86_400_000_000)
+    registry.spending.forget_deleted(at(0) + 2 * 86_400_000_000)
+    assert database.run("SELECT * FROM store.spent") == []
