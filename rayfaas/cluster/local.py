@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 
 from rayfaas.address import join_host_port, split_host_port
+from rayfaas.cluster.surroundings import own_scratch
 from rayfaas.cluster.wish import Wish
 from rayfaas.config import Home
 from rayfaas.entrance import entrance_of
@@ -42,6 +43,8 @@ LOOK_S = 0.05
 # Ray starts a node only when its dashboard answers, which takes ten processes, and nothing of ours needs. So long it
 # waits; the dashboard comes up beside all else, and Ray's log says that it was not waited for.
 _DASHBOARD_LATER = {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0"}
+# What leads Ray to another cluster, and what has each of its processes compile all of Ray again, which takes a minute.
+_NOT_RAYS = ("RAY_ADDRESS", "RAY_TMPDIR", "PYTHONDONTWRITEBYTECODE")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -81,7 +84,8 @@ class RayHead:
         """Begin to start it; its `address` is known from now on."""
         self._deadline, self._had_store = time.monotonic() + HEAD_UP_S, False
         shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory.mkdir(parents=True)
+        scratch = self._directory / "tmp"
+        scratch.mkdir(parents=True)
         free, self.dashboard_port, client_port, agent_port = free_ports(4)
         port = self._options.port or free
         with self._log.open("wb") as output:
@@ -90,7 +94,7 @@ class RayHead:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**ray_environment(self._token), **_DASHBOARD_LATER},
+                env={**own_scratch(ray_environment(self._token), scratch), **_DASHBOARD_LATER},
                 start_new_session=True,
                 preexec_fn=terminate_with_parent,  # this process has one thread when it starts a head
             )
@@ -286,8 +290,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def ray_environment(token: str) -> dict[str, str]:
-    """This process's, without what would lead Ray to another cluster, and with the token of this one."""
-    environ = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_TMPDIR")}
+    """This process's, without what Ray must not see, and with the token of this cluster."""
+    environ = {k: v for k, v in os.environ.items() if k not in _NOT_RAYS}
     # Ray's own metrics name functions, on a port that asks nobody for the token. Whoever wants them says 1.
     environ.setdefault("RAY_enable_metrics_collection", "0")
     auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}

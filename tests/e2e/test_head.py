@@ -29,7 +29,7 @@ def home() -> Iterator[Server]:
     directory = Path(tempfile.mkdtemp(prefix="rf-"))
     server = None
     try:
-        server = Server(directory, "--cpus", "2", "--gpus", "0", "--head-keep-alive", "3s")
+        server = Server(directory, "--cpus", "2", "--gpus", "0", "--head-keep-alive", "2s")
         yield server
         assert server.stop() == []
     except BaseException:
