@@ -27,11 +27,11 @@ from rayfaas.errors import RayfaasError
 from rayfaas.function import Function, function
 from rayfaas.methods import enter, exit
 from rayfaas.remote import RemoteFunction, get, get_call
-from rayfaas.schedule import Cron, Period
 
 if TYPE_CHECKING:
     from rayfaas.client import Client
     from rayfaas.deploy import Deployed
+    from rayfaas.schedule import Cron, Period
     from rayfaas.spawned import SpawnedCall
     from rayfaas.stream import Stream
     from rayfaas.validation import Validation
@@ -68,8 +68,10 @@ __all__ = [
 
 _LATER = {
     "Client": "rayfaas.client",
+    "Cron": "rayfaas.schedule",
     "Deployed": "rayfaas.deploy",
     "File": "rayfaas.wire.file",
+    "Period": "rayfaas.schedule",
     "SpawnedCall": "rayfaas.spawned",
     "Stream": "rayfaas.stream",
     "Validation": "rayfaas.validation",

@@ -19,14 +19,18 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from rayfaas.errors import BadRequest, BodyTooLarge
+from rayfaas.later import Later
 from rayfaas.modules import import_closure
 from rayfaas.pickled import pickle_function, referenced_modules
 from rayfaas.project import Project, SourceFile
 from rayfaas.source import check_import
-from rayfaas.spec import Entry
 
 if TYPE_CHECKING:
+    from rayfaas import spec as models
     from rayfaas.declared import Declared
+    from rayfaas.spec import Entry
+else:
+    models = Later("rayfaas.spec")
 
 MAX_BYTES = 256 << 20
 
@@ -60,7 +64,7 @@ def bundle_file(file: Path, attribute: str, include: Iterable[str] = (), project
     project = project or Project.of_file(file)
     check_import(project.read(file))
     sources = import_closure(project, file, _included(file, include))
-    entry = Entry(module=project.module_name(file), name=attribute)
+    entry = models.Entry(module=project.module_name(file), name=attribute)
     return _bundle(sources, entry, file)
 
 
@@ -140,7 +144,7 @@ def _bundle_pickle(function: Declared) -> Bundle:
         meta["source"] = source
     for name, content in ((PICKLE, data), (PICKLE_META, json.dumps(meta).encode())):
         sources[name] = SourceFile(name, directory / name, content)
-    return _bundle(sources, Entry(kind="pickle", module="function", name=function.wrapped.__name__), directory)
+    return _bundle(sources, models.Entry(kind="pickle", module="function", name=function.wrapped.__name__), directory)
 
 
 def _source_of(wrapped: Any) -> str | None:

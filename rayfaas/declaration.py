@@ -7,14 +7,23 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from rayfaas.durations import seconds_of
 from rayfaas.errors import BadRequest
+from rayfaas.later import Later
 from rayfaas.names import check_name, check_team
 from rayfaas.requirements import read_pyproject, read_requirements
-from rayfaas.schedule import Schedule
-from rayfaas.spec import Scaling, Shape, Spec, parse
+
+if TYPE_CHECKING:
+    from rayfaas import schedule as schedules
+    from rayfaas import spec as models
+    from rayfaas.schedule import Schedule
+    from rayfaas.spec import Scaling, Spec
+else:
+    # pydantic is most of what `import rayfaas` would load: a program that declares nothing does without.
+    models = Later("rayfaas.spec")
+    schedules = Later("rayfaas.schedule")
 
 _MACHINE = ("cpus", "gpus", "memory_mb", "accelerator", "resources")
 _ENVIRONMENT = ("packages", "python", "setup")
@@ -129,7 +138,8 @@ class Declaration:
         if not packages:
             return self.spec
         merged = {**self.spec.shape.model_dump(), "packages": (*self.spec.shape.packages, *packages)}
-        return self.spec.model_copy(update={"shape": parse(Shape, merged, f"The packages of {self.name}")})
+        shape = models.parse(models.Shape, merged, f"The packages of {self.name}")
+        return self.spec.model_copy(update={"shape": shape})
 
     @property
     def target(self) -> str:
@@ -138,13 +148,13 @@ class Declaration:
 
 
 def _spec(given: Mapping[str, Any], what: str) -> Spec:
-    shape = parse(Shape, {**_memory(given, what), **_pick(given, _SHAPE)}, what)
-    scaling: Scaling = parse(Scaling, _pick(given, _SCALING), what)
+    shape = models.parse(models.Shape, {**_memory(given, what), **_pick(given, _SHAPE)}, what)
+    scaling: Scaling = models.parse(models.Scaling, _pick(given, _SCALING), what)
     if scaling.min_replicas > scaling.max_replicas:
         raise BadRequest(
             f"{what} is not valid: min_replicas ({scaling.min_replicas}) is over max_replicas ({scaling.max_replicas})"
         )
-    spec: Spec = parse(Spec, {**_pick(given, _SPEC), "shape": shape, "scaling": scaling}, what)
+    spec: Spec = models.parse(models.Spec, {**_pick(given, _SPEC), "shape": shape, "scaling": scaling}, what)
     return spec
 
 
@@ -178,7 +188,7 @@ def _check_schedule(given: Mapping[str, Any], decorator: str) -> None:
         )
     if decorator == "asgi":
         raise BadRequest("schedule= is for functions. Have one call the application.")
-    if not isinstance(schedule, Schedule):
+    if not isinstance(schedule, schedules.Schedule):
         raise BadRequest(f'schedule is rayfaas.Cron("0 8 * * *") or rayfaas.Period(hours=6), not {schedule!r}.')
 
 

@@ -6,17 +6,23 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 from rayfaas import wire
 from rayfaas.bundle import Bundle
 from rayfaas.errors import AccessError, Conflict, NotFound, Unavailable, from_problem
 from rayfaas.git import commit_of, git, holds
+from rayfaas.later import Later
 from rayfaas.names import LIVE, check_alias
 from rayfaas.remembered import Remembered
-from rayfaas.spec import Provenance, Publish, Spec
 from rayfaas.transport import Transport
+
+if TYPE_CHECKING:
+    from rayfaas import spec as models
+    from rayfaas.spec import Provenance, Publish, Spec
+else:
+    models = Later("rayfaas.spec")
 
 OnEvent = Callable[[dict[str, Any]], None]
 """Is told of each event of a deploy: `published`, `environment` (with what `changes` in it), `progress` (with `phase`
@@ -129,7 +135,7 @@ def _is_held(path: Path, conflict: Conflict) -> bool:
 
 def publish_of(bundle: Bundle, spec: Spec, options: DeployOptions) -> Publish:
     """The body of the request that publishes a bundle."""
-    return Publish(
+    return models.Publish(
         bundle=bundle.digest,
         entry=bundle.entry,
         spec=spec,
@@ -147,7 +153,7 @@ def provenance(path: Path, message: str | None = None) -> Provenance:
     directory = path if path.is_dir() else path.parent
     commit, is_dirty = commit_of(directory)
     remote = git(directory, "remote", "get-url", "origin") if commit else None
-    return Provenance(
+    return models.Provenance(
         git_commit=commit,
         git_dirty=is_dirty,
         git_remote=_without_credentials(remote) if remote else None,

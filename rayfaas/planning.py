@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rayfaas.archive import Archive
 from rayfaas.bundle import Bundle
+from rayfaas.later import Later
 from rayfaas.remembered import Remembered
-from rayfaas.spec import Planned, Publish
 from rayfaas.transport import Transport
+
+if TYPE_CHECKING:
+    from rayfaas import spec as models
+    from rayfaas.spec import Publish
+else:
+    models = Later("rayfaas.spec")
 
 Json = dict[str, Any]
 
@@ -18,7 +24,7 @@ async def plan(
     transport: Transport, remembered: Remembered | None, team: str, name: str, bundle: Bundle, publish: Publish
 ) -> Json:
     """Ask for the plan of this deploy. The next deploy is made from what the alias leads to now."""
-    planned = Planned(publish=publish, files=digests(bundle))
+    planned = models.Planned(publish=publish, files=digests(bundle))
     found: Json = await transport.post(f"/v1/functions/{team}/{name}/plan", planned.model_dump(mode="json"))
     if remembered is not None:
         remembered.remember(transport.url, f"{team}/{name}@{publish.alias}", int(found["revision"]))

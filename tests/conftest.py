@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from rayfaas.context import current_call, enter_call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests, and the processes that they start and kill, leave in the temporary directory goes with the run."""
+    tmp_path_factory.getbasetemp()  # stays where pytest has it, for people to look at
+    directory = tempfile.mkdtemp(prefix="rt-")  # short: Ray puts sockets below it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", directory)
+        patch.setattr(tempfile, "tempdir", directory)
+        yield
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)

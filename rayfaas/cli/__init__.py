@@ -19,6 +19,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that has no such letter is no reason to fail
+    # httpx loads a command of its own where rich is installed, with parts of that and pygments: nobody runs it here.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # as Python says that there is none
     try:
         commands = import_module("rayfaas.cli.commands").commands  # takes a moment, in which Ctrl-C may come too
         commands(prog_name="rayfaas")

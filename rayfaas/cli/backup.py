@@ -13,8 +13,8 @@ from pathlib import Path
 
 import click
 
-from rayfaas.cli.output import STDERR
 from rayfaas.cli.server import check_server_is_installed, is_running
+from rayfaas.cli.terminal import STDERR
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest
 from rayfaas.link import Service, dial_link

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.status import Status
 
-from rayfaas.cli.output import STDERR, json_option, show_json
+from rayfaas.cli.output import json_option, show_json
 from rayfaas.cli.plan import show_plan
+from rayfaas.cli.terminal import STDERR
 from rayfaas.client import Client
 from rayfaas.deploy import Deployed, told
 from rayfaas.errors import RayfaasError
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 
 @click.command()

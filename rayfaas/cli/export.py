@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from rayfaas.cli.output import STDERR
 from rayfaas.cli.statements import statement
+from rayfaas.cli.terminal import STDERR
 from rayfaas.cli.values import parse_duration
 from rayfaas.cli.whole_file import whole_file
 from rayfaas.client import Client

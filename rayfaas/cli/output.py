@@ -6,18 +6,24 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from rayfaas.errors import EnvironmentFailed, FunctionError, ImportFailed, RayfaasError
+from rayfaas.later import Later
 from rayfaas.wire import decode_json, encode_json
 
-F = TypeVar("F", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from rich import console, table
 
-STDERR = Console(stderr=True, highlight=False, emoji=False)
+    from rayfaas.cli import terminal
+else:
+    # A command that prints a line of text or JSON is done before these are loaded.
+    console, table = Later("rich.console"), Later("rich.table")
+    terminal = Later("rayfaas.cli.terminal")
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def json_option(command: F) -> F:
@@ -48,13 +54,14 @@ def show_rows(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], as_
 
 
 def show_table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
+    shown = table.Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
-        table.add_column(heading, overflow="fold")
+        shown.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*map(cell, row))
+        shown.add_row(*map(cell, row))
     # What is piped into another program is not cut to the width of a terminal.
-    Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 1000).print(table)
+    width = None if sys.stdout.isatty() else 1000
+    console.Console(highlight=False, markup=False, emoji=False, width=width).print(shown)
 
 
 def cell(value: Any) -> str:
@@ -91,14 +98,14 @@ def when(text: str | None, now: datetime | None = None) -> str:
 def show_error(error: RayfaasError) -> None:
     """What went wrong, in the words of the error; above it a user's own traceback, or what the resolver said."""
     if isinstance(error, FunctionError | ImportFailed) and (remote := error.extra.get("traceback")):
-        STDERR.print(str(remote).rstrip(), style="dim", markup=False, soft_wrap=True)
+        terminal.STDERR.print(str(remote).rstrip(), style="dim", markup=False, soft_wrap=True)
     if isinstance(error, EnvironmentFailed) and (output := error.extra.get("output")):
-        STDERR.print(str(output).rstrip(), style="dim", markup=False, soft_wrap=True)
-    STDERR.print("Error:", style="bold red", end=" ")
-    STDERR.print(error.detail, markup=False, soft_wrap=True)
+        terminal.STDERR.print(str(output).rstrip(), style="dim", markup=False, soft_wrap=True)
+    terminal.STDERR.print("Error:", style="bold red", end=" ")
+    terminal.STDERR.print(error.detail, markup=False, soft_wrap=True)
     for fault in map(_fault, error.extra.get("errors", [])):
         if fault not in error.detail:
-            STDERR.print(f"  {fault}", markup=False, soft_wrap=True)
+            terminal.STDERR.print(f"  {fault}", markup=False, soft_wrap=True)
 
 
 def _fault(error: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from rayfaas.cli.output import STDERR, json_option, show_json
+from rayfaas.cli.output import json_option, show_json
+from rayfaas.cli.terminal import STDERR
 from rayfaas.cli.values import parse_duration, parse_share
 from rayfaas.client import Client
 from rayfaas.names import LIVE

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from rayfaas.cli.output import STDERR, json_option, show_json, show_rows, show_table
+from rayfaas.cli.output import json_option, show_json, show_rows, show_table
 from rayfaas.cli.statements import statement
+from rayfaas.cli.terminal import STDERR
 from rayfaas.cli.values import parse_value
 from rayfaas.cli.whole_file import whole_file
 from rayfaas.client import Client

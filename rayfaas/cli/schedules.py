@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rayfaas.cli.output import json_option, show_json, show_rows, when
 from rayfaas.client import Client
 from rayfaas.durations import DURATION, seconds_of
+from rayfaas.later import Later
 from rayfaas.names import LIVE, Target
 from rayfaas.operations.schedules import DEFAULT
-from rayfaas.schedule import Schedule, parse_schedule
+
+if TYPE_CHECKING:
+    from rayfaas import schedule as models
+    from rayfaas.schedule import Schedule
+else:
+    models = Later("rayfaas.schedule")
 
 _HEADINGS = {
     "function": "FUNCTION",
@@ -90,8 +96,8 @@ def _plan(times: str, timezone: str, arguments: str, overlap: str, start_within:
     options = {"arguments": given, "overlap": overlap, "start_within_s": seconds_of(start_within)}
     length = times.removeprefix("every ").strip()
     if re.fullmatch(DURATION, length, re.ASCII):
-        return parse_schedule("The schedule", every_s=seconds_of(length), timezone=timezone, **options)
-    return parse_schedule("The schedule", cron=times, timezone=timezone, **options)
+        return models.parse_schedule("The schedule", every_s=seconds_of(length), timezone=timezone, **options)
+    return models.parse_schedule("The schedule", cron=times, timezone=timezone, **options)
 
 
 def _change(client: Client, target: str, name: str | None, change: str, message: str) -> dict[str, Any]:

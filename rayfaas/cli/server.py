@@ -21,7 +21,7 @@ from typing import Any
 import click
 
 from rayfaas.address import is_loopback, split_host_port
-from rayfaas.cli.output import STDERR
+from rayfaas.cli.terminal import STDERR
 from rayfaas.cli.values import parse_duration, parse_keep_alive
 from rayfaas.client import Client
 from rayfaas.config import ARCHIVE_CACHE_MB, CACHE_MB, DAY_S, DEFAULT_PORT, MAX_BODY_MB, Home

@@ -13,7 +13,8 @@ from typing import Any
 import click
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from rayfaas.cli.output import STDERR, json_option, show_rows
+from rayfaas.cli.output import json_option, show_rows
+from rayfaas.cli.terminal import STDERR
 from rayfaas.cloud import simulation
 from rayfaas.cloud.trace import Trace, read_trace
 from rayfaas.durations import seconds_of

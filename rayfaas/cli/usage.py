@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from rayfaas.cli.output import STDERR, json_option, show_json, show_table
+from rayfaas.cli.output import json_option, show_json, show_table
+from rayfaas.cli.terminal import STDERR
 from rayfaas.cli.values import parse_duration
 from rayfaas.client import Client
 

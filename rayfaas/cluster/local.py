@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 
 from rayfaas.address import join_host_port, split_host_port
+from rayfaas.cluster.surroundings import own_scratch
 from rayfaas.cluster.wish import Wish
 from rayfaas.config import Home
 from rayfaas.entrance import entrance_of
@@ -37,10 +38,13 @@ _log = logging.getLogger("rayfaas.cluster")
 NAME = "local"
 HEAD_UP_S = 90.0
 JOIN_S = 120.0
+STOP_S = 20.0
 LOOK_S = 0.05
 # Ray starts a node only when its dashboard answers, which takes ten processes, and nothing of ours needs. So long it
 # waits; the dashboard comes up beside all else, and Ray's log says that it was not waited for.
 _DASHBOARD_LATER = {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0"}
+# What leads Ray to another cluster, and what has each of its processes compile all of Ray again, which takes a minute.
+_NOT_RAYS = ("RAY_ADDRESS", "RAY_TMPDIR", "PYTHONDONTWRITEBYTECODE")
 _PR_SET_PDEATHSIG = 1
 
 
@@ -67,6 +71,7 @@ class RayHead:
         self._log = directory / "head.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._deadline = 0.0
+        self._had_store = False
         self.dashboard_port = 0
         self.address = ""
 
@@ -77,9 +82,10 @@ class RayHead:
 
     def launch(self) -> None:
         """Begin to start it; its `address` is known from now on."""
-        self._deadline = time.monotonic() + HEAD_UP_S
+        self._deadline, self._had_store = time.monotonic() + HEAD_UP_S, False
         shutil.rmtree(self._directory, ignore_errors=True)
-        self._directory.mkdir(parents=True)
+        scratch = self._directory / "tmp"
+        scratch.mkdir(parents=True)
         free, self.dashboard_port, client_port, agent_port = free_ports(4)
         port = self._options.port or free
         with self._log.open("wb") as output:
@@ -88,7 +94,7 @@ class RayHead:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**ray_environment(self._token), **_DASHBOARD_LATER},
+                env={**own_scratch(ray_environment(self._token), scratch), **_DASHBOARD_LATER},
                 start_new_session=True,
                 preexec_fn=terminate_with_parent,  # this process has one thread when it starts a head
             )
@@ -103,12 +109,14 @@ class RayHead:
         return self._process.poll() if self._process else 0
 
     def stop(self) -> None:
-        """SIGTERM lets `ray start --block` end its processes itself; what is left of its session is killed."""
+        """SIGTERM lets `ray start --block` end the node and its store in order. It would then end its dashboard and
+        others one by one, each in its time; they hold nothing any more, and are killed with all of its session."""
         if self._process is None:
             return
         self._process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(20)
+        deadline = time.monotonic() + STOP_S
+        while self.poll() is None and _is_node(self._process.pid) and time.monotonic() < deadline:
+            time.sleep(LOOK_S)
         self._kill(self._process)
 
     def _kill(self, process: subprocess.Popen[bytes]) -> None:
@@ -137,11 +145,17 @@ class RayHead:
         if b"Ray runtime started" in self._log.read_bytes():
             return True
         assert self._process is not None
-        if self.poll() is not None or time.monotonic() > self._deadline or _has_lost_its_store(self._process.pid):
+        if self.poll() is not None or time.monotonic() > self._deadline or self._has_lost_its_store(self._process.pid):
             tail = self._log.read_text(errors="replace")[-2000:]
             self._kill(self._process)
             raise Unavailable(f"The Ray head did not start:\n{tail}")
         return False
+
+    def _has_lost_its_store(self, pid: int) -> bool:
+        """Whether the GCS has ended that `ray start` began, which would look for it for a minute."""
+        state = _children(pid).get("gcs_server")
+        self._had_store |= state is not None
+        return self._had_store and state in (None, "Z")
 
 
 class LocalCluster:
@@ -196,7 +210,7 @@ class LocalCluster:
                 await self._head.up()
             self._home.write_cluster(NAME, self._address, self._head.dashboard_port if self._head else None)
             self._wish.tell("BOOTING", "Ray is up, the application starts")
-            await _join(joining, await self._join_token())
+            await _join(joining, await self._join_token(), self._head)
         self._wish.tell("RUNNING", "the application runs")
 
     @contextlib.contextmanager
@@ -233,15 +247,24 @@ class LocalCluster:
         _log.error("the Ray head ended; starting it again")
 
 
-def _has_lost_its_store(pid: int) -> bool:
-    """Whether the GCS has ended that `ray start` began, which would look for it for a minute."""
+def _is_node(pid: int) -> bool:
+    """Whether what makes it a node of Ray runs."""
+    children = _children(pid)
+    return any(children.get(name, "Z") != "Z" for name in ("raylet", "gcs_server"))
+
+
+def _children(pid: int) -> dict[str, str]:
+    """The states of a process's children, by their names. Z is one that has ended and was not waited for yet."""
+    found = {}
     with contextlib.suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return any("(gcs_server) Z" in Path(f"/proc/{child}/stat").read_text() for child in children)
-    return False
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                name, _, fields = Path(f"/proc/{child}/stat").read_text().partition(" (")[2].rpartition(") ")
+                found[name] = fields[0]
+    return found
 
 
-async def _join(joining: subprocess.Popen[bytes], token: str) -> None:
+async def _join(joining: subprocess.Popen[bytes], token: str, head: RayHead | None) -> None:
     deadline = time.monotonic() + JOIN_S
     assert joining.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # it has ended, and its exit code says more
@@ -250,6 +273,8 @@ async def _join(joining: subprocess.Popen[bytes], token: str) -> None:
     while joining.poll() is None:
         if time.monotonic() > deadline:
             raise Unavailable(f"the application did not start within {JOIN_S:.0f} s")
+        if head is not None and head.poll() is not None:
+            raise Unavailable("the Ray head ended while the application started")  # which would look for it for long
         await asyncio.sleep(LOOK_S)
     if joining.returncode != 0:
         raise Unavailable(f"the application could not be started (exit code {joining.returncode})")
@@ -265,8 +290,8 @@ def free_ports(count: int) -> list[int]:
 
 
 def ray_environment(token: str) -> dict[str, str]:
-    """This process's, without what would lead Ray to another cluster, and with the token of this one."""
-    environ = {k: v for k, v in os.environ.items() if k not in ("RAY_ADDRESS", "RAY_TMPDIR")}
+    """This process's, without what Ray must not see, and with the token of this cluster."""
+    environ = {k: v for k, v in os.environ.items() if k not in _NOT_RAYS}
     # Ray's own metrics name functions, on a port that asks nobody for the token. Whoever wants them says 1.
     environ.setdefault("RAY_enable_metrics_collection", "0")
     auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token} if token else {}

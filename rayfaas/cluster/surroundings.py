@@ -22,8 +22,20 @@ _BASE = ("PYTHONPATH",)
 # How uv is told where packages come from, credentials of an index included: for builds only.
 _BUILDING = ("UV_*", "NETRC", "GIT_SSH_COMMAND", "SSH_AUTH_SOCK")
 
+# The TMPDIR of the machine, where Ray's processes have one of their own.
+_MACHINES_TMPDIR = "RAYFAAS_TMPDIR"
 # Never passed, whatever an operator lists.
 _NEVER = ("RAYFAAS_*", "RAY_AUTH_TOKEN")
+
+
+def own_scratch(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """For a cluster's own processes, which leave temporary files behind where they are killed: all are in `directory`,
+    which goes with the cluster. Functions have the machine's.
+
+    >>> user_environment(own_scratch({"TMPDIR": "/fast"}, Path("/run/tmp")))
+    {'TMPDIR': '/fast'}
+    """
+    return {**environ, "TMPDIR": str(directory), _MACHINES_TMPDIR: environ.get("TMPDIR", "")}
 
 
 def user_environment(environ: Mapping[str, str], also: Iterable[str] = ()) -> dict[str, str]:
@@ -58,4 +70,8 @@ def _chosen(environ: Mapping[str, str], patterns: tuple[str, ...]) -> dict[str, 
     def passes(name: str, among: tuple[str, ...]) -> bool:
         return any(fnmatchcase(name, pattern) for pattern in among)
 
-    return {name: value for name, value in environ.items() if passes(name, patterns) and not passes(name, _NEVER)}
+    chosen = {name: value for name, value in environ.items() if passes(name, patterns) and not passes(name, _NEVER)}
+    if (machines := environ.get(_MACHINES_TMPDIR)) is not None:
+        del chosen["TMPDIR"]
+        chosen |= {"TMPDIR": machines} if machines else {}
+    return chosen

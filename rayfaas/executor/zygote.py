@@ -24,6 +24,7 @@ import threading
 import time
 from typing import NoReturn
 
+import rayfaas.spec  # noqa: F401 what decorators load, before the fork
 from rayfaas.executor import executor, forks
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.import_times import HEAVY_MS

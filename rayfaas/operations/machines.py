@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from rayfaas.names import check_cluster
 from rayfaas.operation import operation
 from rayfaas.operations.asker import Asker, Json, list_of
 from rayfaas.wire import JSON
-from rayfaas.worker_group import WorkerGroup
+
+if TYPE_CHECKING:
+    from rayfaas.worker_group import WorkerGroup
 
 
 class Machines(Asker):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rayfaas.errors import BadRequest
 from rayfaas.names import LIVE, Target, check_alias, check_name
 from rayfaas.operation import operation
 from rayfaas.operations.asker import Asker, Json, given, list_of, object_of
-from rayfaas.schedule import Schedule
+
+if TYPE_CHECKING:
+    from rayfaas.schedule import Schedule
 
 DEFAULT = "default"
 

@@ -15,6 +15,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -105,6 +106,8 @@ class Parent:
             finally:
                 self._stop_children()
                 self._forget_server_file()
+                if self._home.run.parent != self._home.path:
+                    shutil.rmtree(self._home.run, ignore_errors=True)  # in a directory that everybody's are in
 
     def stop(self) -> None:
         self._stopping = True

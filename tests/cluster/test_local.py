@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from rayfaas.cluster import local
 from rayfaas.cluster.local import HEAD_UP_S, HeadOptions, RayHead, free_ports, ray_environment
 from rayfaas.errors import Unavailable
 from tests.processes import are_gone, is_gone
@@ -38,6 +39,19 @@ store = os.path.join(os.path.dirname(os.environ["RF_TOLD"]), "gcs_server")
 os.symlink(shutil.which("sleep"), store)
 subprocess.Popen([store, "3600"]).kill()
 time.sleep(3600)
+"""
+# It is killed and noticed, and looked for all the same.
+LOOKS_FOR_IT = LOSES.replace('"3600"]).kill()', '"1"]).wait()')
+# Ends its store when it is told to end, and goes on itself.
+LINGERS = f"""#!{sys.executable}
+import os, shutil, signal, subprocess, time
+store = os.path.join(os.path.dirname(os.environ["RF_TOLD"]), "gcs_server")
+os.symlink(shutil.which("sleep"), store)
+running = subprocess.Popen([store, "3600"])
+signal.signal(signal.SIGTERM, lambda *_: running.kill())
+print("Ray runtime started.", flush=True)
+while True:
+    time.sleep(3600)
 """
 LASTS = '#!/bin/sh\necho "Ray runtime started."\nexec sleep 3600\n'
 
@@ -130,13 +144,25 @@ async def test_a_head_that_does_not_start_says_why_and_leaves_nothing(bench: Ben
     assert not bench.head.exists()
 
 
-async def test_a_head_whose_store_is_killed_while_it_starts_is_given_up_at_once(bench: Bench) -> None:
-    bench.install(LOSES)
+@pytest.mark.parametrize("script", [LOSES, LOOKS_FOR_IT], ids=["it does not notice", "it waits for another"])
+async def test_a_head_whose_store_is_killed_while_it_starts_is_given_up_at_once(bench: Bench, script: str) -> None:
+    bench.install(script)
     head = RayHead(bench.head, HeadOptions(), "token")
     with pytest.raises(Unavailable, match="did not start"):
         await asyncio.wait_for(head.start(), HEAD_UP_S / 2)
     assert head.poll() == -signal.SIGKILL
     assert not bench.head.exists()
+
+
+async def test_what_is_left_when_node_and_store_have_ended_is_not_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "STOP_S", 3600.0)
+    bench.install(LINGERS)
+    head = RayHead(bench.head, HeadOptions(), "token")
+    await head.start()
+    head.stop()
+    assert head.poll() == -signal.SIGKILL
 
 
 async def test_what_a_head_left_behind_is_cleared_before_the_next(bench: Bench) -> None:
@@ -184,10 +210,11 @@ def test_free_ports_are_different_and_free() -> None:
 def test_rays_environment_leads_to_no_other_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "another:6379")
     monkeypatch.setenv("RAY_TMPDIR", "/elsewhere")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("RAY_AUTH_TOKEN", "an old one")
     monkeypatch.setenv("COLOUR", "red")
     environ = ray_environment("new")
-    assert not {"RAY_ADDRESS", "RAY_TMPDIR"} & set(environ)
+    assert not {"RAY_ADDRESS", "RAY_TMPDIR", "PYTHONDONTWRITEBYTECODE"} & set(environ)
     assert (environ["RAY_AUTH_MODE"], environ["RAY_AUTH_TOKEN"], environ["COLOUR"]) == ("token", "new", "red")
     assert environ["RAY_enable_metrics_collection"] == "0"
     monkeypatch.setenv("RAY_enable_metrics_collection", "1")

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rayfaas.cluster.surroundings import building_environment, environment_of, ray_variables, user_environment
+from rayfaas.cluster.surroundings import (
+    building_environment,
+    environment_of,
+    own_scratch,
+    ray_variables,
+    user_environment,
+)
 
 NODE = {
     "PATH": "/bin",
@@ -24,6 +30,13 @@ def test_functions_see_what_programs_need_and_what_the_operator_adds() -> None:
     assert user_environment(NODE) == {"PATH": "/bin", "LC_ALL": "C", "PYTHONPATH": "/server"}
     assert user_environment(NODE, ["HF_*"])["HF_HOME"] == "/hf"
     assert not {"RAYFAAS_TOKEN", "RAY_AUTH_TOKEN"} & user_environment(NODE, ["*"]).keys()
+
+
+def test_functions_have_the_machines_temporary_directory_and_not_the_clusters() -> None:
+    clusters = own_scratch({**NODE, "TMPDIR": "/fast", "LC_ALL": ""}, Path("/run/tmp"))
+    assert clusters["TMPDIR"] == "/run/tmp"
+    assert user_environment(clusters) == {"PATH": "/bin", "LC_ALL": "", "PYTHONPATH": "/server", "TMPDIR": "/fast"}
+    assert "TMPDIR" not in building_environment(own_scratch(NODE, Path("/run/tmp")))
 
 
 def test_an_environment_of_its_own_comes_first_in_the_path_and_has_nothing_of_the_servers() -> None:

@@ -35,6 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+    sharing = {item.path for item in items if "server" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: item.path in sharing)  # of the others, each ends its server before the next starts one
 
 
 def eventually(question: Callable[[], T], timeout_s: float = 60.0) -> T:

@@ -66,6 +66,16 @@ def test_a_second_server_of_a_home_is_refused_and_disturbs_nothing_of_the_first(
     assert os.listdir(home.logs) == []
 
 
+def test_the_sockets_of_a_home_with_a_long_path_go_with_the_server(tmp_path: Path) -> None:
+    home = Home(tmp_path / ("long" * 20))
+    parent = Parent(home, ServerOptions("127.0.0.1", 0, 1))
+    prepare(home)
+    assert home.run.parent != home.path
+    parent.stop()
+    parent.run()
+    assert not home.run.exists()
+
+
 @pytest.mark.parametrize(
     ("host", "url"), [("0.0.0.0", "http://127.0.0.1:80"), ("::1", "http://[::1]:80"), ("lab", "http://lab:80")]
 )
