@@ -63,7 +63,13 @@ class Asked(NamedTuple):
     """The code asked which call it answers."""
 
 
-Sighting = Opened | Renamed | Seen | Listed | Moved | Asked
+class Unfollowed(NamedTuple):
+    """A call of a function of a library of which nobody knows what it opened."""
+
+    function: str
+
+
+Sighting = Opened | Renamed | Seen | Listed | Moved | Asked | Unfollowed
 Note = Callable[[Seen], None]
 
 

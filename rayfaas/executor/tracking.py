@@ -34,8 +34,10 @@ from rayfaas.executor.sightings import (
     Seen,
     Sighting,
     Sightings,
+    Unfollowed,
     machine_folders,
 )
+from rayfaas.executor.wrapping import UNFOLLOWED
 from rayfaas.fingerprints import Fingerprints
 from rayfaas.frames import Kind
 from rayfaas.orders import Order
@@ -240,14 +242,18 @@ _HEARD: dict[str, Callable[[tuple[Any, ...]], Sighting | None]] = {
     "os.scandir": _listed,
     SAID: _said,
     ASKED: lambda _: Asked(),
+    UNFOLLOWED: lambda args: Unfollowed(*args),
 }
-_NAMED = (Renamed, Seen, Listed, Moved, Asked)
+_NAMED = (Renamed, Seen, Listed, Moved, Asked, Unfollowed)
 
 
 def _unknown(ended: _Ended) -> str:
     """Why it can't be said what its result depends on."""
     if any(isinstance(each, Asked) for each in ended.sightings):
         return "it asked which call it answers (current_call), so the result may be for its caller only"
+    for each in ended.sightings:
+        if isinstance(each, Unfollowed):
+            return f"a call of {each.function} could not be followed"
     if ended.strays:
         return "what was opened while it ran may have been another call's"
     if len(ended.sightings) >= MOST_SIGHTINGS:

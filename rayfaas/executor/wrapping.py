@@ -4,12 +4,15 @@ it, the function is called as the user called it."""
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from rayfaas.executor.complaint import complain
 
 T = TypeVar("T")
+# The audit event of a call that could not be followed, with the function's name.
+UNFOLLOWED = "rayfaas.unfollowed"
 
 
 class Call(NamedTuple):
@@ -68,6 +71,7 @@ def _safe(look: Callable[[Call], T], name: str) -> Callable[[Call], T | None]:
             if not is_told:
                 complain(f"a call of {name} could not be followed: {type(error).__name__}: {error}")
             is_told = True
+            sys.audit(UNFOLLOWED, name)
             return None
 
     return see

@@ -124,6 +124,20 @@ async def test_who_asks_which_call_it_answers_may_have_a_result_of_its_own(repli
     assert unknown.startswith("it asked which call it answers")
 
 
+async def test_what_a_library_opened_is_not_known_where_its_call_could_not_be_followed(replica: Replica) -> None:
+    source = """
+        import types
+        from rayfaas.executor.wrapping import after
+        library = types.SimpleNamespace(load=lambda: 1)
+        def look(call): raise AttributeError("no such thing in this release")
+        after(library, "load", look)
+        def f(): return library.load()
+    """
+    version = await replica.deploy(source)
+    for _ in range(2):
+        assert await version.executor.track().tracked() == ([], "a call of load could not be followed")
+
+
 async def test_what_nobody_knows_whose_it_is_spoils_all_that_run(replica: Replica, file: Path) -> None:
     source = """
         import threading
