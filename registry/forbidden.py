@@ -51,8 +51,8 @@ _WRITTEN = {
     "make_timestamptz": (6,),
 }
 # Characters of a pattern or of what is put in, and how often a pattern may ask for a part of it.
-_MOST_WRITTEN = 200
-_MOST_TIMES = 100
+MOST_WRITTEN = 200
+MOST_TIMES = 100
 _TIMES = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 
 Node = Mapping[str, Any]
@@ -91,17 +91,17 @@ def _check_pattern(function: str, pattern: str) -> None:
     times = 1
     for found in _TIMES.finditer(pattern):
         times *= max(1, *(int(number[:9]) for number in found.groups() if number))
-    if times > _MOST_TIMES:
-        raise QueryError(f"The pattern of {function} asks for {times} times of a part, and may for {_MOST_TIMES}.")
+    if times > MOST_TIMES:
+        raise QueryError(f"The pattern of {function} asks for {times} times of a part, and may for {MOST_TIMES}.")
 
 
 def _written(argument: Node, place: int, function: str) -> str:
     """The text of an argument, which is to be in the query itself."""
     literal = argument.get("literal") or argument.get("value")
     text = literal.get("text", literal.get("value")) if isinstance(literal, Mapping) else None
-    if not isinstance(text, str) or len(text) > _MOST_WRITTEN:
+    if not isinstance(text, str) or len(text) > MOST_WRITTEN:
         raise QueryError(
-            f"Write argument {place + 1} of {function} into the query, as text of {_MOST_WRITTEN} characters at most: "
+            f"Write argument {place + 1} of {function} into the query, as text of {MOST_WRITTEN} characters at most: "
             "with another it can't be interrupted."
         )
     return text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from pydantic import BaseModel
 
 import rayfaas
 from rayfaas.cli.commands import commands
@@ -18,7 +19,7 @@ PAGES = "\n".join(page.read_text() for page in sorted(DOCS.rglob("*.md")))
 EXAMPLES = "\n".join(re.findall(r"^```\w+\n(.*?)^```$", PAGES, re.DOTALL | re.MULTILINE))
 # A file is bytes, and has their methods; what the command line and executors do with a client is no caller's business.
 NOT_SHOWN = {
-    *{*dir(bytes), *dir(str), *dir(Exception)},
+    *{*dir(bytes), *dir(str), *dir(Exception), *dir(BaseModel)},
     *("of", "of_calls", "from_answer", "access", "title", "deploy_bundled"),
 }
 CLASSES = [each for name in rayfaas.__all__ if inspect.isclass(each := getattr(rayfaas, name))]
