@@ -27,7 +27,7 @@ def cellar(x: int = 1) -> int:
 PARAMETER = {
     "alias": "live", "version": "1", "grantee": "eve", "kind": "team", "digest": "0" * 64, "cluster": "local",
     "group": "none", "machine": "none", "node": "0123abcd", "token_id": "none", "target": "", "principal": "zoe",
-    "view": "functions", "gateway": "none",
+    "view": "functions", "gateway": "none", "schedule": "yearly",
 }  # fmt: skip
 CHANGING = ("/v1/tokens", "/v1/clusters", "/v1/nodes", "/v1/limits", "/v1/bundles", "/docs")
 
@@ -92,9 +92,10 @@ def test_nobody_moves_a_protected_alias_but_who_may(server: Server, write: Write
 
 @pytest.fixture
 def private(server: Server, write: Write) -> str:
-    """The id of a spawned call of default/cellar, which is for its own team, and which has a secret of that name."""
+    """The id of a spawned call of default/cellar, which is for its own team, has a secret of that name and a schedule."""
     assert server.rayfaas("deploy", write("cellar.py", CELLAR)).returncode == 0
     assert server.rayfaas("secrets", "set", "cellar", "KEY=x").returncode == 0
+    assert server.rayfaas("schedule", "cellar", "0 0 1 1 *", "--name", "yearly").returncode == 0
     spawned = server.http.post("/call/cellar", json={}, headers={"Prefer": "respond-async"})
     call = spawned.json()["call"]
     assert server.http.get(f"/calls/{call}/result", headers={"Prefer": "wait=30"}).json() == 1
