@@ -92,7 +92,7 @@ def test_nobody_moves_a_protected_alias_but_who_may(server: Server, write: Write
 
 @pytest.fixture
 def private(server: Server, write: Write) -> str:
-    """The id of a spawned call of default/cellar, which is for its own team, has a secret of that name and a schedule."""
+    """The id of a spawned call of default/cellar, which is for its own team, and has a secret and a schedule."""
     assert server.rayfaas("deploy", write("cellar.py", CELLAR)).returncode == 0
     assert server.rayfaas("secrets", "set", "cellar", "KEY=x").returncode == 0
     assert server.rayfaas("schedule", "cellar", "0 0 1 1 *", "--name", "yearly").returncode == 0
