@@ -20,6 +20,15 @@ async def eventually(question: Callable[[], T], timeout_s: float = 20.0) -> T:
     return answer
 
 
+async def close(server: asyncio.Server) -> None:
+    """Let nobody else in. Who was accepted in this turn of the loop gets a connection first: asyncio loses the socket
+    of one whose server is closed before that."""
+    for listening in server.sockets:
+        asyncio.get_running_loop().remove_reader(listening)
+    await asyncio.sleep(0)
+    server.close()
+
+
 def wait_until(question: Callable[[], object], timeout_s: float = 20.0) -> None:
     """The same where there is no event loop."""
     deadline = time.monotonic() + timeout_s

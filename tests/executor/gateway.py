@@ -32,7 +32,7 @@ from rayfaas.names import new_id
 from rayfaas.touches import Touch, TouchedHeader, TrackedHeader, decode_touches
 from rayfaas.wire import ARGUMENTS_JSON, OCTETS
 from tests.ends import end_of
-from tests.waiting import eventually
+from tests.waiting import close, eventually
 
 CLUSTER = "test"
 WAIT_S = 20.0
@@ -235,7 +235,7 @@ class Gateway:
 
     def __init__(self, path: Path, session_key: bytes) -> None:
         self._path, self._session_key = path, session_key
-        self._server: asyncio.AbstractServer | None = None
+        self._server: asyncio.Server | None = None
         self.executors: list[ExecutorEnd] = []
 
     @property
@@ -249,7 +249,7 @@ class Gateway:
     async def stop(self) -> None:
         """Like the end of its process: the socket and every connection."""
         assert self._server is not None
-        self._server.close()
+        await close(self._server)
         self._path.unlink(missing_ok=True)
         for executor in self.executors:
             await end_of(executor)

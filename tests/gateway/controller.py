@@ -12,7 +12,7 @@ from rayfaas.errors import NotFound, RayfaasError
 from rayfaas.handshake import ServerSide
 from rayfaas.link import Link, Method, Service
 from rayfaas.server.routing import RouteTable
-from tests.waiting import eventually
+from tests.waiting import close, eventually
 
 _PLAIN = (
     "status", "has_bundle", "put_bundle", "move_alias", "rollback", "alias_at", "aliases", "alias_history",
@@ -74,9 +74,14 @@ class FakeController(Service):
         accept = lambda: Link(ServerSide(lambda who: self._key), self)  # noqa: E731
         self._server = await asyncio.get_running_loop().create_unix_server(accept, str(self._path))
 
+    @property
+    def listens(self) -> bool:
+        return self._server is not None
+
     async def stop(self) -> None:
         assert self._server is not None
-        self._server.close()
+        server, self._server = self._server, None
+        await close(server)
         self._path.unlink()
         for link in list(self.links):
             link.abort()

@@ -26,7 +26,7 @@ from rayfaas.strangers import Strangers
 from tests.gateway.asgi import Answer, Exchange
 from tests.gateway.controller import FakeController, version_route
 from tests.gateway.executor import FakeExecutor
-from tests.waiting import eventually
+from tests.waiting import close, eventually
 
 HOME_KEY = b"the key of the test's home"
 SESSIONS = {"local": b"the session key of the test's cluster"}
@@ -93,11 +93,11 @@ class SmallGateway:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
         self._keep.cancel()
-        self._server.close()
+        await close(self._server)
         for connection in (*self._executors, *self._ends):
             connection.abort()
             await connection.closed
-        if self.controller.links:
+        if self.controller.listens:
             await self.controller.stop()
         await eventually(lambda: not self.link.is_up)
         await self._parts.close()
