@@ -66,8 +66,10 @@ async function ask(name, sql) {
   const seconds = SINCE[byId("since").value];
   const parameters = sql.includes("$1") ? [seconds, onlyFunction] : [];
   try {
+    const asked = onlyFunction;
     const answer = await send("POST", "/v1/sql", JSON.stringify({ sql, parameters }));
     const said = await answer.json();
+    if (asked !== onlyFunction) return; // another function was chosen meanwhile, and is asked for
     byId(name).replaceChildren(answer.ok ? SHOWN[name](said) : element("p", said.detail, "bad"));
   } catch (error) {
     byId(name).replaceChildren(element("p", `The gateway does not answer: ${error.message}`, "bad"));

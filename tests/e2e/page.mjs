@@ -67,6 +67,8 @@ const press_named = (name) => findAll("td button").find((each) => each.textConte
 await eventually(() => findAll("#functions td button").some((each) => each.textContent === "default/area"));
 press_named("default/area");
 await eventually(() => findAll("#functions tr").length === 2);
+const calls = () => findAll("#calls tr").slice(1);
+await eventually(() => calls().length && calls().every((each) => each.textContent.includes("default/area:")));
 const rows = findAll("#functions td").map((each) => each.textContent);
 const bars = findAll("#chart rect").length;
 const states = findAll("#calls td.good").map((each) => each.textContent);
