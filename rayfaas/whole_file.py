@@ -7,7 +7,10 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o600, *, synced: bool = False, scratch: str = ".new-") -> None:
+SCRATCH = ".new-"
+
+
+def write_whole(path: Path, content: bytes, mode: int = 0o600, *, synced: bool = False, scratch: str = SCRATCH) -> None:
     """Whoever reads sees all of it, or what was there; a symbolic link is replaced, not followed.
 
     Where it is `synced`, the content survives a crash of the machine. Meanwhile it stands beside the file, under a
@@ -26,3 +29,10 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600, *, synced: bool =
     except BaseException:  # an interrupt as well as a full disk
         os.unlink(written)
         raise
+
+
+def sweep(directory: Path) -> None:
+    """Remove what processes that were killed left of files here and in the folders right below. Nobody may write now."""
+    for pattern in (f"{SCRATCH}*", f"*/{SCRATCH}*"):
+        for left in directory.glob(pattern):
+            left.unlink(missing_ok=True)

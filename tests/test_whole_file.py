@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rayfaas.whole_file import write_whole
+from rayfaas.whole_file import SCRATCH, sweep, write_whole
 from tests.server.parts import full_disk
 
 
@@ -59,3 +59,13 @@ def test_a_full_disk_leaves_what_was_there_and_no_half_of_what_was_to_come(tmp_p
         write_whole(tmp_path / "token", b"second")
     assert os.listdir(tmp_path) == ["token"]
     assert (tmp_path / "token").read_bytes() == b"first"
+
+
+def test_what_was_left_by_a_killed_process_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "ab"
+    folder.mkdir()
+    for name in (f"{SCRATCH}1", "token", f"ab/{SCRATCH}2", "ab/bundle"):
+        (tmp_path / name).write_text("x")
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [folder, tmp_path / "token"]
+    assert list(folder.iterdir()) == [folder / "bundle"]

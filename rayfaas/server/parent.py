@@ -33,7 +33,7 @@ from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
 from rayfaas.private import make_home
 from rayfaas.server.child import Child
-from rayfaas.whole_file import write_whole
+from rayfaas.whole_file import sweep, write_whole
 
 _log = logging.getLogger("rayfaas.parent")
 
@@ -99,6 +99,8 @@ class Parent:
         prepare(self._home)
         with self._lock():
             self._forget_server_file()  # of a parent before this one, which was killed
+            for directory in (self._home.path, self._home.bundles):
+                sweep(directory)
             if self._options.cluster_address:
                 self._make_certificate()
             try:
