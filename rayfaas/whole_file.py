@@ -6,7 +6,6 @@ import os
 import tempfile
 from pathlib import Path
 
-
 SCRATCH = ".new-"
 
 
@@ -32,7 +31,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600, *, synced: bool =
 
 
 def sweep(directory: Path) -> None:
-    """Remove what processes that were killed left of files here and in the folders right below. Nobody may write now."""
+    """Remove what killed processes left of files, here and in the folders right below. Nobody may write now."""
     for pattern in (f"{SCRATCH}*", f"*/{SCRATCH}*"):
         for left in directory.glob(pattern):
             left.unlink(missing_ok=True)
