@@ -10,9 +10,8 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import quote_from_bytes, unquote
 
 from rayfaas.fingerprints import ABSENT, TICK_NS, Fingerprints, names_in
 from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Mode, Touch
@@ -117,8 +116,9 @@ class Sightings:
                 self._renamed(each, files, then)
             elif isinstance(each, Opened):
                 self._opened(each, files, then)
+        folders: dict[str, str] = {}
         for path, file in files.items():
-            for touch in self._of_file(path, file, period):
+            for touch in self._of_file(path, file, period, folders):
                 found.setdefault((touch.mode, touch.uri, touch.version), touch)
         return list(found.values())
 
@@ -182,7 +182,7 @@ class Sightings:
             if path is None or f"{path}/".startswith(self._ignored) or not os.path.isdir(path):
                 return None
             is_certain = os.stat(path).st_mtime_ns < period.begun_ns
-            return Touch("read", Path(path).as_uri(), "listed", names_in(path), is_certain=is_certain)
+            return Touch("read", _uri(path), "listed", names_in(path), is_certain=is_certain)
         except OSError:
             return None
 
@@ -191,22 +191,22 @@ class Sightings:
         reads, writes = _modes(opened.mode, opened.flags)
         if path is None or writes or not reads or os.path.lexists(path):
             return None
-        return Touch("read", Path(path).as_uri(), "open", ABSENT)
+        return Touch("read", _uri(path), "open", ABSENT)
 
     # Out of files
 
-    def _of_file(self, path: str, file: _File, period: Period) -> Iterator[Touch]:
+    def _of_file(self, path: str, file: _File, period: Period, folders: dict[str, str]) -> Iterator[Touch]:
         commit = _HUGGING_FACE.search(path)
         if commit is not None:
             yield Touch("write" if file.is_written else "read", _repository(commit), "hf", commit[3])
             return
         try:
-            path = os.path.realpath(path)
+            path = _real(path, folders)
             status = os.stat(path)
             if not stat.S_ISREG(status.st_mode) or path.startswith(self._ignored):
                 return
             version = self._fingerprints.of(path, status)
-            uri = Path(path).as_uri()
+            uri = _uri(path)
         except (OSError, ValueError):  # gone, or never opened: it may not be read
             return
         if file.is_read:
@@ -219,6 +219,24 @@ class Sightings:
             is_own = status.st_mtime_ns <= period.ended_ns
             columns = tuple(file.columns)[:MOST_COLUMNS]
             yield Touch("write", uri, file.how, version, status.st_size, columns, is_certain=is_own)
+
+
+def _uri(path: str) -> str:
+    """That of an absolute path, as `Path.as_uri` has it; a function may open a thousand files.
+
+    >>> _uri("/data/a b.csv")
+    'file:///data/a%20b.csv'
+    """
+    return f"file://{quote_from_bytes(os.fsencode(path))}"
+
+
+def _real(path: str, folders: dict[str, str]) -> str:
+    """Without symbolic links; `folders` remembers where those lead that many files are in."""
+    folder, name = os.path.split(path)
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    path = os.path.join(folders[folder], name)
+    return os.path.realpath(path) if os.path.islink(path) else path
 
 
 def _placed(sightings: Sequence[Sighting], period: Period) -> list[tuple[Sighting, Period]]:

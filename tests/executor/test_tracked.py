@@ -161,3 +161,18 @@ async def test_too_many_to_check_are_not_told(replica: Replica, tmp_path: Path) 
     source = "def f(folder):\n  for n in range(1001): open(f'{folder}/{n}').close()"
     touches, unknown = await (await replica.deploy(source)).executor.track(str(tmp_path)).tracked()
     assert (touches, unknown) == ([], "it touched more than 1,000 artifacts")
+
+
+@pytest.mark.parametrize("name", ["a b.txt", "größe 100%.txt", "q?x=1#y", "~.:@!$&'()*+,;=", os.fsdecode(b"\xff")])
+async def test_a_file_has_the_uri_that_pathlib_has_for_it_whatever_it_is_called(
+    replica: Replica, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    file = tmp_path / name
+    file.write_text("abc")
+    os.utime(file, (1, 1))
+    version = await replica.deploy(
+        f"import os\ndef f(): open(os.fsdecode({os.fsencode(tmp_path / 'link' / name)!r})).read()"
+    )
+    touches, unknown = await version.executor.track().tracked()
+    assert (touches, unknown) == ([Touch("read", file.as_uri(), "open", sha(b"abc"), 3)], "")
