@@ -25,7 +25,8 @@ def surface(width: float, height: float = 1.0) -> float:
 
 def test_a_deployed_function_answers_and_every_call_is_a_row(server: Server, write: Write) -> None:
     events = server.deploy(write("surface.py", AREA), "surface")
-    assert [event["event"] for event in events] == ["published", "live"]
+    # On a busy machine a deploy tells that it waits, as often as it takes.
+    assert [event["event"] for event in events if event["event"] != "progress"] == ["published", "live"]
     assert server.call("surface", {"width": 2, "height": 3}) == 6
     assert server.call("default/surface@live", {"width": 2}) == 2
     assert server.call("surface:1", 5) == 5
