@@ -1,25 +1,23 @@
-"""What was seen during a call, and which artifacts it comes to: named, filtered, each once, with its version."""
+"""What was seen during a call, and which artifacts it comes to: named, filtered, each once."""
 
 from __future__ import annotations
 
 import glob
 import os
 import re
-import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from urllib.parse import quote_from_bytes, unquote
+from urllib.parse import unquote
 
-from rayfaas.fingerprints import ABSENT, TICK_NS, Fingerprints, names_in
+from rayfaas.executor.touched_files import Period, TouchedFile, TouchedFiles, uri_of
+from rayfaas.fingerprints import ABSENT, TICK_NS, names_in
 from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Mode, Touch
 
 # What a directory or a pattern stands for, at most.
 _MOST_FILES = 1_000
 _MACHINE = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/")
-_HUGGING_FACE = re.compile(r"/(models|datasets|spaces)--([^/]+)/snapshots/([0-9a-f]{7,40})/")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
 
 
@@ -72,24 +70,6 @@ Sighting = Opened | Renamed | Seen | Listed | Moved | Asked | Unfollowed
 Note = Callable[[Seen], None]
 
 
-class Period(NamedTuple):
-    """When it was seen, in ns of Unix time; `directory` is what relative paths are relative to."""
-
-    begun_ns: int
-    ended_ns: int
-    directory: str
-
-
-@dataclass
-class _File:
-    """What happened to one file, in the order in which it did."""
-
-    how: str
-    is_read: bool = False  # before it was written
-    is_written: bool = False
-    columns: dict[str, None] = field(default_factory=dict)
-
-
 def machine_folders() -> tuple[str, ...]:
     """Where no data is: the system's, Python's own and the installed packages' files."""
     paths = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
@@ -101,25 +81,24 @@ def machine_folders() -> tuple[str, ...]:
 class Sightings:
     """`ignored` are prefixes of paths that count for nothing: what belongs to the version or the machine."""
 
-    def __init__(self, ignored: Iterable[str], fingerprints: Fingerprints) -> None:
-        self._ignored, self._fingerprints = tuple(ignored), fingerprints
+    def __init__(self, ignored: Iterable[str]) -> None:
+        self._ignored = tuple(ignored)
+        self._files = TouchedFiles(self._ignored)
 
     def touches(self, sightings: Sequence[Sighting], period: Period) -> list[Touch]:
         """Each artifact once for reading and once for writing."""
-        files: dict[str, _File] = {}
+        files: dict[str, TouchedFile] = {}
         found: dict[tuple[str, str, str | None], Touch] = {}
         for each, then in _placed(sightings, period):
-            if isinstance(each, Seen):
-                for touch in self._seen(each, files, then):
-                    found.setdefault((touch.mode, touch.uri, touch.version), touch)
+            if isinstance(each, Opened):
+                self._opened(each, files, then)
             elif isinstance(each, Renamed):
                 self._renamed(each, files, then)
-            elif isinstance(each, Opened):
-                self._opened(each, files, then)
-        folders: dict[str, str] = {}
-        for path, file in files.items():
-            for touch in self._of_file(path, file, period, folders):
-                found.setdefault((touch.mode, touch.uri, touch.version), touch)
+            elif isinstance(each, Seen):
+                for touch in self._seen(each, files, then):
+                    found.setdefault((touch.mode, touch.uri, touch.version), touch)
+        for touch in self._files.touches(files, period):
+            found.setdefault((touch.mode, touch.uri, touch.version), touch)
         return list(found.values())
 
     def beside_files(self, sightings: Sequence[Sighting], period: Period) -> list[Touch]:
@@ -137,20 +116,20 @@ class Sightings:
 
     # Into files
 
-    def _opened(self, opened: Opened, files: dict[str, _File], period: Period) -> None:
+    def _opened(self, opened: Opened, files: dict[str, TouchedFile], period: Period) -> None:
         path = self._path(opened.path, period)
         if path is not None:
             reads, writes = _modes(opened.mode, opened.flags)
             _note(files, path, "open", reads, writes)
 
-    def _renamed(self, renamed: Renamed, files: dict[str, _File], period: Period) -> None:
+    def _renamed(self, renamed: Renamed, files: dict[str, TouchedFile], period: Period) -> None:
         """What was written under another name first."""
         source, target = self._path(renamed.source, period), self._path(renamed.target, period)
         file = files.get(source or "")
         if file is not None and file.is_written and target is not None:
-            files[target] = _File(file.how, is_written=True, columns=file.columns)
+            files[target] = TouchedFile(file.how, is_written=True, columns=file.columns)
 
-    def _seen(self, seen: Seen, files: dict[str, _File], period: Period) -> Iterator[Touch]:
+    def _seen(self, seen: Seen, files: dict[str, TouchedFile], period: Period) -> Iterator[Touch]:
         for what in _each(seen.what):
             text = _local(what)
             if text is None or seen.version is not None:
@@ -167,11 +146,11 @@ class Sightings:
 
     def _path(self, given: Any, period: Period) -> str | None:
         """Absolute; None for what is no file of the user's."""
-        if isinstance(given, bytes):
+        if isinstance(given, bytes | os.PathLike):
             given = os.fsdecode(given)
-        if not isinstance(given, str | os.PathLike):
+        if not isinstance(given, str):
             return None
-        path = os.path.normpath(os.path.join(period.directory, os.fspath(given)))
+        path = os.path.normpath(given if given.startswith("/") else os.path.join(period.directory, given))
         if path.startswith(self._ignored) or path.endswith(".pyc") or len(path) > MOST_URI:
             return None
         return path
@@ -182,7 +161,7 @@ class Sightings:
             if path is None or f"{path}/".startswith(self._ignored) or not os.path.isdir(path):
                 return None
             is_certain = os.stat(path).st_mtime_ns < period.begun_ns
-            return Touch("read", _uri(path), "listed", names_in(path), is_certain=is_certain)
+            return Touch("read", uri_of(path), "listed", names_in(path), is_certain=is_certain)
         except OSError:
             return None
 
@@ -191,52 +170,7 @@ class Sightings:
         reads, writes = _modes(opened.mode, opened.flags)
         if path is None or writes or not reads or os.path.lexists(path):
             return None
-        return Touch("read", _uri(path), "open", ABSENT)
-
-    # Out of files
-
-    def _of_file(self, path: str, file: _File, period: Period, folders: dict[str, str]) -> Iterator[Touch]:
-        commit = _HUGGING_FACE.search(path)
-        if commit is not None:
-            yield Touch("write" if file.is_written else "read", _repository(commit), "hf", commit[3])
-            return
-        try:
-            path = _real(path, folders)
-            status = os.stat(path)
-            if not stat.S_ISREG(status.st_mode) or path.startswith(self._ignored):
-                return
-            version = self._fingerprints.of(path, status)
-            uri = _uri(path)
-        except (OSError, ValueError):  # gone, or never opened: it may not be read
-            return
-        if file.is_read:
-            if file.is_written:  # nobody looked at it before it was
-                yield Touch("read", uri, file.how, is_certain=False)
-            else:
-                is_same = status.st_mtime_ns < period.begun_ns
-                yield Touch("read", uri, file.how, version, status.st_size, is_certain=is_same)
-        if file.is_written:
-            is_own = status.st_mtime_ns <= period.ended_ns
-            columns = tuple(file.columns)[:MOST_COLUMNS]
-            yield Touch("write", uri, file.how, version, status.st_size, columns, is_certain=is_own)
-
-
-def _uri(path: str) -> str:
-    """That of an absolute path, as `Path.as_uri` has it; a function may open a thousand files.
-
-    >>> _uri("/data/a b.csv")
-    'file:///data/a%20b.csv'
-    """
-    return f"file://{quote_from_bytes(os.fsencode(path))}"
-
-
-def _real(path: str, folders: dict[str, str]) -> str:
-    """Without symbolic links; `folders` remembers where those lead that many files are in."""
-    folder, name = os.path.split(path)
-    if folder not in folders:
-        folders[folder] = os.path.realpath(folder)
-    path = os.path.join(folders[folder], name)
-    return os.path.realpath(path) if os.path.islink(path) else path
+        return Touch("read", uri_of(path), "open", ABSENT)
 
 
 def _placed(sightings: Sequence[Sighting], period: Period) -> list[tuple[Sighting, Period]]:
@@ -252,24 +186,25 @@ def _placed(sightings: Sequence[Sighting], period: Period) -> list[tuple[Sightin
 def _modes(mode: Any, flags: Any) -> tuple[bool, bool]:
     """Whether it reads, and whether it writes."""
     if isinstance(mode, str):
-        writes = any(letter in mode for letter in "wax")
-        return not writes, writes or "+" in mode
+        reads = "r" in mode
+        return reads, not reads or "+" in mode
     access = flags & os.O_ACCMODE if isinstance(flags, int) else os.O_RDONLY
     truncates = isinstance(flags, int) and bool(flags & os.O_TRUNC)
     return access != os.O_WRONLY and not truncates, access != os.O_RDONLY
 
 
 def _note(
-    files: dict[str, _File], path: str, how: str, reads: bool, writes: bool, columns: tuple[str, ...] = ()
+    files: dict[str, TouchedFile], path: str, how: str, reads: bool, writes: bool, columns: tuple[str, ...] = ()
 ) -> None:
     file = files.get(path)
     if file is None:
-        file = files[path] = _File(how)
+        file = files[path] = TouchedFile(how)
     if file.how == "open":
         file.how = how
     file.is_read |= reads and not file.is_written
     file.is_written |= writes
-    file.columns.update(dict.fromkeys(columns))
+    if columns:
+        file.columns.update(dict.fromkeys(columns))
 
 
 def _each(what: Any) -> Iterator[Any]:
@@ -308,9 +243,3 @@ def _is_new(name: str, period: Period) -> bool:
         return os.stat(name).st_mtime_ns >= period.begun_ns - TICK_NS
     except OSError:
         return False
-
-
-def _repository(match: re.Match[str]) -> str:
-    """`hf://org/name` of a model, `hf://datasets/org/name` of a dataset, as huggingface_hub writes them."""
-    kind = "" if match[1] == "models" else f"{match[1]}/"
-    return f"hf://{kind}{match[2].replace('--', '/')}"

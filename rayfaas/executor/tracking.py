@@ -29,7 +29,6 @@ from rayfaas.executor.sightings import (
     Listed,
     Moved,
     Opened,
-    Period,
     Renamed,
     Seen,
     Sighting,
@@ -37,8 +36,8 @@ from rayfaas.executor.sightings import (
     Unfollowed,
     machine_folders,
 )
+from rayfaas.executor.touched_files import Period
 from rayfaas.executor.wrapping import UNFOLLOWED
-from rayfaas.fingerprints import Fingerprints
 from rayfaas.frames import Kind
 from rayfaas.orders import Order
 from rayfaas.stamps import Stamp
@@ -71,7 +70,7 @@ class Tracking:
     def __init__(self, order: Order, only_call: OnlyCall) -> None:
         self._version = (order.function, order.version)
         self._only_call = only_call
-        self._sightings = Sightings((*machine_folders(), *_own_folders(order)), Fingerprints())
+        self._sightings = Sightings((*machine_folders(), *_own_folders(order)))
         self._begun_ns = time.time_ns()
         self._first: list[Any] | None = []  # of the executor's beginning, until it has begun
         self._held: tuple[list[Any], Period] | None = None  # and until there is somebody to tell
@@ -194,7 +193,7 @@ class Tracking:
                 os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
 
     def _tell(self, ended: _Ended) -> None:
-        sightings = [each if isinstance(each, _NAMED) else Opened(*each) for each in ended.sightings]
+        sightings = [Opened._make(each) if type(each) is tuple else each for each in ended.sightings]
         touches = self._sightings.touches(sightings, ended.period)
         header = _encode(TouchedHeader(ended.call, ended.period.ended_ns // 1000))
         for first in range(0, len(touches), _AT_ONCE):
@@ -244,7 +243,6 @@ _HEARD: dict[str, Callable[[tuple[Any, ...]], Sighting | None]] = {
     ASKED: lambda _: Asked(),
     UNFOLLOWED: lambda args: Unfollowed(*args),
 }
-_NAMED = (Renamed, Seen, Listed, Moved, Asked, Unfollowed)
 
 
 def _unknown(ended: _Ended) -> str:
