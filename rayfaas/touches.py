@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -12,6 +13,7 @@ MOST_URI = 4096
 MOST_VERSION = 256
 MOST_COLUMNS = 10_000
 MOST_TRACKED = 1_000
+_AT_ONCE = 1_000
 
 
 class Touch(msgspec.Struct, array_like=True, frozen=True):
@@ -47,3 +49,9 @@ class TrackedHeader(msgspec.Struct, array_like=True):
 
 encode_touches = msgspec.msgpack.Encoder(enc_hook=str).encode
 decode_touches = msgspec.msgpack.Decoder(list[Touch]).decode
+encode_touched = msgspec.msgpack.Encoder().encode
+
+
+def encode_parts(touches: Sequence[Touch]) -> list[bytes]:
+    """The bodies of as many messages as they need."""
+    return [encode_touches(touches[first : first + _AT_ONCE]) for first in range(0, len(touches), _AT_ONCE)]
