@@ -29,6 +29,8 @@ def call_headers(call: PendingCall) -> HeaderList:
         headers.append((b"rayfaas-alias", call.route.alias.encode()))
     if call.cold:
         headers.append((b"rayfaas-cold", b"1"))
+    if call.route.notices:
+        headers += call.route.notices
     if call.rate is not None:
         headers += call.rate
     if call.ended is not None and call.dispatched_ns:

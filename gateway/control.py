@@ -18,6 +18,7 @@ from rayfaas.gateway.artifacts import Artifacts
 from rayfaas.gateway.clusters import Clusters
 from rayfaas.gateway.code import Code
 from rayfaas.gateway.controller import ControllerLink
+from rayfaas.gateway.deprecations import Deprecations
 from rayfaas.gateway.exports import Exports
 from rayfaas.gateway.following import Following, last_seen
 from rayfaas.gateway.formats import format_for
@@ -54,6 +55,7 @@ class Control:
         self._routes, self._controller, self._following = routes, controller, following
         self._webhook_secret, self._alarms = webhook_secret, alarms
         self._releases, self._access = Releases(routes, controller), Access(routes, controller)
+        self._deprecations = Deprecations(routes, controller)
         self._code = Code(routes, controller)
 
     def routes(self) -> list[Route]:
@@ -73,6 +75,7 @@ class Control:
             *self._releases.routes(),
             *Protections(self._routes, self._controller).routes(),
             *self._access.routes(),
+            *self._deprecations.routes(),
             *Limits(self._routes, self._controller).routes(),
             *Functions(self._routes, self._controller).routes(),
             Route("/v1/sql", self.sql, methods=["POST"]),

@@ -7,11 +7,13 @@ from datetime import datetime
 import msgspec
 
 from rayfaas.errors import NotFound
+from rayfaas.gateway.notices import deprecation_headers
 from rayfaas.gateway.snapshot import FunctionRoute, VersionRoute
 
 
 class Route(msgspec.Struct, frozen=True):
-    """What a target means right now. `key` is `team/name:version`; a pinned version has no alias."""
+    """What a target means right now. `key` is `team/name:version`; a pinned version has no alias. `notices` are headers
+    that its answers have."""
 
     key: str
     function: str
@@ -22,6 +24,7 @@ class Route(msgspec.Struct, frozen=True):
     method: str | None = None
     shadow: Shadow | None = None
     most_executors: int = 0
+    notices: tuple[tuple[bytes, bytes], ...] = ()
 
     @property
     def called(self) -> str:
@@ -70,9 +73,9 @@ def route_of(
     if version is None:
         raise NotFound(function.deleted.get(number) or f"{name} has no version {number} that can be called.")
     _check_method(name, version, method)
-    return Route(
-        f"{name}:{number}", name, function.team, version, alias, revision, method, shadow, function.max_replicas
-    )
+    most = function.max_replicas
+    notices = () if function.deprecation is None else tuple(deprecation_headers(function.deprecation))
+    return Route(f"{name}:{number}", name, function.team, version, alias, revision, method, shadow, most, notices)
 
 
 def shadow_of(function: FunctionRoute, shadow: tuple[int, float] | None, method: str | None) -> Shadow | None:

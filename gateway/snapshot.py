@@ -36,6 +36,7 @@ class FunctionRoute(msgspec.Struct, frozen=True):
     deleted: dict[int, str] = {}
     whole: bool = True
     removed: tuple[int, ...] = ()
+    deprecation: DeprecationRoute | None = None
 
     def over(self, before: FunctionRoute | None) -> FunctionRoute:
         """With the versions that it does not tell of."""
@@ -52,6 +53,15 @@ class FunctionRoute(msgspec.Struct, frozen=True):
     def is_for(self, reader: Reader) -> bool:
         open_to_team = self.teams is None or reader.team in self.teams
         return open_to_team and (reader.functions is None or f"{self.team}/{self.name}" in reader.functions)
+
+
+class DeprecationRoute(msgspec.Struct, frozen=True):
+    """A function that is not to be called any more: since when, and when it may end, in seconds of Unix time.
+    `successor` is what to call instead, as `team/name`."""
+
+    at_s: int
+    sunset_s: int | None = None
+    successor: str | None = None
 
 
 class VersionRoute(msgspec.Struct, frozen=True):

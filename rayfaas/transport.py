@@ -14,6 +14,7 @@ import httpx
 from rayfaas import wire
 from rayfaas.answer import Answer, object_in
 from rayfaas.config import ClientConfig
+from rayfaas.deprecation import warn_of
 from rayfaas.errors import BadRequest, Unavailable
 from rayfaas.lanes import Lanes
 from rayfaas.names import check_team
@@ -81,6 +82,7 @@ class Transport:
         request = self._request(method, path, body, media, headers, query, timeout_s)
         with self._explained():
             answer = await self._send(request)
+        warn_of(path, answer.response.headers)
         answer.check()
         return answer
 
@@ -101,6 +103,7 @@ class Transport:
         request = self._request(method, path, body, media, accepting, query, timeout_s)
         with self._explained():
             response = await self._http.send(request, stream=True)
+        warn_of(path, response.headers)
         try:
             if not response.is_success:
                 with self._explained():

@@ -31,6 +31,7 @@ class Deletions:
                 self._run("end_canary_steps", **what, why=str(gone))
                 self._run("end_canaries", **what, why=str(gone))
                 self._run("remove_schedules", **what)
+                self._run("remove_deprecation", **what)
             subject = f"{team}/{name}" + (f":{version}" if version is not None else "")
             self._aliases.audit(actor, "deleted", subject, {"reason": reason})
         return gone

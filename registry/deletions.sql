@@ -18,6 +18,9 @@ WHERE team = $team AND name = $name AND state = 'RUNNING';
 -- name: remove_schedules
 DELETE FROM store.schedules WHERE team = $team AND name = $name;
 
+-- name: remove_deprecation
+DELETE FROM store.deprecations WHERE team = $team AND name = $name;
+
 -- name: gone
 SELECT team, name, NULL AS version, ended_us AS deleted_us, ended_by AS deleted_by, reason FROM store.gone
 UNION ALL BY NAME

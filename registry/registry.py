@@ -19,6 +19,7 @@ from rayfaas.registry.canaries import Canaries
 from rayfaas.registry.catalog import Catalog
 from rayfaas.registry.database import Database
 from rayfaas.registry.deletions import Deletions
+from rayfaas.registry.deprecations import Deprecations
 from rayfaas.registry.encodings import Encoded
 from rayfaas.registry.exports import Exports
 from rayfaas.registry.gateways import Gateways
@@ -66,6 +67,7 @@ class Registry:
         self.protections = Protections(database)
         self.secrets = Secrets(database)
         self.grants = Grants(database)
+        self.deprecations = Deprecations(database)
         self.limits = Limits(database)
         self.machines = Machines(database, self.alarms)
         self.archive = Archive(database)

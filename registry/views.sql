@@ -42,8 +42,9 @@ WHERE ({team} IS NULL OR c.owner = {team} OR (c.team = {team} AND c.parent IS NU
 -- name: functions
 SELECT f.team, f.name, f.team || '/' || f.name AS function, f.scaling,
        make_timestamp(f.created_us) AS created_at, f.created_by,
-       make_timestamp(g.ended_us) AS deleted_at, g.ended_by AS deleted_by
-FROM store.functions f LEFT JOIN store.gone g USING (team, name)
+       make_timestamp(d.deprecated_us) AS deprecated_at, d.deprecated_by, make_timestamp(d.sunset_us) AS sunset_at,
+       d.successor, make_timestamp(g.ended_us) AS deleted_at, g.ended_by AS deleted_by
+FROM store.functions f LEFT JOIN store.gone g USING (team, name) LEFT JOIN store.deprecations d USING (team, name)
 WHERE f.team || '/' || f.name NOT IN ({hidden});
 
 -- name: versions
@@ -230,6 +231,8 @@ LEFT JOIN (VALUES
     ('created_by', 'who deployed it first'),
     ('cron', 'minute, hour, day of the month, month, day of the week'),
     ('deploy', 'the id of the deploy'),
+    ('deprecated_at', 'since when it is not to be called any more; NULL: it may be'),
+    ('deprecated_by', 'who said so'),
     ('deployed_by', 'who deployed'),
     ('detail', 'more about it, as JSON'),
     ('deleted_at', 'when it was deleted; NULL: it is there'),
@@ -326,6 +329,8 @@ LEFT JOIN (VALUES
     ('sticky', 'by what calls stick to a version: caller, or header:NAME'),
     ('stream', 'stdout, stderr or log'),
     ('subject', 'what it was done to'),
+    ('successor', 'what to call instead, as team/name'),
+    ('sunset_at', 'when it may end'),
     ('suspended_at', 'since when it makes no calls; NULL: it does'),
     ('suspended_by', 'who suspended it; schedule: the server itself'),
     ('suspended_for', 'why'),

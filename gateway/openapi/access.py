@@ -1,17 +1,26 @@
-"""The paths of access, grants and limits."""
+"""The paths of access, grants, deprecations and limits."""
 
 from __future__ import annotations
 
 from rayfaas import names
 from rayfaas.gateway.openapi.components import Schema
 from rayfaas.gateway.openapi.operations import operation
-from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, WHOLE, array, nullable, record
+from rayfaas.gateway.openapi.schemas import NUMBER, TEXT, TIME, WHOLE, array, nullable, record
 
 _WHOM = {"enum": ["team", "everybody"]}
 _TEAM = {**TEXT, "pattern": f"^{names.TEAM}$"}
 _MESSAGE = {**TEXT, "maxLength": 4096}
 _ACCESS = record(function=TEXT, access=_WHOM, grants=array(_TEAM))
 _SET_ACCESS = record("message", access=_WHOM, message=_MESSAGE)
+_DEPRECATION = record(
+    function=TEXT,
+    deprecated_at=nullable(TIME),
+    deprecated_by=nullable(TEXT),
+    sunset_at=nullable(TIME),
+    successor=nullable(TEXT),
+    reason=TEXT,
+)
+_DEPRECATE = record("successor sunset_at message", successor=nullable(TEXT), sunset_at=nullable(TEXT), message=_MESSAGE)
 _LIMITED: dict[str, Schema] = {
     "calls_per_s": nullable({**NUMBER, "exclusiveMinimum": 0, "maximum": 1e6}),
     "concurrency": nullable({**WHOLE, "minimum": 1, "maximum": 1_000_000}),
@@ -43,6 +52,18 @@ def access_paths(function: str) -> dict[str, Schema]:
             ),
             "delete": operation("revoke_grant", "access", "Take that back", _ACCESS, *of, "grantee", "message"),
         },
+    }
+
+
+def deprecation_paths(function: str) -> dict[str, Schema]:
+    of = ("team", "name")
+    end = operation("end_deprecation", "functions", "Deprecate it no more", _DEPRECATION, *of, "message")
+    return {
+        f"{function}/deprecation": {
+            "get": operation("deprecation", "functions", "Whether it is deprecated", _DEPRECATION, *of),
+            "put": operation("deprecate", "functions", "Deprecate it", _DEPRECATION, *of, body=_DEPRECATE),
+            "delete": end,
+        }
     }
 
 

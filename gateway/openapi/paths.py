@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rayfaas.gateway.openapi.access import access_paths, limit_paths
+from rayfaas.gateway.openapi.access import access_paths, deprecation_paths, limit_paths
 from rayfaas.gateway.openapi.artifacts import artifact_paths
 from rayfaas.gateway.openapi.calls import call_paths
 from rayfaas.gateway.openapi.clusters import cluster_paths
@@ -33,6 +33,7 @@ def api_paths() -> dict[str, Schema]:
         **release_paths(f"{_FUNCTION}/aliases"),
         **scaling_paths(_FUNCTION),
         **access_paths(_FUNCTION),
+        **deprecation_paths(_FUNCTION),
         **limit_paths(),
         **schedule_paths(_FUNCTION),
         **people_paths(_FUNCTION),

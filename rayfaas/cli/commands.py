@@ -40,6 +40,7 @@ _SECTIONS = {
         "source": "rayfaas.cli.code",
         "pull": "rayfaas.cli.code",
         "scale": "rayfaas.cli.scale",
+        "deprecate": "rayfaas.cli.deprecate",
         "delete": "rayfaas.cli.scale",
         "schedule": "rayfaas.cli.schedules",
         "schedules": "rayfaas.cli.schedules",

@@ -45,6 +45,30 @@ class Functions(Asker):
         return Archive(answer.content, str(found["bundle"]))
 
     @operation
+    async def deprecate(
+        self, name: str, *, successor: str | None = None, sunset_at: str | None = None, message: str = ""
+    ) -> Json:
+        """Say that a function is not to be called any more; its callers are told with every answer, and it goes on.
+
+        `successor` is what to call instead, `sunset_at` when it may end, as "2027-03-01". Said again it takes the place
+        of what was said before.
+        """
+        body = given(successor=successor, sunset_at=sunset_at, message=message)
+        return object_of(await self._transport.put(f"{await self._path_of(name)}/deprecation", body))
+
+    @operation
+    async def deprecation(self, name: str) -> Json:
+        """Whether it is deprecated: `deprecated_at` is None where it is not."""
+        return await self._get(f"{await self._path_of(name)}/deprecation")
+
+    @operation
+    async def end_deprecation(self, name: str, message: str = "") -> Json:
+        """Raises `NotFound` where it is not deprecated."""
+        path = f"{await self._path_of(name)}/deprecation"
+        answer = await self._transport.send("DELETE", path, query=given(message=message or None))
+        return object_of(answer.value())
+
+    @operation
     async def scale(
         self,
         name: str,

@@ -12,6 +12,7 @@ import msgspec
 from rayfaas.compatibility import Places, places_of
 from rayfaas.environment import Locked, digest_of
 from rayfaas.errors import NotFound
+from rayfaas.registry.deprecations import DeprecationRow
 from rayfaas.registry.grants import AccessRow
 from rayfaas.registry.rows import AliasRow, VersionRow
 from rayfaas.spec import Entry, Scaling, Spec
@@ -147,6 +148,7 @@ class Function:
     parked: bool = False
     gone: str = ""
     deleted: dict[int, str] = field(default_factory=dict)
+    deprecation: DeprecationRow | None = None
 
     def activate(self, version: Version, alias: AliasRow, scaling: Scaling, declared: Scaling) -> None:
         """A deploy has succeeded, and `alias` leads to its version."""
@@ -159,7 +161,7 @@ class Function:
 
     def end(self, why: str) -> None:
         """It is deleted: nothing of it can be called."""
-        self.gone = why
+        self.gone, self.deprecation = why, None
         self.versions, self.aliases, self.kept, self.deleted = {}, {}, {}, {}
 
     def reached_by(self, alias: str) -> list[Version]:
@@ -187,7 +189,14 @@ class Function:
             "max_replicas": self.scaling.max_replicas,
             "gone": self.gone,
             "deleted": self.deleted,
+            "deprecation": None if self.deprecation is None else deprecation_route(self.deprecation),
         }
+
+
+def deprecation_route(row: DeprecationRow) -> dict[str, Any]:
+    """As a gateway takes it (`gateway.snapshot.DeprecationRoute`)."""
+    sunset_s = None if row.sunset_at is None else int(row.sunset_at.timestamp())
+    return {"at_s": int(row.deprecated_at.timestamp()), "sunset_s": sunset_s, "successor": row.successor}
 
 
 def alias_route(alias: AliasRow) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
+from rayfaas.server.deprecations import Deprecations
 from rayfaas.server.fitting import Fitting
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.functions import Functions
@@ -77,6 +78,7 @@ class Parts:
 
         # Who may do what.
         self._access = Access(store, catalog, routing)
+        self._deprecations = Deprecations(store, catalog, routing)
         self._protections = protections = Protections(store)
         self._tokens = Tokens(store, routing)
         self.limits = Limits(store, journals, routing, gateways.all)
@@ -119,6 +121,7 @@ class Parts:
         for part in (
             self.elsewhere,
             self._access,
+            self._deprecations,
             self._tokens,
             self.limits,
             self._secrets,
@@ -145,6 +148,7 @@ class Parts:
     async def read_registry(self) -> None:
         """Know again what was known before the controller ended."""
         await self._access.read()
+        await self._deprecations.read()
         await self._protections.read()
         await self._read_catalog()
         await self._secrets.read()

@@ -28,6 +28,7 @@ _PLAIN = (
     "lineage", "why_miss",
     "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+    "deprecation", "deprecate", "end_deprecation",
     "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
     "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
 )  # fmt: skip
@@ -105,6 +106,7 @@ class FakeController(Service):
         parked: bool = False,
         teams: Sequence[str] | None = None,
         max_replicas: int = 0,
+        deprecation: dict[str, Any] | None = None,
     ) -> None:
         """`aliases` are version and revision by name, or whole. Returns when the gateway has it in force."""
         team, _, bare = name.partition("/")
@@ -120,6 +122,7 @@ class FakeController(Service):
             "parked": parked,
             "teams": teams,
             "max_replicas": max_replicas,
+            "deprecation": deprecation,
         }
         await self.table.applied(await self.table.set_function(route))
 

@@ -72,6 +72,9 @@ ENDPOINTS = [
     Endpoint("DELETE", f"{ALIASES}/{{alias}}/canary", f"{FUNCTION}/aliases/prod/canary", "deployer"),
     Endpoint("GET", "/v1/functions/{team}/{name}/access", f"{FUNCTION}/access", "viewer"),
     Endpoint("PUT", "/v1/functions/{team}/{name}/access", f"{FUNCTION}/access", "deployer", b'{"access": "team"}'),
+    Endpoint("GET", "/v1/functions/{team}/{name}/deprecation", f"{FUNCTION}/deprecation", "viewer"),
+    Endpoint("PUT", "/v1/functions/{team}/{name}/deprecation", f"{FUNCTION}/deprecation", "deployer", b"{}"),
+    Endpoint("DELETE", "/v1/functions/{team}/{name}/deprecation", f"{FUNCTION}/deprecation", "deployer"),
     Endpoint("PUT", f"{GRANTS}/{{grantee}}", f"{FUNCTION}/grants/vision", "deployer", b"{}"),
     Endpoint("DELETE", f"{GRANTS}/{{grantee}}", f"{FUNCTION}/grants/vision", "deployer"),
     Endpoint("GET", "/v1/schedules", "/v1/schedules", "viewer"),
@@ -278,6 +281,7 @@ async def test_an_error_of_the_controller_is_answered_as_it_is(gateway: SmallGat
         "version", "version_bundle", "plan", "lineage",
         "environments", "secrets", "set_secret", "delete_secret", "scale", "delete",
         "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+        "deprecation", "deprecate", "end_deprecation",
         "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
         "alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook", "metrics", "artifacts", "artifact", "move_artifact",
     )  # fmt: skip

@@ -32,6 +32,7 @@ RELEASED = [
     "2dbaa6",
     "f1fbc4",
     "223fa8",
+    "bb9784",
 ]
 """The beginnings of the SHA-256 of the steps that files out there were made with."""
 

@@ -252,6 +252,7 @@ CONTROL_PLANE = {
     "schedules", "set_schedule", "remove_schedule", "suspend_schedule", "resume_schedule",
     "drain_node", "secrets", "set_secret", "delete_secret", "environments",
     "access", "set_access", "grant", "revoke_grant", "limits", "set_limit", "drop_limit",
+    "deprecation", "deprecate", "end_deprecation",
 }  # fmt: skip
 MACHINES = {"start_cluster", "stop_cluster", "groups", "set_group", "delete_group", "warm", "hold_node", "end_node"}
 ALARMS = {"alarm_webhook", "set_alarm_webhook", "drop_alarm_webhook"}
