@@ -37,8 +37,8 @@ PATIENCE_S = 1.0
 FLUSH_S = 5.0
 # From so many on it is worth a process of its own.
 MANY = 200
-# Each time that a thread wakes up beside user code that opens files it costs that some 50 us, so several calls are sent
-# to that process together.
+# User code that opens files waits each time that a thread beside it wakes up, so several calls are sent to that process
+# together.
 PAUSE_S = 0.1
 
 
