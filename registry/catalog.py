@@ -160,7 +160,17 @@ class Catalog:
 
 def _function(row: Row, aliases: list[AliasRow]) -> FunctionRow:
     scaling = Scaling.model_validate_json(row["scaling"])
-    return FunctionRow(row["team"], row["name"], scaling, moment(row["created_us"]), row["created_by"], aliases)
+    return FunctionRow(
+        row["team"],
+        row["name"],
+        scaling,
+        moment(row["created_us"]),
+        row["created_by"],
+        aliases,
+        moment(row["deprecated_us"]) if row["deprecated_us"] is not None else None,
+        moment(row["sunset_us"]) if row["sunset_us"] is not None else None,
+        row["successor"],
+    )
 
 
 def _json(model: Any) -> str:

@@ -55,8 +55,10 @@ UPDATE store.versions SET state = 'FAILED', failure = 'the controller ended duri
 SELECT * FROM store.locked_versions WHERE state = 'ACTIVE' ORDER BY team, name, version;
 
 -- name: functions
-SELECT team, name, scaling, coalesce(declared, scaling) AS declared, created_us, created_by
-FROM store.functions ANTI JOIN store.gone USING (team, name) ORDER BY team, name;
+SELECT team, name, scaling, coalesce(declared, scaling) AS declared, created_us, created_by,
+       deprecated_us, sunset_us, successor
+FROM store.functions ANTI JOIN store.gone USING (team, name) LEFT JOIN store.deprecations USING (team, name)
+ORDER BY team, name;
 
 -- name: interfaces
 SELECT team, name, alias, version, v.interface

@@ -232,7 +232,7 @@ class DeployTimes(msgspec.Struct, frozen=True):
 
 
 class FunctionRow(msgspec.Struct, frozen=True):
-    """A function and its aliases."""
+    """A function and its aliases. `deprecated_at` is None where it is to be called."""
 
     team: str
     name: str
@@ -240,6 +240,9 @@ class FunctionRow(msgspec.Struct, frozen=True):
     created_at: datetime
     created_by: str
     aliases: list[AliasRow]
+    deprecated_at: datetime | None = None
+    sunset_at: datetime | None = None
+    successor: str | None = None
 
 
 class InterfaceRow(msgspec.Struct, frozen=True):

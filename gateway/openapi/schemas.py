@@ -213,6 +213,9 @@ SCHEMAS: dict[str, Schema] = {
         created_at=TIME,
         created_by=TEXT,
         aliases=array(reference("Alias")),
+        deprecated_at=nullable(TIME),
+        sunset_at=nullable(TIME),
+        successor=nullable(TEXT),
     ),
     "Version": record(
         team=TEXT,

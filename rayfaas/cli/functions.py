@@ -26,10 +26,13 @@ def functions(as_json: bool) -> None:
             "scaling": f"{each['scaling']['min_replicas']} to {each['scaling']['max_replicas']}",
             "created": when(each["created_at"]),
             "by": each["created_by"],
+            "deprecated": _deprecated(each),
         }
         for each in found
     ]
     headings = {"function": "FUNCTION", "aliases": "ALIASES", "scaling": "REPLICAS", "created": "CREATED", "by": "BY"}
+    if any(row["deprecated"] for row in rows):
+        headings["deprecated"] = "DEPRECATED"
     show_rows(rows, headings, False)
 
 
@@ -63,6 +66,14 @@ def versions(function: str, as_json: bool) -> None:
 def _alias(row: dict[str, Any]) -> str:
     """Where most of its calls go; a mark says that there is more to it, which `rayfaas aliases` shows."""
     return f"{row['alias']} → {row['version']}{'…' if row.get('split') else ''}"
+
+
+def _deprecated(row: dict[str, Any]) -> str:
+    """Since when, and what to call instead."""
+    if not row.get("deprecated_at"):
+        return ""
+    until = f" until {row['sunset_at'][:10]}" if row["sunset_at"] else ""
+    return f"{row['deprecated_at'][:10]}{until}" + (f", call {row['successor']}" if row["successor"] else "")
 
 
 def _version(row: dict[str, Any]) -> dict[str, Any]:

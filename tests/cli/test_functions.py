@@ -57,6 +57,15 @@ def test_functions_are_listed_with_their_aliases(rayfaas: Terminal) -> None:
     assert " ".join(row) == "nlp/embed live → 2, prod → 1 1 to 8 1 h ago ada"
 
 
+def test_what_is_deprecated_is_marked(rayfaas: Terminal) -> None:
+    old = {**FUNCTION, "deprecated_at": "2026-11-28T10:00:00Z", "sunset_at": "2027-03-01T00:00:00Z", "successor": "a/g"}
+    rayfaas.serve(routes({"GET /v1/functions": {"functions": [FUNCTION, old]}}))
+    heading, plain, marked = rayfaas("functions").out.splitlines()
+    assert heading.split()[-1] == "DEPRECATED"
+    assert "2026-11-28" not in plain
+    assert marked.rstrip().endswith("2026-11-28 until 2027-03-01, call a/g")
+
+
 def test_versions_are_listed_with_their_commits_and_what_went_wrong(rayfaas: Terminal) -> None:
     _, newest, failed = (" ".join(line) for line in rayfaas("versions", "nlp/embed").lines)
     assert newest == "2 ACTIVE 1 h ago ada 0123456789+ 3.11.7 c0ffee [bold]why[/bold]"
