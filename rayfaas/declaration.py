@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -33,6 +34,8 @@ _SPEC = (
     "timeout_s", "concurrency", "preload", "retries", "retry_delay_s", "retry_on", "swap", "access", "result_ttl_s",
     "cache", "record_arguments", "schedule",
 )  # fmt: skip
+
+_NAMES = {"preload": "numpy", "retry_on": "OSError", "secrets": "openai", "packages": "torch>=2.5", "setup": "make"}
 
 _FILES = ("requirements", "pyproject", "include")
 
@@ -114,7 +117,9 @@ class Declaration:
         given |= _recorded(given, decorator)
         _check_schedule(given, decorator)
         if unknown := sorted(given.keys() - set(OPTIONS)):
-            raise BadRequest(f"{what} has no option {', '.join(unknown)}. There are: {', '.join(OPTIONS)}.")
+            there_are = f"There are: {', '.join(OPTIONS)}."
+            raise BadRequest(f"{what} has no option {', '.join(unknown)}. {there_are}{_meant(unknown)}")
+        _check_lists(given, what)
         team, requirements, extras = given.get("team"), given.get("requirements"), given.get("pyproject")
         return cls(
             name=check_name(_text(given.get("name", python_name), what, "name")),
@@ -145,6 +150,25 @@ class Declaration:
     def target(self) -> str:
         """How the function is addressed: `[team/]name`."""
         return f"{self.team}/{self.name}" if self.team else self.name
+
+
+def _meant(unknown: Sequence[str]) -> str:
+    """
+    >>> _meant(["timeout", "colour"])
+    ' Is timeout_s meant?'
+    """
+    near = [option for name in unknown for option in get_close_matches(name, OPTIONS, 1)]
+    return f" Is {' and '.join(near)} meant?" if near else ""
+
+
+def _check_lists(given: Mapping[str, Any], what: str) -> None:
+    """A text alone would be a list of its letters, and is what people write who have one package."""
+    for option, example in _NAMES.items():
+        value = given.get(option, ())
+        if isinstance(value, str):
+            raise BadRequest(f"{what} is not valid: {option} is a list: {option}=[{value!r}]")
+        if not isinstance(value, Collection) or not all(isinstance(each, str) for each in value):
+            raise BadRequest(f"{what} is not valid: {option} is a list of text, for example {option}=[{example!r}]")
 
 
 def _spec(given: Mapping[str, Any], what: str) -> Spec:

@@ -187,6 +187,25 @@ def test_an_unknown_option_is_named_and_those_that_there_are_are_told() -> None:
         Declaration.of("embed", {"timeout": 1, "memory": 2, "cpus": 1})
 
 
+def test_the_option_that_was_meant_is_told() -> None:
+    with pytest.raises(BadRequest, match=r"has no option gpu, timeout\. .* Is gpus and timeout_s meant\?$"):
+        Declaration.of("embed", {"timeout": 1, "gpu": 2})
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("packages", "torch", r"packages is a list: packages=\['torch'\]"),
+        ("secrets", "openai", r"secrets is a list: secrets=\['openai'\]"),
+        ("packages", 5, r"packages is a list of text, for example packages=\['torch>=2\.5'\]"),
+        ("retry_on", [OSError], r"retry_on is a list of text, for example retry_on=\['OSError'\]"),
+    ],
+)
+def test_what_is_no_list_of_text_is_told_as_it_should_be_written(option: str, value: Any, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        Declaration.of("embed", {option: value})
+
+
 def test_wrong_options_of_one_kind_are_named_together() -> None:
     with pytest.raises(BadRequest, match=r"cpus: .*memory_mb: "):
         Declaration.of("embed", {"cpus": -1, "memory_mb": -1})
