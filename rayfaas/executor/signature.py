@@ -68,7 +68,7 @@ class Signature:
         try:
             bound = self._signature.bind(*arguments.args, **arguments.kwargs)
         except TypeError as error:
-            raise self._misfit(str(error)) from None
+            raise self._misfit(f"{error}{self._unknown(str(error), arguments.kwargs)}") from None
         self._validate_all(bound.arguments)
         return bound.args, bound.kwargs
 
@@ -98,6 +98,14 @@ class Signature:
     def _misfit(self, message: str) -> InvalidArguments:
         fault = {"loc": [], "msg": message, "type": "signature"}
         return InvalidArguments(f"The arguments do not fit {self}: {message}", errors=[fault])
+
+    def _unknown(self, message: str, names: Iterable[str]) -> str:
+        """What `inspect` leaves out where an argument is missing: it may have come under another name."""
+        kinds = {parameter.kind for parameter in self._signature.parameters.values()}
+        if not message.startswith("missing") or inspect.Parameter.VAR_KEYWORD in kinds:
+            return ""
+        unknown = ", ".join(repr(name) for name in names if not self.has(name))
+        return f"; there is no argument {unknown}" if unknown else ""
 
     def __str__(self) -> str:
         return str(self._signature)

@@ -131,6 +131,7 @@ def test_each_fault_is_told_with_its_place() -> None:
     ("args", "kwargs", "message"),
     [
         ((), {}, "missing a required argument: 'x'"),
+        ((), {"y": 1, "X": 2, "z": 3}, "missing a required argument: 'x'; there is no argument 'X', 'z'"),
         ((1, 2, 3), {}, "too many positional arguments"),
         ((1,), {"x": 2}, "multiple values for argument 'x'"),
         ((1,), {"z": 2}, "unexpected keyword argument 'z'"),
