@@ -41,7 +41,7 @@ team y.'
     first = rows[0]
     leads = f" ({', '.join(first['aliases'])})" if first["aliases"] else ""
     name = f"{first['function']}, version {first['version']}{leads}"
-    parts = [f"{name}: {first['about']}" if first["about"] else f"{name}."]
+    parts = [f"{name}: {_ended(first['about'])}" if first["about"] else f"{name}."]
     running = [row for row in rows if row["running"]]
     if running:
         longest = _duration(max(row["seconds"] for row in running))
@@ -49,6 +49,14 @@ team y.'
     word = "call" if rows[0]["calls"] == 1 else "calls"
     parts.append(f"In the last hour: {_by_team(rows, 'calls', word)}.")
     return " ".join(parts)
+
+
+def _ended(about: str) -> str:
+    """
+    >>> _ended("tune BERT"), _ended("Why?")
+    ('tune BERT.', 'Why?')
+    """
+    return about if about.endswith((".", "!", "?", ":", "…")) else f"{about}."
 
 
 def _by_team(rows: Sequence[Row], count: str, word: str = "") -> str:
