@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import islice
 
 import msgspec
 
 from rayfaas.errors import NotFound
 from rayfaas.gateway.notices import deprecation_headers
 from rayfaas.gateway.snapshot import FunctionRoute, VersionRoute
+
+# Of the versions and the namesakes that an error names.
+_MOST_TOLD = 10
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -71,7 +76,8 @@ def route_of(
     name = f"{function.team}/{function.name}"
     version = function.version(number)
     if version is None:
-        raise NotFound(function.deleted.get(number) or f"{name} has no version {number} that can be called.")
+        has = _newest(function)
+        raise NotFound(function.deleted.get(number) or f"{name} has no version {number} that can be called. {has}")
     _check_method(name, version, method)
     most = function.max_replicas
     notices = () if function.deprecation is None else tuple(deprecation_headers(function.deprecation))
@@ -89,9 +95,16 @@ def shadow_of(function: FunctionRoute, shadow: tuple[int, float] | None, method:
         return None
 
 
-def no_function(team: str, name: str) -> NotFound:
-    """The same where there is none and where it is not for who asks."""
-    return NotFound(f"There is no function {team}/{name}. `rayfaas functions` lists those that exist.")
+def no_function(team: str, name: str, others: Iterable[str] = ()) -> NotFound:
+    """The same where there is none and where it is not for who asks. `others` are of that name, and for who asks."""
+    there = " ".join(f"There is {other}." for other in islice(others, _MOST_TOLD)) or "`rayfaas functions` lists those that exist."
+    return NotFound(f"There is no function {team}/{name}. {there}")
+
+
+def _newest(function: FunctionRoute) -> str:
+    numbers = sorted(version.number for version in function.versions)
+    more = "… " if len(numbers) > _MOST_TOLD else ""
+    return f"It has: {more}{', '.join(map(str, numbers[-_MOST_TOLD:])) or 'none'}."
 
 
 def _check_method(name: str, version: VersionRoute, method: str | None) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -148,7 +148,7 @@ class Routes:
         owner = target.team or team
         function = self._functions.get((owner, target.name))
         if function is None or not function.is_for(reader):
-            raise no_function(owner, target.name)
+            raise no_function(owner, target.name, () if target.team else self._namesakes(target.name, reader))
         if function.gone:
             raise NotFound(function.gone)
         if target.version is not None:
@@ -165,6 +165,12 @@ class Routes:
             main = function.version(alias.version)
             raise Parked(f"{owner}/{target.name}", main.timeout_s if main is not None else 0.0)
         return route
+
+    def _namesakes(self, name: str, reader: Reader) -> Iterator[str]:
+        """Functions of other teams that somebody may have meant who wrote no team."""
+        for function in self._functions.values():
+            if function.name == name and not function.gone and function.is_for(reader):
+                yield f"{function.team}/{name}"
 
     def _then(self, function: FunctionRoute, name: str, moment: datetime) -> AliasRoute:
         """Without copies: those were made then."""

@@ -65,6 +65,26 @@ def test_a_bare_name_is_a_function_of_the_callers_own_team() -> None:
     assert routes().resolve("resize", "vision").owner == "vision"
 
 
+def test_who_names_no_team_hears_of_the_functions_of_that_name_which_other_teams_have_for_everybody() -> None:
+    made = routes()
+    hidden = msgspec.structs.replace(function("secret", "resize"), teams=frozenset({"secret"}))
+    gone = msgspec.structs.replace(function("past", "resize"), gone="past/resize was deleted.")
+    made.apply(Changes(8, [hidden, gone]))
+    with pytest.raises(NotFound, match=r"^There is no function nlp/resize\. There is vision/resize\.$"):
+        made.resolve("resize", "nlp")
+    with pytest.raises(NotFound, match=r"^There is no function nlp/resize\. `rayfaas functions` lists"):
+        made.resolve("nlp/resize", "nlp")
+
+
+def test_who_calls_a_version_that_there_is_not_hears_of_the_newest_that_there_are() -> None:
+    with pytest.raises(NotFound, match=r"nlp/embed has no version 9 that can be called\. It has: 1, 2\.$"):
+        routes().resolve("embed:9", "nlp")
+    made = Routes(ACCESS)
+    made.apply(Changes(7, [FunctionRoute("nlp", "embed", [version(number) for number in range(1, 30)], {})]))
+    with pytest.raises(NotFound, match=r"It has: … 20, 21, .*, 29\.$"):
+        made.resolve("embed:30", "nlp")
+
+
 @pytest.mark.parametrize("target", ["nothing", "embed@staging", "embed:3", "other/embed"])
 def test_what_does_not_exist_is_not_found(target: str) -> None:
     with pytest.raises(NotFound):
