@@ -11,6 +11,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from rayfaas.gateway.asgi import HeaderList
@@ -96,6 +97,7 @@ class CallProtocol(HttpToolsProtocol):
         self._is_in_head = True  # what came last brought nothing but lines of a head
         self._head_size = 0
         self._is_head_open = False  # of a head that began not all has come
+        self._is_declined = False  # the request asks for a protocol that is not spoken here
         self._answering: Any = None  # the cycle whose answer is under way; others may wait behind it
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -130,7 +132,7 @@ class CallProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         self._whole = data if self._is_between else None
         self._is_in_head = True
-        super().data_received(data)
+        self._feed(data)
         if self._is_head_open:
             self._expect_head()
         else:
@@ -141,6 +143,27 @@ class CallProtocol(HttpToolsProtocol):
         self._head_size += len(data)
         if self._head_size > MAX_HEAD and not self.transport.is_closing():
             self._refuse_head()
+
+    def _feed(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            elif self._is_declined:
+                self._decline_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """Read the request as if it had not asked: clients such as Java's ask every server for HTTP/2, and a server may
+        go on as it is (https://www.rfc-editor.org/rfc/rfc9110#name-upgrade). The parser would take the body for bytes
+        of the other protocol."""
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self._feed(b"".join((line, *lines, b"\r\n", rest)))
 
     def _refuse_head(self) -> None:
         """The rest of it is not read; an answer that is under way is cut off."""
@@ -179,6 +202,9 @@ class CallProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_in_head = self._is_head_open = False
         headers = dict(self.headers)
+        self._is_declined = b"upgrade" in headers and self.parser.should_upgrade() and not self._should_upgrade()
+        if self._is_declined:
+            return
         if self._is_direct(headers):
             target = self.url[len(_PREFIX) :].decode("ascii")
             self.cycle = self._answering = self._receiving = cast(Any, Exchange(self, target, headers))
@@ -200,6 +226,8 @@ class CallProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._is_in_head = False
+        if self._is_declined:
+            return None
         exchange, self._receiving = self._receiving, None
         if exchange is None:
             return super().on_message_complete()

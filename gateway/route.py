@@ -97,7 +97,10 @@ def shadow_of(function: FunctionRoute, shadow: tuple[int, float] | None, method:
 
 def no_function(team: str, name: str, others: Iterable[str] = ()) -> NotFound:
     """The same where there is none and where it is not for who asks. `others` are of that name, and for who asks."""
-    there = " ".join(f"There is {other}." for other in islice(others, _MOST_TOLD)) or "`rayfaas functions` lists those that exist."
+    there = (
+        " ".join(f"There is {other}." for other in islice(others, _MOST_TOLD))
+        or "`rayfaas functions` lists those that exist."
+    )
     return NotFound(f"There is no function {team}/{name}. {there}")
 
 

@@ -92,7 +92,6 @@ async def test_a_call_is_answered_and_recorded_without_the_application(gateway: 
         call(b"1", "Prefer: respond-async"),
         call(b"1", "Rayfaas-Logs: 1"),
         call(b"1", "Connection: close"),
-        call(b"1", "Connection: Upgrade", "Upgrade: h2c"),
         call(b"1" * (65 << 10)),
         call(b"1", target="embed?x=1"),
         call(b"1", target="%65mbed"),
@@ -110,6 +109,29 @@ async def test_what_asks_for_more_goes_through_the_application(gateway: SmallGat
         answer = await client.answer()
     assert app.asked == 1
     assert answer.status < 500
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 40])
+@pytest.mark.parametrize("accept", ["*/*", "application/x-ndjson"])  # answered directly, and by the application
+async def test_who_asks_for_http_2_is_answered_by_http_1_with_all_of_the_body(
+    gateway: SmallGateway, accept: str, pieces: int
+) -> None:
+    executor = await echoing(gateway)
+    asks = (
+        "Connection: Upgrade, HTTP2-Settings",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA",
+    )
+    request = call(b'{"x": 1}', f"Accept: {accept}", *asks)
+    step = -(-len(request) // pieces)
+    async with connected(gateway) as (client, _):
+        for _ in range(3):
+            for start in range(0, len(request), step):
+                await client.send(request[start : start + step])
+            assert (await client.answer()).status == 200
+        await client.send(request + request)
+        assert [(await client.answer()).status for _ in range(2)] == [200, 200]
+    assert [each.body for each in executor.received] == [b'{"x": 1}'] * 5
 
 
 def _has_ended(gateway: SmallGateway, calls: int) -> bool:
