@@ -42,7 +42,7 @@ class SpawnedCall(Speaker):
 
     @operation
     async def status(self) -> dict[str, Any]:
-        """`state` (WAITING, SUCCEEDED, FAILED, …), `attempts`, `code` of its error, times."""
+        """`state` (WAITING, RUNNING, SUCCEEDED, FAILED, …), `attempts`, `code` of its error, times."""
         found: dict[str, Any] = await self._transport.get(f"/calls/{self.id}")
         return found
 

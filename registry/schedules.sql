@@ -7,7 +7,7 @@ SELECT * EXCLUDE (last_call), last_call::VARCHAR AS last_call FROM store.schedul
 -- name: listed
 -- The state of the last call is known as long as what it came to is kept.
 SELECT s.* EXCLUDE (last_call), s.last_call::VARCHAR AS last_call, c.state AS last_state
-FROM store.schedules s LEFT JOIN store.all_spawned c ON c.call = s.last_call
+FROM store.schedules s LEFT JOIN store.seen_spawned c ON c.call = s.last_call
 ORDER BY s.team, s.name, s.schedule;
 
 -- name: has_function

@@ -25,7 +25,7 @@ SELECT call::VARCHAR AS call, function, version, method, target, state, attempts
        principal AS caller, team, true AS spawned,
        $team IS NULL OR owner = $team OR root = call
        OR parent IN (SELECT p.call FROM store.calls_since($begun) p WHERE p.owner = $team) AS is_own
-FROM store.all_spawned
+FROM store.seen_spawned
 WHERE call = $call::UUID AND ($team IS NULL OR team = $team OR owner = $team)
       AND ($code IS NULL OR team = $code OR owner = $code
            OR parent IN (SELECT p.call FROM store.calls_since($parents_begun) p WHERE p.owner = $code));

@@ -20,6 +20,14 @@ SELECT * FROM store.calls
 UNION ALL BY NAME
 SELECT *, 'RUNNING' AS state FROM store.open_calls;
 
+-- As people see them: a spawned call runs while one of its attempts does. The first has its id, the others it as parent.
+CREATE OR REPLACE VIEW store.seen_spawned AS
+SELECT * REPLACE (
+    CASE WHEN state = 'WAITING'
+              AND call IN (SELECT call FROM store.open_calls UNION ALL SELECT parent FROM store.open_calls)
+         THEN 'RUNNING' ELSE state END AS state)
+FROM store.all_spawned;
+
 -- When each function was deleted last.
 CREATE OR REPLACE VIEW store.ends AS
 SELECT team, name, max(deleted_us) AS ended_us, arg_max(deleted_by, deleted_us) AS ended_by,

@@ -23,8 +23,8 @@ SELECT call, root, parent, target, function, version, method, principal AS calle
        retries, idempotency_key, priority, context,
        make_timestamp(accepted_us) AS accepted_at, make_timestamp(ended_us) AS ended_at,
        CASE WHEN {team} IS NULL OR team = {team} THEN webhook END AS webhook,
-       (SELECT any_value(t.state) FROM store.told t WHERE t.call = all_spawned.call) AS webhook_state
-FROM store.all_spawned
+       (SELECT any_value(t.state) FROM store.told t WHERE t.call = seen_spawned.call) AS webhook_state
+FROM store.seen_spawned
 WHERE ({team} IS NULL OR team = {team} OR owner = {team}) AND function NOT IN ({hidden});
 
 -- name: logs

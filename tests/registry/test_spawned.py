@@ -42,6 +42,14 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["call"] for row in rows]
 
 
+def state_of(registry: Registry, call: str) -> str:
+    found = registry.spawned.call(call, None)
+    assert found is not None
+    (row,) = registry.query("SELECT state FROM spawned WHERE call = ?", [call], None).rows
+    assert row == [found["state"]]
+    return str(found["state"])
+
+
 # Idempotency keys
 
 
@@ -131,7 +139,16 @@ def test_a_spawned_call_waits_until_it_is_settled(registry: Registry, journal: P
     assert waiting is not None
     assert (waiting["state"], waiting["spawned"], waiting["caller"]) == ("WAITING", True, "bob")
     assert (waiting["accepted_at"], waiting["ended_at"]) == ("2023-11-14T22:13:20+00:00", None)
-    load(registry, journal, settled(kept, state="FAILED", code="function_error", attempts=3), number=1)
+    first, again = started(call=kept.call, root=kept.call), started(parent=kept.call)
+    with locked(journal / f"{GATEWAY}.000009.ndjson"):  # its gateway lives
+        load(registry, journal, first, number=1)
+        assert state_of(registry, kept.call) == "RUNNING"
+        load(registry, journal, ended(first, state="FAILED"), number=2)
+        assert state_of(registry, kept.call) == "WAITING", "for its next attempt"
+        load(registry, journal, again, number=3)
+        assert state_of(registry, kept.call) == "RUNNING"
+        end = settled(kept, state="FAILED", code="function_error", attempts=3)
+        load(registry, journal, ended(again, state="FAILED"), end, number=4)
     done = registry.spawned.call(kept.call, "blue")
     assert done is not None
     assert (done["state"], done["code"], done["attempts"]) == ("FAILED", "function_error", 3)
