@@ -1,4 +1,4 @@
-"""`rayfaas calls` and `replay`: how calls ended, what one was called with, and another try where that is kept."""
+"""`rayfaas calls`, `replay` and `cancel`: how calls ended, what one was called with, another try where that is kept."""
 
 from __future__ import annotations
 
@@ -70,3 +70,13 @@ def replay(ids: tuple[str, ...], as_json: bool) -> None:
     with Client() as client:
         made = [{"call": each, "replay": client.spawned(each).replay().id} for each in ids]
     show_rows(made, {"call": "CALL", "replay": "RUNS AGAIN AS"}, as_json)
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, metavar="CALL...")
+def cancel(ids: tuple[str, ...]) -> None:
+    """End calls, whether they wait or run; `rayfaas calls --state running` lists those that run."""
+    with Client() as client:
+        for each in ids:
+            client.spawned(each).cancel()
+            click.echo(f"{each} is cancelled.")

@@ -58,6 +58,7 @@ _SECTIONS = {
         "calls": "rayfaas.cli.calls",
         "logs": "rayfaas.cli.registry",
         "replay": "rayfaas.cli.calls",
+        "cancel": "rayfaas.cli.calls",
         "usage": "rayfaas.cli.usage",
         "sql": "rayfaas.cli.registry",
         "schema": "rayfaas.cli.registry",

@@ -54,6 +54,15 @@ def test_calls_are_run_again_as_others(rayfaas: Terminal) -> None:
     assert rayfaas("replay").code == 2
 
 
+def test_calls_are_cancelled_until_one_has_ended(rayfaas: Terminal) -> None:
+    rayfaas.serve(routes({f"DELETE /calls/{CALL}": None}))
+    assert rayfaas("cancel", CALL).out == f"{CALL} is cancelled.\n"
+    code, out, err = rayfaas("cancel", CALL, AGAIN, "junk")
+    assert (code, out) == (3, f"{CALL} is cancelled.\n")
+    assert "Error" in err
+    assert rayfaas("cancel").code == 2
+
+
 def test_one_is_shown_with_its_arguments(rayfaas: Terminal) -> None:
     found = {"call": CALL, "function": "nlp/embed", "code": None, "arguments": {"text": "é"}, "arguments_cut": False}
     rayfaas.serve(routes({f"GET /calls/{CALL}": found}))
