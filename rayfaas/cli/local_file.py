@@ -29,7 +29,10 @@ def version_of(path: Path) -> str:
 
 
 def a_file_of(path: Path) -> str:
-    """A sentence that names a file of a folder, because of a folder nothing is recorded; nothing where it is none."""
+    """A sentence that names a file of a folder, because of a folder nothing is recorded; or that says that nothing of
+    that name is here, where a file may be meant."""
+    if not path.exists():
+        return f" There is no file {path} here either." if path.suffix or len(path.parts) > 1 else ""
     if not path.is_dir():
         return ""
     file = next((each for each in sorted(path.rglob("*")) if each.is_file()), None)

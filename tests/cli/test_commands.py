@@ -33,5 +33,16 @@ def test_no_sentence_of_a_list_is_cut_off(rayfaas: Terminal) -> None:
         assert not re.search(r"\.\.\.$", out.partition("\n")[2], re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["deplo"], "deploy"), (["token", "lst"], "list"), (["schedul", "embed"], "schedule or schedules")],
+)
+def test_who_writes_no_command_hears_which_may_be_meant(rayfaas: Terminal, words: list[str], meant: str) -> None:
+    code, _, err = rayfaas(*words)
+    assert code == 2
+    assert err.endswith(f" Is {meant} meant?\n")
+    assert "No such command 'xyz'" in rayfaas("xyz").err
+
+
 def test_the_version_is_told(rayfaas: Terminal) -> None:
     assert rayfaas("--version").out == f"rayfaas, version {version('rayfaas')}\n"

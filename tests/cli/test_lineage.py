@@ -195,6 +195,14 @@ def test_what_is_said_where_nothing_is_recorded_leads_on(rayfaas: Terminal, tmp_
     assert "recorded last" not in rayfaas(command, part).err
 
 
+@pytest.mark.parametrize("command", ["why", "lineage"])
+def test_what_is_neither_a_version_nor_a_file_is_said_to_be_none(rayfaas: Terminal, command: str) -> None:
+    rayfaas.serve(refusing(NotFound("There is no such version.")))
+    told = rayfaas(command, "model.bin")
+    assert told.err == "Error: There is no such version. There is no file model.bin here either.\n"
+    assert rayfaas(command, "embed").err == "Error: There is no such version.\n"
+
+
 def test_paths_are_asked_for_by_their_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").touch()
