@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 import traceback
@@ -30,7 +31,19 @@ def describe_exception(error: BaseException) -> RayfaasError:
 def format_traceback(error: BaseException) -> str:
     """As Python prints it, from the first frame that is the user's, with the names that files have in their bundle."""
     text = "".join(traceback.format_exception(type(error), error, _user_frames(error.__traceback__)))
-    return _UNPACKED.sub("", text)
+    return _UNPACKED.sub("", text) + _where_it_looked(error)
+
+
+def _where_it_looked(error: BaseException) -> str:
+    """What works where the file lies, and not here, is the first thing that people run into."""
+    name = error.filename if isinstance(error, FileNotFoundError) else None
+    if not isinstance(name, str) or not name or os.path.isabs(name):
+        return ""
+    send = f'include=["{name}"]' if not name.startswith("..") else "include=[…]"
+    return (
+        f"A function runs in a directory of its own, with the files that were deployed. Send {name} along with {send}, "
+        "or give the whole path of a file on the machine that it runs on.\n"
+    )
 
 
 def _causes(error: BaseException) -> list[dict[str, str]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import runpy
 from pathlib import Path
 
+import pytest
+
 import rayfaas.executor
 from rayfaas.errors import FunctionError, RayfaasError
 from rayfaas.executor.exceptions import describe_exception, format_traceback
@@ -50,6 +52,18 @@ def test_an_exception_that_can_not_be_written_is_told_all_the_same() -> None:
     assert "str() of it raised ZeroDivisionError" in error.message
     assert "Unspeakable" in error.traceback
     assert "str() of it raised TypeError" in described(NotText()).detail
+
+
+def test_who_opens_a_file_that_was_not_deployed_hears_how_to_send_it_along() -> None:
+    error = described(FileNotFoundError(2, "No such file or directory", "labels.txt"))
+    assert isinstance(error, FunctionError)
+    assert 'with include=["labels.txt"]' in error.traceback.splitlines()[-1]
+    assert "labels.txt'" in error.traceback.splitlines()[-2], "as Python says it"
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "no", "/data/x"), FileNotFoundError("x"), OSError(2, "no")])
+def test_of_a_file_that_is_not_in_its_directory_there_is_no_more_to_say(error: OSError) -> None:
+    assert "include" not in format_traceback(error)
 
 
 def test_what_led_to_it_is_told_the_nearest_first() -> None:
