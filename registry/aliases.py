@@ -41,7 +41,10 @@ class Aliases:
         """The move that a rollback returns to. Raises `NotFound`, or `Conflict` where there is none."""
         now = self.existing(team, name, alias)
         if not now.undo:
-            raise Conflict(f"{team}/{name}@{alias} led nowhere before revision {now.revision}.")
+            raise Conflict(
+                f"There is no change of {team}/{name}@{alias} left to undo: before, it led nowhere. "
+                f"`rayfaas aliases {team}/{name} --history {alias}` shows where it led."
+            )
         return self.revision(team, name, alias, now.undo)
 
     def existing(self, team: str, name: str, alias: str) -> MoveRow:

@@ -56,7 +56,7 @@ def test_each_destination_is_kept_as_it_was_said_and_rollbacks_undo_one_after_th
         assert row.revision == len(led)
     for before in reversed(led[:-1]):
         assert aliases.rollback(*LIVE, "bob", "").destination == before == leads_to(aliases)
-    with pytest.raises(Conflict, match="led nowhere before"):
+    with pytest.raises(Conflict, match="before, it led nowhere"):
         aliases.rollback(*LIVE, "bob", "")
     history = aliases.history(*LIVE, 100)
     assert [move.revision for move in reversed(history)] == list(range(1, 2 * len(led)))

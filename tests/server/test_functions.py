@@ -130,7 +130,7 @@ async def test_a_deploy_brings_it_back_under_its_numbers(shop: Shop) -> None:
     await shop.deploy("b")
     assert await shop.states() == [(2, "ACTIVE"), (1, "DELETED")]
     assert await shop.routed() == {"f": {"live": {"version": 2, "revision": 3}}}
-    with pytest.raises(Conflict, match="led nowhere before"):
+    with pytest.raises(Conflict, match="before, it led nowhere"):
         await shop.releases.rollback(*F, "live", "", "bob")
 
 
