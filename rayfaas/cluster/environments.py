@@ -5,7 +5,8 @@
     ENVIRONMENTS/.uv                  uv's cache: what was downloaded before an interruption is not downloaded again
     ENVIRONMENTS/.rayfaas/rayfaas     leads to the code of this server's rayfaas, which environments find there
 
-Built in place, because environments can't be moved. Locks are the kernel's: who is killed leaves none, and a build
+Built in place, because environments can't be moved: of a home that has got another name, and where their interpreter
+is gone, they are built anew. Locks are the kernel's: who is killed leaves none, and a build
 that it has started, and that goes on, keeps it.
 """
 
@@ -33,6 +34,7 @@ from rayfaas.errors import EnvironmentFailed
 
 DEFAULT_LIMIT_BYTES = 50 << 30
 _MARK = ".rayfaas.json"
+_PATHS = "rayfaas.pth"
 _LOOK_S = 0.1
 
 
@@ -72,7 +74,10 @@ class Environments:
         path = self._directory / locked.digest
         state = "hit"
         while True:
-            if (lock := self._use(path)) is not None:
+            if self._is_stale(path):
+                await asyncio.to_thread(self._remove, path)
+            elif (lock := self._use(path)) is not None:
+                self._link_rayfaas()
                 return Held(path, state, lock)
             if await self._build_locked(locked, path, on_line):
                 state = "built"
@@ -99,6 +104,13 @@ class Environments:
             os.close(lock)
             return None
         return lock
+
+    def _is_stale(self, path: Path) -> bool:
+        """Whether it was built under another name, where its programs look for one another, or has lost its Python."""
+        if not (path / _MARK).exists():
+            return False
+        paths = [file.read_text() for file in path.glob(f"lib/python*/site-packages/{_PATHS}")]
+        return self._paths() not in paths or not (path / "bin" / "python").exists()
 
     def _open_lock(self, path: Path) -> int:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -153,6 +165,15 @@ class Environments:
 
     def _show_rayfaas(self, path: Path) -> None:
         """Have its Python find rayfaas, after everything that is installed."""
+        self._link_rayfaas()
+        for packages in path.glob("lib/python*/site-packages"):
+            (packages / _PATHS).write_text(self._paths())
+
+    def _paths(self) -> str:
+        return f"{self._directory / '.rayfaas'}\n"
+
+    def _link_rayfaas(self) -> None:
+        """To this server's: an upgrade may have put it elsewhere."""
         code = self._directory / ".rayfaas" / "rayfaas"
         code.parent.mkdir(exist_ok=True)
         source = Path(rayfaas.__file__).parent
@@ -161,8 +182,6 @@ class Environments:
             scratch.unlink(missing_ok=True)
             scratch.symlink_to(source)
             scratch.rename(code)
-        for packages in path.glob("lib/python*/site-packages"):
-            (packages / "rayfaas.pth").write_text(f"{code.parent}\n")
 
     def _mark(self, locked: Locked, path: Path) -> None:
         described = {

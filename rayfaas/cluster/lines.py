@@ -7,14 +7,16 @@ import logging
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rayfaas.cluster.environments import Environments, Held
 from rayfaas.cluster.generations import Generations
 from rayfaas.cluster.surroundings import environment_of, user_environment
-from rayfaas.cluster.uv import OnLine
+from rayfaas.cluster.uv import OnLine, run
 from rayfaas.cluster.zygotes import OnExit
 from rayfaas.environment import Locked
+from rayfaas.errors import EnvironmentFailed, Unavailable
 
 _log = logging.getLogger("rayfaas.supervisor")
 
@@ -94,9 +96,23 @@ class Lines:
         try:
             environ = environment_of(held.path, self._environ, self._also)
             generations = Generations(str(held.python), environ, self._on_exit)
-            await generations.newest()
+            try:
+                await generations.newest()
+            except (Unavailable, OSError):
+                await _check(held.python, environ)
+                raise
         except BaseException:  # a cancel too: nobody uses it then
             held.release()
             raise
         line = self._lines[locked.digest] = Line(generations, held)
         return line
+
+
+async def _check(python: Path, environ: Mapping[str, str]) -> None:
+    """Of a Python that can't load the zygote none ever comes up, and to try again does not help. Raises
+    `EnvironmentFailed` with what it said."""
+    command = [str(python), "-c", "import rayfaas.executor.zygote"]
+    try:
+        await run(command, environ, lambda _: None, "Loading rayfaas into the environment", Path("/"))
+    except OSError as error:
+        raise EnvironmentFailed(f"The environment's Python can't be started: {error}") from error

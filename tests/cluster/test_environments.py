@@ -89,6 +89,41 @@ async def test_what_is_there_is_a_hit(tmp_path: Path) -> None:
         each.release()
 
 
+async def test_of_a_home_that_was_moved_it_is_built_anew(tmp_path: Path) -> None:
+    (await environments(tmp_path / "old").hold(locked(), silent)).release()
+    (tmp_path / "old").rename(tmp_path / "new")
+    there = environments(tmp_path / "new")
+    held = await there.hold(locked(), silent)
+    assert held.state == "built"
+    assert ask(held, "import rayfaas; print(1)") == "1"
+    held.release()
+    again = await there.hold(locked(), silent)
+    assert again.state == "hit"
+    again.release()
+
+
+async def test_where_its_python_is_gone_it_is_built_anew(tmp_path: Path) -> None:
+    here = environments(tmp_path)
+    held = await here.hold(locked(), silent)
+    held.release()
+    held.python.unlink()
+    held = await here.hold(locked(), silent)
+    assert (held.state, ask(held, "print(1)")) == ("built", "1")
+    held.release()
+
+
+async def test_after_an_upgrade_it_finds_the_servers_rayfaas_of_now(tmp_path: Path) -> None:
+    here = environments(tmp_path)
+    (await here.hold(locked(), silent)).release()
+    code = tmp_path / "environments" / ".rayfaas" / "rayfaas"
+    now = code.readlink()
+    code.unlink()
+    code.symlink_to("/opt/before/rayfaas")
+    held = await here.hold(locked(), silent)
+    assert (held.state, code.readlink()) == ("hit", now)
+    held.release()
+
+
 async def test_who_asks_at_once_waits_for_one_build(tmp_path: Path) -> None:
     here = environments(tmp_path)
     held = await asyncio.gather(*(here.hold(locked("echo once >> ../runs"), silent) for _ in range(4)))

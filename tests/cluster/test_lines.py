@@ -57,6 +57,16 @@ async def test_an_executor_in_an_environment_sees_that_and_nothing_of_the_server
     assert path is None
 
 
+async def test_a_python_that_finds_rayfaas_no_more_is_told_of_and_not_waited_for(replica: Replica) -> None:
+    breaks = "printf 'raise ImportError(\"out of order\")' > $(ls -d lib/python*/site-packages)/msgspec.py"
+    lock = await replica.supervisor.resolve(
+        Wanted(("iniconfig==2.0.0",), setup=(f"rm -r lib/python*/site-packages/msgspec; {breaks}",)), lambda _: None
+    )
+    with pytest.raises(EnvironmentFailed, match="Loading rayfaas into the environment failed") as raised:
+        await replica.deploy(SOURCE, environment=lock)
+    assert "ImportError: out of order" in raised.value.extra["output"]
+
+
 async def test_an_environment_that_can_not_be_built_spawns_nothing(replica: Replica) -> None:
     with pytest.raises(EnvironmentFailed, match="setup command"):
         await replica.deploy("def f(): pass", environment=Locked("w", "3.11", (), ("exit 3",)))
