@@ -200,6 +200,7 @@ class Deploys:
                             yield event
                 version = version.described(interface)
                 deploy.clock.lap("start_ms")
+            self._schedules.check_fits(deploy.publish, interface)
             await self._guard.check_callers(deploy, await before, interface)
             await whole(self._go_live(deploy, function, version, interface))
 

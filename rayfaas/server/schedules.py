@@ -17,9 +17,11 @@ from typing import Any
 
 import msgspec
 
+from rayfaas.compatibility import Interface
 from rayfaas.errors import BadRequest, Conflict, NotFound, RayfaasError
 from rayfaas.gateway.splits import Split, WeighedRoute
 from rayfaas.link import Link, Method
+from rayfaas.misfits import check_arguments
 from rayfaas.names import LIVE, new_id
 from rayfaas.registry.members import MemberRow
 from rayfaas.registry.rows import NEVER_US
@@ -221,6 +223,11 @@ class Schedules:
         if publish.spec.schedule is not None:
             Timetable(publish.spec.schedule, self._now_us())
 
+    def check_fits(self, publish: Publish, interface: Interface | None) -> None:
+        """Before it is live: raises `InvalidArguments` for a schedule by which the function can't be called."""
+        if publish.spec.schedule is not None and publish.alias == LIVE:
+            check_arguments(interface, None, publish.spec.schedule.arguments)
+
     def declared(self, function: Function, publish: Publish, actor: str) -> Declared | None:
         """What a deploy is to write of the function's schedule: None where it says nothing of that, since it is not one
         to `live`, or there is nothing to be changed."""
@@ -260,7 +267,9 @@ class Schedules:
         known = self._find(team, name, schedule)
         plan = Schedule(**body.model_dump(include=set(Schedule.model_fields)))
         row = self._row(known, (team, name, schedule), body.alias, body.method, plan, actor)
-        _version(function, row)  # raises where there is nothing to call
+        version = _version(function, row)  # raises where there is nothing to call
+        called = await self._store.query(self._store.registry.deploys.version, team, name, version.number)
+        check_arguments(called.interface, row.method, plan.arguments)
         await self._store.write(self._schedules.put, row, actor, body.message)
         await self.changed(team, name)
         return self._told(row.id)

@@ -12,7 +12,7 @@ import pytest
 
 from rayfaas.config import Home
 from rayfaas.destination import Move
-from rayfaas.errors import BadRequest, Conflict, NotFound
+from rayfaas.errors import BadRequest, Conflict, InvalidArguments, NotFound
 from rayfaas.link import Link
 from rayfaas.names import new_id
 from rayfaas.registry import schedules as registry_schedules
@@ -24,7 +24,7 @@ from rayfaas.server.schedules import SLEEP_S, Schedules
 from rayfaas.server.store import Store
 from rayfaas.spec import Spec
 from tests.registry.builders import segment, settled, spawned
-from tests.server.parts import NOON, member
+from tests.server.parts import NOON, made, member
 from tests.server.test_deploys import Server
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
@@ -108,6 +108,25 @@ async def works(home: Home, store: Store) -> Clockwork:
     await works.may("ann", "deployer")
     await works.deploy(spec=Spec(timeout_s=77, retries=2))
     return works
+
+
+NAMED = {**made(), "interface": {"kind": "sync", "arguments": {"properties": {"n": {}}, "additionalProperties": False}}}
+
+
+async def test_arguments_that_the_function_does_not_take_are_told_when_it_is_set(works: Clockwork) -> None:
+    works.warm.answers["spawn"] = NAMED
+    await works.deploy("b")
+    with pytest.raises(InvalidArguments, match="there is no 'm'"):
+        await works.set(**HOURLY, arguments={"m": 1})
+    assert (await works.set(**HOURLY, arguments={"n": 1}))["schedule"] == "hourly"
+
+
+async def test_a_deploy_whose_schedule_can_not_call_it_changes_nothing(works: Clockwork) -> None:
+    works.warm.answers["spawn"] = NAMED
+    with pytest.raises(InvalidArguments, match="there is no 'm'"):
+        await works.deploy("b", spec=Spec(schedule=Cron("0 * * * *", arguments={"m": 1})))
+    assert await works.ask("schedules", team=None) == []
+    assert str(works.catalog.existing("red/f").aliases["live"].destination) == "1"
 
 
 # A time that comes
