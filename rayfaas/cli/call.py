@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from difflib import get_close_matches
 from functools import partial
@@ -17,7 +19,7 @@ from rayfaas.call_options import CallOptions
 from rayfaas.cli.output import show_json
 from rayfaas.cli.values import parse_value
 from rayfaas.client import Client
-from rayfaas.errors import ResultNotSerializable
+from rayfaas.errors import InvalidArguments, ResultNotSerializable
 from rayfaas.wire import encode_json
 
 _FILE = click.Path(dir_okay=False, writable=True, allow_dash=True, path_type=Path)
@@ -75,7 +77,7 @@ def call(
     if output is not None and not output.parent.is_dir():
         raise click.UsageError(f"There is no folder {output.parent} for --output.")
     options = CallOptions(timeout_s, team=team, priority=priority, cache=not no_cache)
-    with Client() as client:
+    with _quotes_told(data is None), Client() as client:
         if dry_run:
             show_json(asdict(client.validate(target, args, kwargs, options)))
             return
@@ -86,6 +88,19 @@ def call(
         for item in client.stream(target, args, kwargs, options, show_log, answer):
             show_json(item)
             sys.stdout.flush()
+
+
+@contextmanager
+def _quotes_told(one_by_one: bool) -> Iterator[None]:
+    """`rayfaas call find 12345` sends a number, though text may be meant."""
+    try:
+        yield
+    except InvalidArguments as error:
+        faults = error.extra.get("errors", [])
+        if one_by_one and any(fault.get("type") == "string_type" for fault in faults):
+            told = f"{error.detail}. What looks like JSON is JSON: write text in quotes of its own, '\"12345\"'."
+            raise InvalidArguments(told, errors=faults) from None
+        raise
 
 
 def _show(result: Any, output: Path | None) -> None:

@@ -40,6 +40,13 @@ def test_arguments_are_values_by_place_and_by_name(
     assert rayfaas.requests[0].json() == {"args": args, "kwargs": kwargs}
 
 
+def test_who_sends_a_number_where_text_is_meant_hears_how_to_write_it(rayfaas: Terminal) -> None:
+    fault = {"loc": ["text"], "msg": "Input should be a valid string", "type": "string_type"}
+    rayfaas.serve(refusing(InvalidArguments("text: Input should be a valid string", errors=[fault])))
+    assert """text in quotes of its own, '"12345"'.""" in rayfaas("call", "f", "12345").err
+    assert "quotes" not in rayfaas("call", "f", "-d", "12345").err
+
+
 @pytest.mark.parametrize(
     ("data", "args", "kwargs"),
     [('{"a": 1}', [], {"a": 1}), ("[1, 2]", [[1, 2]], {}), ('"x"', ["x"], {}), ("null", [None], {})],
