@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +194,13 @@ def _start(home: Home, command: list[str]) -> None:
     _check_space(home)
     log = home.logs / "parent.log"
     with log.open("ab") as output:
+        before = output.tell()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
         )
     try:
         with STDERR.status("Starting …") as status:
-            for step in _steps(home, process, log):
+            for step in _steps(home, process, partial(_tail, log, before)):
                 status.update(f"Starting: {step} …")
     except BaseException:  # Ctrl-C too: nothing is left that half started
         process.terminate()
@@ -212,12 +214,12 @@ def _check_space(home: Home) -> None:
         raise click.ClickException(f"There is no space left for {home.path}: it takes {_LEAST_SPACE >> 20} MiB.")
 
 
-def _steps(home: Home, process: subprocess.Popen[bytes], log: Path) -> Iterator[str]:
+def _steps(home: Home, process: subprocess.Popen[bytes], said: Callable[[], str]) -> Iterator[str]:
     """What is waited for, until nothing is."""
     deadline = time.monotonic() + UP_S
     while (missing := _missing(home)) is not None:
         if process.poll() is not None:
-            raise click.ClickException(f"The server ended while it started:\n{_tail(log)}")
+            raise click.ClickException(f"The server ended while it started:\n{said()}")
         if time.monotonic() > deadline:
             raise click.ClickException(f"No {missing} within {UP_S:.0f} s. See the logs in {home.logs}.")
         yield missing
@@ -310,5 +312,6 @@ def _arguments(options: dict[str, Any]) -> list[str]:
     ]
 
 
-def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+def _tail(log: Path, before: int) -> str:
+    """The last that was written to it, without what was there `before`: that is of an earlier start."""
+    return "\n".join(log.read_bytes()[before:].decode(errors="replace").splitlines()[-15:])

@@ -117,8 +117,11 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
 
 
 def test_a_server_that_ends_while_it_starts_shows_the_end_of_its_log(home: Home, start: Start) -> None:
+    home.logs.mkdir(mode=0o700)
+    (home.logs / "parent.log").write_text("ended in an earlier life\n")
     code, out, err = ended(start("up", "--port", free_port(), failure="no disk left"))
     assert (code, out) == (1, "")
+    assert "earlier life" not in err
     assert "The server ended while it started:" in err
     assert "line 39\nno disk left" in err
     assert "line 3\n" not in err
