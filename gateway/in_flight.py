@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from rayfaas.errors import CallCancelled, CallTimeout, RayfaasError
+from rayfaas.errors import CallCancelled, CallInterrupted, CallTimeout, RayfaasError, Unavailable
 from rayfaas.gateway.asgi import Scope
 from rayfaas.gateway.dispatch import Dispatcher
 from rayfaas.gateway.pending import PendingCall
@@ -48,6 +48,14 @@ class InFlight:
         for child in children:
             if not child.is_spawned:
                 self.stop(child, CallCancelled("The call that made this one was cancelled."))
+
+    def end_all(self) -> None:
+        """The gateway ends: who waits is told so. Spawned calls are for the next one to run."""
+        for call in [each for each in self._recording.in_flight.values() if not each.is_spawned]:
+            if call.executor is None:
+                self.stop(call, Unavailable("The server was stopped while the call waited: it has not run."))
+            else:
+                self.stop(call, CallInterrupted("The server was stopped, and did not wait longer for the call to end."))
 
     def let_go(self, call: PendingCall) -> None:
         """Its request is over: what still runs of it has nobody who waits."""

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ from rayfaas.link import keep_link
 from rayfaas.strangers import Strangers
 
 DRAIN_S = 30
+# The last of it is for telling those who wait for calls that have not ended.
+TELL_S = 1
 FLUSH_S = 1.0
 # How long a client may take nothing of an answer, whether its call is over or not.
 UNTAKEN_S = 600.0
@@ -89,7 +92,7 @@ class Gateway:
         # uvicorn raises the signal that ended it once more when it is done; then our own end is still to come.
         for sig in (signal.SIGTERM, signal.SIGINT):
             signal.signal(sig, lambda *_: None)
-        await _Server(config, self._parts.ending).serve(
+        await _Server(config, self._parts.ending, self._parts.in_flight.end_all).serve(
             sockets=[listening_socket(self._config.host, self._config.port)]
         )
 
@@ -105,15 +108,18 @@ class Gateway:
 
 
 class _Server(uvicorn.Server):
-    """Sets `ending` when it is told to end, for answers that have no end of their own."""
+    """Sets `ending` when it is told to end, for answers that have no end of their own; `end_all` ends the others when
+    the time is nearly over."""
 
-    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event, end_all: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ending = ending
+        self._ending, self._end_all = ending, end_all
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._ending.set()
+        timer = asyncio.get_running_loop().call_later(DRAIN_S - TELL_S, self._end_all)
         await super().shutdown(sockets)
+        timer.cancel()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:

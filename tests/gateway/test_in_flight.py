@@ -45,6 +45,24 @@ async def test_what_a_cancelled_call_has_spawned_goes_on(gateway: SmallGateway) 
     assert (second.cancelled, gateway.settled()[0].state) == (None, "SUCCEEDED")
 
 
+async def test_who_waits_when_the_gateway_ends_is_told_so_and_what_was_spawned_is_left_for_the_next(
+    gateway: SmallGateway,
+) -> None:
+    executor = await gateway.executor(concurrency=2)
+    await gateway.call(b"spawned", Prefer="respond-async").answer()
+    spawned = await executor.call()
+    runs = gateway.call(b"runs")
+    running = await executor.call()
+    waits = gateway.call(b"waits")
+    await eventually(lambda: len(gateway.starts()) == 3)
+    gateway.in_flight.end_all()
+    interrupted, refused = await runs.answer(), await waits.answer()
+    assert (interrupted.status, interrupted.code, interrupted.json()["retryable"]) == (502, "interrupted", False)
+    assert (refused.status, refused.code, refused.json()["retryable"]) == (503, "unavailable", True)
+    await eventually(lambda: running.cancelled == "cancelled")
+    assert (spawned.cancelled, gateway.settled()) == (None, [])
+
+
 async def test_a_line_is_for_who_debugs(gateway: SmallGateway) -> None:
     executor = await gateway.executor(concurrency=2)
     plain, debugged = (
