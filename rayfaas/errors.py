@@ -266,7 +266,7 @@ class NodeLost(ExecutorDied):
 
 
 class CallInterrupted(CallError):
-    """The gateway that had it died, or was stopped and has waited for it. Not retried by rayfaas where the function may have had effects that count once."""
+    """Its gateway died, or was stopped. Not retried by rayfaas where it may have had effects that count once."""
 
     code = "interrupted"
     title = "The call was interrupted"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import reprlib
+import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -31,6 +33,8 @@ class Mapped(Generic[T]):
         self._sessions, self._call, self._options = sessions, call, options
         self._inputs = iter(inputs)
         self._pending: deque[Pending] = deque()
+        self._given: dict[Pending, tuple[int, Any]] = {}  # of each that is under way, which input it has
+        self._taken = 0
 
     def __iter__(self) -> Iterator[T]:
         try:
@@ -76,6 +80,8 @@ class Mapped(Generic[T]):
             pending = self._sessions.current().submit(self._call(value))
             if tell is not None:
                 pending.add_done_callback(tell)
+            self._given[pending] = self._taken, value
+            self._taken += 1
             self._pending.append(pending)
         return bool(self._pending)
 
@@ -85,10 +91,12 @@ class Mapped(Generic[T]):
                 self._pending.rotate(-1)
 
     def _result_of(self, pending: Pending) -> Any:
+        number, value = self._given.pop(pending)
         try:
             return pending.result()
         except Exception as error:  # whatever the call raised is the caller's to judge
             if not self._options.return_exceptions:
+                _note(error, f"It was raised for input {number} of map, counted from 0: {_shortened(value)}")
                 raise
             return error
 
@@ -96,3 +104,14 @@ class Mapped(Generic[T]):
         for pending in self._pending:
             pending.cancel()
         self._pending.clear()
+        self._given.clear()
+
+
+def _note(error: Exception, text: str) -> None:
+    if sys.version_info >= (3, 11):  # Python 3.10 has none
+        error.add_note(text)
+
+
+def _shortened(arguments: Any) -> str:
+    """Of one argument that alone."""
+    return reprlib.repr(arguments[0] if isinstance(arguments, tuple) and len(arguments) == 1 else arguments)

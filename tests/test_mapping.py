@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -174,6 +175,17 @@ def test_an_error_is_raised_in_the_place_of_its_result(square: RemoteFunction[..
         came.extend(square.map([1, 2, -1, 3]))
     assert isinstance(caught.value, FunctionError)
     assert came == [1, 4]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have no notes there")
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_error_says_for_which_input_it_was_raised(square: RemoteFunction[..., Any], ordered: bool) -> None:
+    with pytest.raises(ValueError, match="negative") as raised:
+        list(square.map([1, 2, -3, 4], ordered=ordered))
+    assert raised.value.__notes__ == ["It was raised for input 2 of map, counted from 0: -3"]
+    with pytest.raises(ValueError, match="negative") as raised:
+        list(square.starmap([(-1, 1)], ordered=ordered))
+    assert raised.value.__notes__ == ["It was raised for input 0 of map, counted from 0: (-1, 1)"]
 
 
 def test_errors_are_returned_in_the_place_of_their_results(square: RemoteFunction[..., Any]) -> None:

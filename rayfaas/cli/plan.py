@@ -60,4 +60,5 @@ def _expected(expected: dict[str, Any]) -> str:
     if expected["seconds"] is None:
         return "not known, there was no such deploy yet"
     of = "of this function" if expected["of"] == "function" else "of all functions"
-    return f"{expected['seconds']:.2g} s, the median of the last {expected['deploys']} deploys {of}"
+    lately = "the last deploy" if expected["deploys"] == 1 else f"the last {expected['deploys']} deploys"
+    return f"{expected['seconds']:.2g} s, the median of {lately} {of}"
