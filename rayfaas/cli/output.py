@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rayfaas.errors import EnvironmentFailed, FunctionError, ImportFailed, RayfaasError
+from rayfaas.errors import EnvironmentFailed, ExecutorDied, FunctionError, ImportFailed, RayfaasError
 from rayfaas.later import Later
 from rayfaas.wire import decode_json, encode_json
 
@@ -96,10 +96,11 @@ def when(text: str | None, now: datetime | None = None) -> str:
 
 
 def show_error(error: RayfaasError) -> None:
-    """What went wrong, in the words of the error; above it a user's own traceback, or what the resolver said."""
+    """What went wrong, in the words of the error; above it a user's own traceback, what the resolver said, or the
+    last that a process wrote which died."""
     if isinstance(error, FunctionError | ImportFailed) and (remote := error.extra.get("traceback")):
         terminal.STDERR.print(str(remote).rstrip(), style="dim", markup=False, soft_wrap=True)
-    if isinstance(error, EnvironmentFailed) and (output := error.extra.get("output")):
+    if isinstance(error, EnvironmentFailed | ExecutorDied) and (output := error.extra.get("output")):
         terminal.STDERR.print(str(output).rstrip(), style="dim", markup=False, soft_wrap=True)
     terminal.STDERR.print("Error:", style="bold red", end=" ")
     terminal.STDERR.print(error.detail, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rayfaas.cli.output import cell, show_error, show_json, show_rows, show_table, when
-from rayfaas.errors import BadRequest, FunctionError, ImportFailed, NotFound
+from rayfaas.errors import BadRequest, ExecutorDied, FunctionError, ImportFailed, NotFound, OutOfMemory
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
 
@@ -80,6 +80,12 @@ def test_a_traceback_is_shown_for_the_users_own_errors_only(capsys: pytest.Captu
         assert capsys.readouterr() == ("", "T\nError: no\n")
     show_error(NotFound("no", traceback="T\n"))
     assert capsys.readouterr() == ("", "Error: no\n")
+
+
+def test_the_last_that_a_process_wrote_is_shown_where_it_died(capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (ExecutorDied("no", output="Segmentation fault\n"), OutOfMemory("no", output="Segmentation fault")):
+        show_error(error)
+        assert capsys.readouterr() == ("", "Segmentation fault\nError: no\n")
 
 
 def test_faults_are_told_with_their_places(capsys: pytest.CaptureFixture[str]) -> None:
