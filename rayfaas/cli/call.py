@@ -148,7 +148,12 @@ def given_arguments(data: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Of `--data`: JSON, @FILE, or - for stdin. An object is arguments by name, anything else the single one."""
     try:
         value = json.loads(_read(data))
-    except (ValueError, RecursionError) as error:  # no JSON, or no text
+    except UnicodeDecodeError:
+        raise click.UsageError(
+            "--data is not JSON, and no text. Send a file as it is with curl: --data-binary @FILE "
+            "-H 'Content-Type: application/octet-stream', or from Python: open(FILE, \"rb\") as the argument."
+        ) from None
+    except (ValueError, RecursionError) as error:
         raise click.UsageError(f"--data is not JSON: {error}") from None
     return ((), value) if isinstance(value, dict) else ((value,), {})
 

@@ -91,6 +91,7 @@ def test_data_that_is_no_text_is_told(rayfaas: Terminal, tmp_path: Path) -> None
     (tmp_path / "data.bin").write_bytes(b"\x9f\xff")
     code, _, err = rayfaas("call", "f", "-d", f"@{tmp_path}/data.bin")
     assert (code, "--data is not JSON" in err) == (2, True)
+    assert "curl: --data-binary @FILE" in err, "how to send it"
 
 
 @pytest.mark.parametrize("value", [None, True, 1.5, "é\n\u2028", [1, {"a": None}], {}])
