@@ -21,6 +21,8 @@ _log = logging.getLogger("rayfaas.controller")
 IDLE_S = 3600.0
 # One whose function had no call for so long may give way to another.
 QUIET_S = 5.0
+# A call that has waited so long gets another replica, though the function has as many as it aims at.
+LONG_WAIT_S = 5.0
 # How long a cluster with room for a deployment is waited for.
 PLACE_S = 300.0
 # How long an agent may take to say what its cluster runs.
@@ -155,12 +157,28 @@ class Deployments:
 
     def tell_loads(self) -> None:
         """The autoscaler of each learns of all calls of its function through its replicas."""
-        calls: Counter[str] = Counter()
+        keys: dict[str, list[str]] = {}
         for key in self._loads.busy():
-            calls[key.rpartition(":")[0]] += self._loads.of(key).calls
-        for member in self._fleet.members():
-            if member.application != WARM:
-                member.link.notify("load", calls=float(calls[self._function_on(member)]))
+            keys.setdefault(key.rpartition(":")[0], []).append(key)
+        own = [member for member in self._fleet.members() if member.application != WARM]
+        replicas = Counter(self._function_on(member) for member in own)
+        for member in own:
+            function = self._function_on(member)
+            member.link.notify("load", calls=self._calls_of(function, keys.get(function, ()), replicas[function]))
+
+    def _calls_of(self, function: str, keys: Iterable[str], replicas: int) -> float:
+        """Those of its versions; more where it needs replicas that its target does not ask for: those that are full,
+        and one more where a call has waited so long that it may wait for the end of a long one."""
+        loads = {key: self._loads.of(key) for key in keys}
+        needed = full = min(replicas, sum(load.in_flight // self._concurrency(key) for key, load in loads.items()))
+        if full == replicas and any(load.waiting and load.longest_wait_s > LONG_WAIT_S for load in loads.values()):
+            needed += 1  # where one is not full yet, it may be on its way
+        calls = sum(load.calls for load in loads.values())
+        return float(max(calls, needed * self._catalog.function(function).scaling.target_concurrency))
+
+    def _concurrency(self, key: str) -> int:
+        version = self._catalog.version(key)
+        return version.spec.concurrency if version is not None else 1
 
     def move_lost(self) -> None:
         """Those that must have replicas go to another cluster where theirs is away."""

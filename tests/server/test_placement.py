@@ -424,6 +424,32 @@ async def test_replicas_of_a_function_learn_of_all_its_calls(site: Site) -> None
     assert (own.told_of("load"), warm.told) == ([{"calls": 6.0}], [])
 
 
+@pytest.mark.parametrize(
+    ("load", "told"),
+    [([1, 1, 4.9], 2.0), ([1, 1, 5.1], 4.0), ([1, 0, 9.0], 2.0), ([0, 1, 5.1], 1.0), ([8, 0, 0.0], 8.0)],
+    ids=["a short wait", "a long wait", "what runs is no wait", "a replica that starts", "many in one replica"],
+)
+async def test_a_call_that_waits_long_gets_another_replica_whatever_the_target(
+    site: Site, load: list[float], told: float
+) -> None:
+    serve(site.catalog, version())
+    own = supervisor()
+    await site.join(own, version(), application=version().application)
+    site.loads.report(site.gateway.link, {version().key: load})
+    await site.placement.tick(1)
+    assert own.told_of("load") == [{"calls": told}]  # with a target of 2, 4 calls are two replicas
+
+
+async def test_no_replica_goes_while_as_many_are_full(site: Site) -> None:
+    serve(site.catalog, version())
+    own = [supervisor(), supervisor(), supervisor()]
+    for each in own:
+        await site.join(each, version(), application=version().application)
+    site.loads.report(site.gateway.link, {version().key: [2, 0, 0.0]})
+    await site.placement.tick(1)
+    assert [each.told_of("load") for each in own] == [[{"calls": 4.0}]] * 3  # two replicas, and not one
+
+
 # Another shape
 
 OTHER = Spec(shape=Shape(cpus=0.5))
