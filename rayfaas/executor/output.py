@@ -124,6 +124,7 @@ class Capture:
         root = logging.getLogger()
         root.addHandler(CallHandler(only_call, sys.stderr))
         root.setLevel(logging.INFO)
+        logging.getLogger("httpx").setLevel(logging.WARNING)  # else each call in a call has a line of it
         sys.stdout, sys.stderr = self._stdout, self._stderr
 
     def finish(self, call: Speaker) -> None:
