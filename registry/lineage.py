@@ -211,8 +211,9 @@ class _Walk:
         rows = self._run("call_details", calls=new, first=min(new), last=max(new)) if new else []
         for row in rows:
             self._executors[row["call"]] = row.pop("executor")
-            at = moment(row.pop("accepted_us")).isoformat()
-            self._nodes[row["call"]] = Node(row["call"], "call", at=at, **row)
+            at, ended_us = moment(row.pop("accepted_us")).isoformat(), row.pop("ended_us")
+            ended_at = None if ended_us is None else moment(ended_us).isoformat()
+            self._nodes[row["call"]] = Node(row["call"], "call", at=at, ended_at=ended_at, **row)
         return [call for call in new if call in self._nodes]
 
     def _artifact(self, row: Row, call: str | None, at_us: int) -> _At:

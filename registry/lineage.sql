@@ -4,7 +4,7 @@
 
 -- name: call_details
 SELECT c.call::VARCHAR AS call, c.function, c.version, c.method, c.alias, c.principal AS caller, c.team, c.state,
-       c.executor, c.accepted_us, v.provenance ->> 'git_commit' AS commit,
+       c.code, c.executor, c.accepted_us, c.ended_us, v.provenance ->> 'git_commit' AS commit,
        (v.provenance ->> 'git_dirty')::BOOLEAN AS is_dirty
 FROM store.calls_since($begun) c
 LEFT JOIN store.versions v ON v.team || '/' || v.name = c.function AND v.version = c.version

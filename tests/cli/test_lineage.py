@@ -9,12 +9,14 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 import pytest
-from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
+from openlineage.client.event_v2 import InputDataset, Job, JobEvent, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.generated import parent_run
 from openlineage.client.generated.dataset_version_dataset import DatasetVersionDatasetFacet
-from openlineage.client.generated.documentation_job import DocumentationJobFacet
+from openlineage.client.generated.error_message_run import ErrorMessageRunFacet
 from openlineage.client.generated.parent_run import ParentRunFacet
 from openlineage.client.generated.schema_dataset import SchemaDatasetFacet, SchemaDatasetFacetFields
+from openlineage.client.generated.tags_job import TagsJobFacet, TagsJobFacetFields
+from openlineage.client.generated.tags_run import TagsRunFacet, TagsRunFacetFields
 from openlineage.client.serde import Serde
 from pyarrow import parquet
 
@@ -27,21 +29,24 @@ from tests.cli.terminal import Terminal
 from tests.scripted_server import refusing, routes
 
 ONE, TWO = "01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058"
-FACETS: dict[str, Any] = {
-    each.__name__: each
-    for each in (ParentRunFacet, DocumentationJobFacet, DatasetVersionDatasetFacet, SchemaDatasetFacet)
-}
-AT = "2026-11-26T10:00:00+00:00"
+PARTS: list[tuple[Any, Any]] = [
+    (TagsRunFacet, TagsRunFacetFields),
+    (TagsJobFacet, TagsJobFacetFields),
+    (SchemaDatasetFacet, SchemaDatasetFacetFields),
+]
+WHOLE = (ParentRunFacet, DatasetVersionDatasetFacet, ErrorMessageRunFacet)
+FACETS: dict[str, Any] = {each.__name__: each for each in (*WHOLE, *(whole for whole, _ in PARTS))}
+AT, ENDED, LATER = (f"2026-11-26T10:00:0{second}+00:00" for second in range(3))
 GRAPH = Graph(
     "s3://b/v#v1",
     "upstream",
     [
         Node("s3://b/v#v1", "artifact", "s3://b/v", "v1", 3),
         Node(TWO, "call", call=TWO, function="nlp/embed", version=7, alias="prod", commit="abcdef012345", at=AT,
-             state="SUCCEEDED"),
+             state="SUCCEEDED", ended_at=LATER),
         Node("m", "artifact", "file:///model", "sha256:" + "1" * 64),
         Node(ONE, "call", call=ONE, function="nlp/train", version=12, is_dirty=True, commit="0123456789", at=AT,
-             state="FAILED"),
+             state="FAILED", code="function_error", ended_at=ENDED),
         Node("r", "artifact", 'file:///a%20"b"'),
     ],
     [
@@ -90,31 +95,59 @@ def test_a_tree_a_flowchart_and_a_graph_show_it(rayfaas: Terminal) -> None:
 
 def test_events_are_those_of_openlineage(rayfaas: Terminal, tmp_path: Path) -> None:
     file = tmp_path / "events"
-    assert "2 events" in rayfaas("lineage", "s3://b/v", "--openlineage", file).out
+    assert "4 events" in rayfaas("lineage", "s3://b/v", "--openlineage", file).out
     events: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
-    assert [event["eventType"] for event in events] == ["COMPLETE", "FAIL"]
     for event in events:
         assert plain(Serde.to_dict(published(event))) == plain(event)
-    inside = Graph(TWO, "upstream", GRAPH.nodes, [Edge(ONE, TWO, "called")])
-    (_, called) = made_of(inside)
-    assert called["run"]["facets"]["parent"]["run"] == {"runId": TWO}
-    assert plain(Serde.to_dict(published(called))) == plain(called)
-    assert (events[0]["outputs"][0]["namespace"], events[0]["outputs"][0]["name"]) == ("s3://b", "v")
-    assert events[1]["inputs"][0]["name"] == '/a "b"'
+    (_, trains, failed, completed) = events
+    assert [(event["eventType"], event["eventTime"]) for event in events] == [
+        ("START", AT), ("START", AT), ("FAIL", ENDED), ("COMPLETE", LATER)
+    ]  # fmt: skip
+    assert (trains["run"]["runId"], trains["inputs"]) == (ONE, [])
+    assert failed["run"]["facets"]["errorMessage"]["message"] == "function_error"
+    tags = {each["key"]: each["value"] for each in completed["run"]["facets"]["tags"]["tags"]}
+    assert tags == {"version": "7", "alias": "prod", "commit": "abcdef012345"}
+    (wrote,) = completed["outputs"]
+    assert (wrote["namespace"], wrote["name"]) == ("s3://b", "v")
+    assert wrote["facets"]["schema"]["fields"] == [{"name": "x"}]
+    assert failed["inputs"] == [{"namespace": "file", "name": '/a "b"', "facets": {}}]
 
 
-def published(event: dict[str, Any]) -> RunEvent:
+def test_a_call_in_a_call_and_a_version_have_their_events() -> None:
+    version = Node("nlp/embed:7", "version", function="nlp/embed", version=7)
+    runs = [msgspec.structs.replace(node, ended_at=None) for node in GRAPH.nodes]
+    edges = [Edge(ONE, TWO, "called"), Edge("m", version.id, "read")]
+    events = made_of(Graph(version.id, "upstream", [*runs, version], edges))
+    assert [event.get("eventType") for event in events] == ["START", "START", None]
+    assert events[1]["run"]["facets"]["parent"]["run"] == {"runId": TWO}
+    assert [each["name"] for each in events[2]["inputs"]] == ["/model"]
+    for event in events:
+        assert plain(Serde.to_dict(published(event))) == plain(event)
+
+
+def test_no_version_is_claimed_that_is_not_certain() -> None:
+    doubt = [msgspec.structs.replace(edge, is_certain=False) for edge in GRAPH.edges]
+    events = made_of(Graph("m", "upstream", GRAPH.nodes, doubt))
+    assert all("version" not in each["facets"] for event in events for each in event["inputs"] + event["outputs"])
+
+
+def published(event: dict[str, Any]) -> RunEvent | JobEvent:
     """The event in the classes that OpenLineage makes of its published schema, which take nothing that is not in it."""
-    run, job = event["run"], event["job"]
-    return RunEvent(
-        eventType=RunState(event["eventType"]),
-        eventTime=event["eventTime"],
-        producer=event["producer"],
-        run=Run(run["runId"], {name: facet(each) for name, each in run["facets"].items()}),
-        job=Job(job["namespace"], job["name"], {name: facet(each) for name, each in job["facets"].items()}),
-        inputs=[dataset(InputDataset, each) for each in event["inputs"]],
-        outputs=[dataset(OutputDataset, each) for each in event["outputs"]],
-    )
+    given = event["job"]
+    job = Job(given["namespace"], given["name"], {name: facet(each) for name, each in given.get("facets", {}).items()})
+    fields: dict[str, Any] = {
+        "eventTime": event["eventTime"],
+        "producer": event["producer"],
+        "job": job,
+        "inputs": [dataset(InputDataset, each) for each in event["inputs"]],
+        "outputs": [dataset(OutputDataset, each) for each in event["outputs"]],
+    }
+    kind = event["schemaURL"].rpartition("/")[2]
+    if kind == "JobEvent":
+        return JobEvent(**fields)
+    assert kind == "RunEvent"
+    run = Run(event["run"]["runId"], {name: facet(each) for name, each in event["run"]["facets"].items()})
+    return RunEvent(eventType=RunState(event["eventType"]), run=run, **fields)
 
 
 def dataset(kind: Any, given: dict[str, Any]) -> Any:
@@ -128,8 +161,9 @@ def facet(given: dict[str, Any]) -> Any:
     content = {name: value for name, value in given.items() if not name.startswith("_")}
     if kind is ParentRunFacet:
         content = {"run": parent_run.Run(**content["run"]), "job": parent_run.Job(**content["job"])}
-    if kind is SchemaDatasetFacet:
-        content = {"fields": [SchemaDatasetFacetFields(**each) for each in content["fields"]]}
+    for whole, part in PARTS:
+        if kind is whole:
+            content = {name: [part(**each) for each in parts] for name, parts in content.items()}
     assert given["_schemaURL"].startswith("https://openlineage.io/spec/facets/1-")
     return kind(**content, producer=given["_producer"])
 
