@@ -14,8 +14,8 @@ class Node(msgspec.Struct, frozen=True, omit_defaults=True):
     """An artifact in one version (`uri`, `artifact_version`, None where unknown), a call, or a version of a function.
 
     `alias` is what the call was asked through, or what leads to the version now. `commit` is what it was deployed from,
-    `is_dirty` whether files differed from that. `at` is when the call was accepted, `ended_at` when it ended, `code` what
-    its error was.
+    `is_dirty` whether files differed from that. `at` is when the call was accepted, `ended_at` when it ended, `code`
+    what its error was.
     """
 
     id: str

@@ -10,12 +10,15 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
+
 from rayfaas.errors import BadRequest, NotFound
 from rayfaas.graph import MOST_DEPTH, Direction, Edge, Graph, Node
 from rayfaas.names import LIVE, Target, is_call
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.rows import Row, begun_us, moment
 from rayfaas.registry.statements import load
+from rayfaas.registry.writers import At, Writers
 
 _SQL = load("lineage.sql")
 _URI = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
@@ -37,15 +40,6 @@ class Question(NamedTuple):
     depth: int = 10
     as_of_us: int | None = None
     version: str | None = None
-
-
-class _At(NamedTuple):
-    """An artifact that the walk stands at: whose read or write led to it (a call, or None), and when that was."""
-
-    node: str
-    artifact: int
-    call: str | None
-    at_us: int
 
 
 class Lineage:
@@ -73,6 +67,7 @@ class _Walk:
         self._edges: dict[tuple[str, str, str], Edge] = {}
         self._stood: set[tuple[int, str | None]] = set()
         self._is_cut = False
+        self._written_by = Writers(self._run)
 
     def graph(self) -> Graph:
         start, calls, artifacts = self._start()
@@ -84,13 +79,11 @@ class _Walk:
                 break
         else:
             self._is_cut |= bool(artifacts)
-        return Graph(
-            start, self._question.direction, list(self._nodes.values()), list(self._edges.values()), self._is_cut
-        )
+        return Graph(start, self._question.direction, list(self._nodes.values()), self._judged(), self._is_cut)
 
     # Where it starts
 
-    def _start(self) -> tuple[str, list[str], list[_At]]:
+    def _start(self) -> tuple[str, list[str], list[At]]:
         """The first node, and the calls and the artifacts that it stands for."""
         of = self._question.of
         if is_call(of):
@@ -103,13 +96,13 @@ class _Walk:
             return at.node, [], [at]
         return self._version(Target.parse(of))
 
-    def _artifact_at(self, uri: str) -> _At:
+    def _artifact_at(self, uri: str) -> At:
         found = self._run("newest", uri=uri, version=self._question.version)
         if not found:
             raise NotFound(f"No call that you may see has read or written {uri}{_in(self._question.version)}.")
         return self._artifact(found[0], None, self._as_of if self._is_upstream else 0)
 
-    def _version(self, target: Target) -> tuple[str, list[str], list[_At]]:
+    def _version(self, target: Target) -> tuple[str, list[str], list[At]]:
         owner, alias = target.team or self._question.team, target.alias or LIVE
         named = {"owner": owner, "name": target.name, "number": target.version, "alias": alias}
         found = self._run("version_of", **named)
@@ -123,7 +116,7 @@ class _Walk:
         self._nodes[node.id] = node
         return node.id, [], self._touched_by_version(node)
 
-    def _touched_by_version(self, node: Node) -> list[_At]:
+    def _touched_by_version(self, node: Node) -> list[At]:
         asked = {"function": node.function, "number": node.version, "mode": self._mode, "limit": MOST_NODES}
         artifacts = []
         for row in self._run("touches_of_version", **asked):
@@ -133,27 +126,18 @@ class _Walk:
 
     # Its steps
 
-    def _writers(self, artifacts: Sequence[_At]) -> list[str]:
-        numbered = dict(enumerate(self._not_stood_at(artifacts)))
-        asked = {
-            "numbers": list(numbered),
-            "artifacts": [at.artifact for at in numbered.values()],
-            "times": [at.at_us for at in numbered.values()],
-            "readers": [at.call for at in numbered.values()],
-        }
-        rows = self._run("writers", **asked) if numbered else []
-        new = self._describe(row["call"] for row in rows)
-        for row in rows:
+    def _writers(self, artifacts: Sequence[At]) -> list[str]:
+        rows = self._written_by.of(self._not_stood_at(artifacts))
+        new = self._describe(row["call"] for _, row in rows)
+        for at, row in rows:
             if row["call"] in self._nodes:
-                self._edge(row["call"], numbered[row["number"]].node, "wrote", row)
+                self._edge(row["call"], at.node, "wrote", row)
         return new
 
-    def _readers(self, artifacts: Sequence[_At]) -> list[str]:
+    def _readers(self, artifacts: Sequence[At]) -> list[str]:
         asked = self._not_stood_at(artifacts)
         nodes = {at.artifact: at.node for at in asked}
-        writers = [at.call for at in asked]
-        artifacts_of = [at.artifact for at in asked]
-        rows = self._run("readers", artifacts=artifacts_of, writers=writers, limit=MOST_NODES) if asked else []
+        rows = self._written_by.readers(asked, MOST_NODES)
         rows = [*(row for row in rows if row["call"]), *self._for_calls([row for row in rows if not row["call"]])]
         new = self._describe(row["call"] for row in rows)
         for row in rows:
@@ -182,7 +166,7 @@ class _Walk:
             found += latest
         return found
 
-    def _touched_by(self, calls: Sequence[str]) -> list[_At]:
+    def _touched_by(self, calls: Sequence[str]) -> list[At]:
         if not calls:
             return []
         executors = (
@@ -200,6 +184,19 @@ class _Walk:
                 self._touch(call, artifacts[-1].node, row)
         return artifacts
 
+    def _judged(self) -> list[Edge]:
+        """The edges; what another call may have written at the same time is not certain."""
+        written = [
+            (edge.source, self._nodes[edge.target].uri or "") for edge in self._edges.values() if _is_write(edge)
+        ]
+        rivals = self._written_by.rivals(written) if written else set()
+        return [
+            msgspec.structs.replace(edge, is_certain=False)
+            if _is_write(edge) and (edge.source, self._nodes[edge.target].uri) in rivals
+            else edge
+            for edge in self._edges.values()
+        ]
+
     # What it finds
 
     def _describe(self, calls: Iterable[str]) -> list[str]:
@@ -216,12 +213,12 @@ class _Walk:
             self._nodes[row["call"]] = Node(row["call"], "call", at=at, ended_at=ended_at, **row)
         return [call for call in new if call in self._nodes]
 
-    def _artifact(self, row: Row, call: str | None, at_us: int) -> _At:
+    def _artifact(self, row: Row, call: str | None, at_us: int) -> At:
         name = f"{row['uri']}#{row['artifact_version'] or ''}"
         if name not in self._nodes:
             artifact_version, size = row["artifact_version"], row["bytes"]
             self._nodes[name] = Node(name, "artifact", row["uri"], artifact_version, size)
-        return _At(name, row["artifact"], call, at_us)
+        return At(name, row["artifact"], row["uri"], row["artifact_version"], call, at_us)
 
     def _touch(self, one: str, artifact: str, row: Row) -> None:
         if self._is_upstream:
@@ -235,7 +232,7 @@ class _Walk:
         )
         self._edges.setdefault((source, target, kind), edge)
 
-    def _not_stood_at(self, artifacts: Sequence[_At]) -> list[_At]:
+    def _not_stood_at(self, artifacts: Sequence[At]) -> list[At]:
         found = [at for at in artifacts if (at.artifact, at.call) not in self._stood]
         self._stood.update((at.artifact, at.call) for at in found)
         return found
@@ -249,6 +246,10 @@ class _Walk:
         begun = begun_us(parameters["first"]) if "first" in parameters else 0
         asked = {"team": self._team, "as_of": self._as_of, "begun": begun, **parameters}
         return self._database.run(_SQL[statement], asked)
+
+
+def _is_write(edge: Edge) -> bool:
+    return edge.kind == "wrote" and is_call(edge.source)
 
 
 def _in(version: str | None) -> str:

@@ -57,26 +57,67 @@ SELECT call::VARCHAR AS call, parent::VARCHAR AS parent FROM store.calls_since($
 WHERE call BETWEEN $first::UUID AND $last::UUID AND call IN (SELECT unnest($calls::UUID[])) AND parent IS NOT NULL;
 
 -- name: writers
--- What tells one touch from another is read of all rows, the rest of those that are found.
+-- Of artifacts in versions that are known: who wrote just that, else who wrote it last in a version that is not known,
+-- which may have been that. What tells one touch from another is read of all rows, the rest of those that are found.
 WITH asked AS (
     SELECT unnest($numbers::INTEGER[]) AS number, unnest($artifacts::UBIGINT[]) AS artifact,
-           unnest($times::BIGINT[]) AS at_us, unnest($readers::UUID[]) AS reader
+           unnest($uris::VARCHAR[]) AS uri, unnest($times::BIGINT[]) AS at_us, unnest($calls::UUID[]) AS reader
+), wanted AS (
+    SELECT number, artifact, at_us, reader, true AS is_same FROM asked
+    UNION ALL
+    SELECT number, hash(uri, ''), at_us, reader, false FROM asked
 ), near AS MATERIALIZED (
     SELECT id, artifact, at_us FROM store.touches_since(0)
-    WHERE artifact IN (SELECT artifact FROM asked) AND mode = 'write'
+    WHERE artifact IN (SELECT artifact FROM wanted) AND mode = 'write'
 ), found AS MATERIALIZED (
     SELECT n.id, n.artifact, n.at_us, t.call, t.how, t.columns, t.is_certain
     FROM near n JOIN store.touches_since(0) t ON t.id = n.id
     WHERE t.call IS NOT NULL AND ($team IS NULL OR t.team = $team OR t.owner = $team)
 )
-SELECT r.number, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain
-FROM asked r JOIN found w
+SELECT r.number, w.artifact, w.call::VARCHAR AS call, w.how, w.columns, w.is_certain AND r.is_same AS is_certain
+FROM wanted r JOIN found w
   ON w.artifact = r.artifact AND w.at_us <= r.at_us AND w.call IS DISTINCT FROM r.reader
+QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY r.is_same DESC, w.at_us DESC, w.call DESC) = 1;
+
+-- name: last_writers
+-- Of artifacts in versions that are not known: who wrote them last, in whatever version.
+WITH asked AS (
+    SELECT unnest($numbers::INTEGER[]) AS number, unnest($uris::VARCHAR[]) AS uri, unnest($times::BIGINT[]) AS at_us,
+           unnest($calls::UUID[]) AS reader
+), found AS MATERIALIZED (
+    SELECT * FROM store.touches_since(0)
+    WHERE uri IN (SELECT uri FROM asked) AND mode = 'write' AND call IS NOT NULL
+      AND ($team IS NULL OR team = $team OR owner = $team)
+)
+SELECT r.number, w.artifact, w.call::VARCHAR AS call, w.how, w.columns, false AS is_certain
+FROM asked r JOIN found w ON w.uri = r.uri AND w.at_us <= r.at_us AND w.call IS DISTINCT FROM r.reader
 QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC, w.call DESC) = 1;
 
+-- name: rivals
+-- Calls that did not write alone: another that wrote the same ran at the time at which it was written last.
+WITH asked AS (
+    SELECT unnest($calls::UUID[]) AS call, unnest($uris::VARCHAR[]) AS uri
+), writes AS MATERIALIZED (
+    SELECT uri, call, at_us FROM store.touches_since(0)
+    WHERE uri IN (SELECT uri FROM asked) AND mode = 'write' AND call IS NOT NULL
+), shared AS MATERIALIZED (
+    SELECT * FROM writes WHERE uri IN (SELECT uri FROM writes GROUP BY uri HAVING min(call) <> max(call))
+), others AS MATERIALIZED (
+    SELECT s.uri, s.call, coalesce(c.started_us, c.accepted_us) AS begun_us, c.ended_us
+    FROM shared s JOIN store.calls_since(0) c ON c.call = s.call
+)
+SELECT DISTINCT a.call::VARCHAR AS call, a.uri
+FROM asked a
+JOIN shared s ON s.call = a.call AND s.uri = a.uri
+JOIN others o ON o.uri = a.uri AND o.call <> a.call
+  AND s.at_us >= o.begun_us AND (o.ended_us IS NULL OR s.at_us <= o.ended_us);
+
 -- name: readers
+-- Of artifacts in versions that are known, $uris of them all; reads in a version that is not known too, whatever it was.
 WITH ids AS MATERIALIZED (
-    SELECT id FROM store.touches_since(0) WHERE artifact IN (SELECT unnest($artifacts::UBIGINT[])) AND at_us <= $as_of
+    SELECT id FROM store.touches_since(0) WHERE at_us <= $as_of AND artifact IN (
+        SELECT unnest($artifacts::UBIGINT[]) UNION ALL SELECT hash(uri, '') FROM unnest($uris::VARCHAR[]) AS u(uri)
+    )
 ), near AS MATERIALIZED (
     SELECT t.* FROM ids JOIN store.touches_since(0) t ON t.id = ids.id
 ), reads AS (
@@ -91,11 +132,21 @@ WITH ids AS MATERIALIZED (
       ON w.mode = 'write' AND w.artifact = r.artifact AND w.at_us <= r.at_us AND w.call IS DISTINCT FROM r.call
     QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC NULLS LAST, w.call DESC) = 1
 )
-SELECT call::VARCHAR AS call, executor, artifact, how, "columns", is_certain
-FROM read_of JOIN (
-    SELECT unnest($artifacts::UBIGINT[]) AS artifact, unnest($writers::UUID[]) AS writer
+SELECT call::VARCHAR AS call, executor, artifact, uri, artifact_version, at_us, how, "columns", is_certain
+FROM read_of LEFT JOIN (
+    SELECT unnest($artifacts::UBIGINT[]) AS artifact, unnest($calls::UUID[]) AS writer
 ) f USING (artifact)
 WHERE f.writer IS NULL OR f.writer = read_of.writer
+ORDER BY at_us DESC LIMIT $limit;
+
+-- name: reads_of
+-- Reads in whatever version.
+SELECT call::VARCHAR AS call, executor, artifact, uri, artifact_version, at_us, how, "columns", is_certain
+FROM store.touches_since(0)
+WHERE uri IN (SELECT unnest($uris::VARCHAR[])) AND mode = 'read' AND at_us <= $as_of AND (
+    $team IS NULL OR team = $team OR owner = $team
+    OR executor IN (SELECT executor FROM store.calls_since(0) WHERE team = $team)
+)
 ORDER BY at_us DESC LIMIT $limit;
 
 -- name: newest

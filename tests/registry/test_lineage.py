@@ -124,10 +124,59 @@ def test_a_read_is_of_the_last_write_of_the_same_content(registry: Registry, jou
     assert names(ask(registry, calls[1].call, "downstream")) == {"2", "3", f"{RAW}#same"}
 
 
-def test_a_version_that_is_not_known_is_of_nobody(registry: Registry, journal: Path) -> None:
-    one, other = call(1), call(2)
-    record(registry, journal, [one, other], [touched(one, "write", RAW, "r1"), touched(other, "read", RAW, None, 5)])
-    assert names(ask(registry, other.call)) == {"2", f"{RAW}#"}
+def certain(graph: Graph) -> dict[tuple[str, str], bool]:
+    """Whether each edge between a call and an artifact is, by the number of the call and its kind."""
+    calls = {node.id: node.call[-2:].lstrip("0") for node in graph.nodes if node.call}
+    return {(calls.get(edge.source) or calls[edge.target], edge.kind): edge.is_certain for edge in graph.edges}
+
+
+def test_a_version_that_is_not_known_may_be_that_of_the_last_write(registry: Registry, journal: Path) -> None:
+    """As of a file that was opened to append to it: what was in it before is in it still."""
+    before, last, appends, later = (call(number) for number in range(1, 5))
+    touches = [
+        touched(before, "write", RAW, "r1", 1),
+        touched(last, "write", RAW, "r2", 2),
+        touched(appends, "read", RAW, None, 5, is_certain=False),
+        touched(appends, "write", RAW, "r3", 5),
+        touched(later, "write", RAW, "r4", 6),
+    ]
+    record(registry, journal, [before, last, appends, later], touches)
+    graph = ask(registry, RAW, version="r3")
+    assert names(graph) == {"2", "3", f"{RAW}#", f"{RAW}#r3"}
+    assert [edge.is_certain for edge in graph.edges if edge.target == f"{RAW}#"] == [False]
+    assert names(ask(registry, last.call, "downstream")) == {"2", "3", f"{RAW}#r2", f"{RAW}#r3"}
+    assert names(ask(registry, before.call, "downstream")) == {"1", f"{RAW}#r1"}
+
+
+def test_a_write_of_a_version_that_is_not_known_may_be_what_was_read(registry: Registry, journal: Path) -> None:
+    """As of an object whose store told of its version when it was read only."""
+    one, other, reader = call(1), call(2), call(3)
+    touches = [
+        touched(one, "write", VECTORS, None, 1),
+        touched(other, "write", VECTORS, None, 2),
+        touched(reader, "read", VECTORS, "etag:1", 3),
+    ]
+    record(registry, journal, [one, other, reader], touches)
+    graph = ask(registry, reader.call)
+    assert certain(graph) == {("3", "read"): True, ("2", "wrote"): False}
+    assert names(ask(registry, other.call, "downstream")) == {"2", "3", f"{VECTORS}#"}
+    assert names(ask(registry, one.call, "downstream")) == {"1", f"{VECTORS}#"}
+
+
+def test_what_two_calls_wrote_at_the_same_time_is_not_certain(registry: Registry, journal: Path) -> None:
+    early, late, alone = call(1), call(2), call(3, accepted_us=ACCEPTED_US + 9_000)
+    touches = [
+        touched(early, "write", RAW, "r1", 20),
+        touched(late, "write", RAW, "r2", 30),
+        touched(early, "write", CLEAN, "c1", 20),
+        touched(alone, "write", RAW, "r3", 9_500),
+    ]
+    record(registry, journal, [early, late, alone], touches)
+    for version, is_certain in (("r1", False), ("r2", False), ("r3", True)):
+        (edge,) = ask(registry, RAW, version=version).edges
+        assert edge.is_certain == is_certain
+    downstream = ask(registry, early.call, "downstream")
+    assert {edge.target: edge.is_certain for edge in downstream.edges} == {f"{RAW}#r1": False, f"{CLEAN}#c1": True}
 
 
 def test_what_an_executor_read_as_it_began_is_read_by_its_calls(registry: Registry, journal: Path) -> None:
