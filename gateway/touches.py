@@ -52,7 +52,7 @@ class Touches:
         function, _, version = executor.version_key.rpartition(":")
         records = [
             Touched(
-                function=function, version=int(version), executor=executor.executor, at_us=header.at_us,
+                function=function, version=int(version), executor=executor.executor, at_us=_at_us(touch, header),
                 mode=touch.mode, uri=touch.uri, how=touch.how, call=header.call_id,
                 artifact_version=touch.version, bytes=touch.bytes, columns=touch.columns, is_certain=touch.is_certain,
             )
@@ -71,6 +71,10 @@ class Touches:
         )
 
 
+def _at_us(touch: Touch, header: TouchedHeader) -> int:
+    return header.at_us if touch.at_us is None else min(touch.at_us, header.at_us)
+
+
 def _is_fit(touch: Touch) -> bool:
     """Neither empty nor longer than an executor of ours writes it."""
     return (
@@ -78,5 +82,6 @@ def _is_fit(touch: Touch) -> bool:
         and len(touch.version or "") <= MOST_VERSION
         and len(touch.how) <= MOST_VERSION
         and 0 <= (touch.bytes or 0) < _LONGEST
+        and 0 <= (touch.at_us or 0) < _LONGEST
         and len(touch.columns) <= MOST_COLUMNS
     )

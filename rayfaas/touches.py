@@ -17,10 +17,12 @@ _AT_ONCE = 1_000
 
 
 class Touch(msgspec.Struct, array_like=True, frozen=True):
-    """One artifact, read or written. `how` it was seen: open, pyarrow, polars, fsspec, boto3, hf, mlflow or said.
+    """One artifact, read or written. `how` it was seen: open, renamed, pyarrow, polars, fsspec, boto3, hf, mlflow or
+    said.
 
     `version` is the content's digest, the store's version, ETag or commit; None where it is not known. `is_certain` is
-    False where the artifact may have changed between the call and the look at it.
+    False where the artifact may have changed between the call and the look at it. `at_us` is when it was written, where
+    that is known better than by the end of the call.
     """
 
     mode: Mode
@@ -30,6 +32,7 @@ class Touch(msgspec.Struct, array_like=True, frozen=True):
     bytes: int | None = None
     columns: tuple[str, ...] = ()
     is_certain: bool = True
+    at_us: int | None = None
 
 
 class TouchedHeader(msgspec.Struct, array_like=True):

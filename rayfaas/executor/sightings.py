@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 import sys
@@ -18,6 +19,8 @@ from rayfaas.touches import MOST_COLUMNS, MOST_URI, MOST_VERSION, Mode, Touch
 # What a directory or a pattern stands for, at most.
 _MOST_FILES = 1_000
 _MACHINE = ("/proc/", "/sys/", "/dev/", "/etc/", "/run/", "/usr/")
+# How files are opened to write more into what is there, or, None, perhaps: with `os.open`.
+KEEPING = frozenset({"a", "a+", "r+", "ab", "ab+", "a+b", "rb+", "r+b", None})
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.ASCII)
 
 
@@ -29,7 +32,15 @@ class Opened(NamedTuple):
     flags: Any
 
 
+class Kept(NamedTuple):
+    """A file that was opened to write more into what is there."""
+
+    path: Any
+
+
 class Renamed(NamedTuple):
+    """A file or folder that has another name now, or one more."""
+
     source: Any
     target: Any
 
@@ -66,7 +77,7 @@ class Unfollowed(NamedTuple):
     function: str
 
 
-Sighting = Opened | Renamed | Seen | Listed | Moved | Asked | Unfollowed
+Sighting = Opened | Kept | Renamed | Seen | Listed | Moved | Asked | Unfollowed
 Note = Callable[[Seen], None]
 
 
@@ -92,6 +103,8 @@ class Sightings:
         for each, then in _placed(sightings, period):
             if isinstance(each, Opened):
                 self._opened(each, files, then)
+            elif isinstance(each, Kept):
+                self._kept(each, files, then)
             elif isinstance(each, Renamed):
                 self._renamed(each, files, then)
             elif isinstance(each, Seen):
@@ -122,12 +135,25 @@ class Sightings:
             reads, writes = _modes(opened.mode, opened.flags)
             _note(files, path, "open", reads, writes)
 
+    def _kept(self, kept: Kept, files: dict[str, TouchedFile], period: Period) -> None:
+        path = self._path(kept.path, period)
+        if path is not None:
+            _note(files, path, "open", reads=True, writes=False)
+
     def _renamed(self, renamed: Renamed, files: dict[str, TouchedFile], period: Period) -> None:
-        """What was written under another name first."""
+        """What was written under another name first; and what was there before, which was read under that."""
         source, target = self._path(renamed.source, period), self._path(renamed.target, period)
-        file = files.get(source or "")
-        if file is not None and file.is_written and target is not None:
-            files[target] = TouchedFile(file.how, is_written=True, columns=file.columns)
+        if source is None or target is None:
+            return
+        file = files.get(source)
+        if file is not None and file.is_written:
+            files[target] = TouchedFile(file.how, is_written=True, columns=file.columns, was=file.was)
+        elif _may_be_new(target, period):
+            for name in _files_at(target):
+                old = f"{source}{name.removeprefix(target)}"
+                file = files.get(old, TouchedFile("renamed", was=old))
+                was = "" if file.is_written else old
+                files[name] = TouchedFile(file.how, is_written=True, columns=file.columns, was=was)
 
     def _seen(self, seen: Seen, files: dict[str, TouchedFile], period: Period) -> Iterator[Touch]:
         for what in _each(seen.what):
@@ -183,14 +209,24 @@ def _placed(sightings: Sequence[Sighting], period: Period) -> list[tuple[Sightin
     return placed[::-1]
 
 
+def keeps(opened: tuple[Any, ...]) -> bool:
+    """Whether a file is opened to write more into what is there, as the audit event tells; its mode is in `KEEPING`."""
+    path, mode, flags = opened
+    if mode is None and (flags & os.O_ACCMODE == os.O_RDONLY or flags & (os.O_TRUNC | os.O_EXCL)):
+        return False
+    try:
+        return os.stat(path).st_size > 0
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def _modes(mode: Any, flags: Any) -> tuple[bool, bool]:
-    """Whether it reads, and whether it writes."""
+    """Whether it only reads, and whether it writes. What `keeps` something reads that too."""
     if isinstance(mode, str):
-        reads = "r" in mode
-        return reads, not reads or "+" in mode
-    access = flags & os.O_ACCMODE if isinstance(flags, int) else os.O_RDONLY
-    truncates = isinstance(flags, int) and bool(flags & os.O_TRUNC)
-    return access != os.O_WRONLY and not truncates, access != os.O_RDONLY
+        reads = "r" in mode and "+" not in mode
+    else:
+        reads = not isinstance(flags, int) or flags & os.O_ACCMODE == os.O_RDONLY
+    return reads, not reads
 
 
 def _note(
@@ -226,16 +262,32 @@ def _local(what: Any) -> str | None:
     return None if _SCHEME.match(text) else text
 
 
+def _may_be_new(path: str, period: Period) -> bool:
+    """Not where it was there before: the event tells of attempts too. What is gone again had one more name since."""
+    try:
+        return os.lstat(path).st_ctime_ns >= period.begun_ns - TICK_NS
+    except OSError:
+        return True
+
+
+def _files_at(path: str) -> list[str]:
+    """A file, or those of a folder."""
+    return list(itertools.islice(_below(path), _MOST_FILES)) if os.path.isdir(path) else [path]
+
+
 def _expand(text: str, mode: Mode, period: Period) -> list[str]:
     """The files that a directory or a pattern stands for; of a directory that was written, those that are new."""
     path = os.path.join(period.directory, text)
     if os.path.isdir(path):
-        below = (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in sorted(names))
-        found = (name for name in below if mode == "read" or _is_new(name, period))
-        return [name for name, _ in zip(found, range(_MOST_FILES), strict=False)]
+        found = (name for name in _below(path) if mode == "read" or _is_new(name, period))
+        return list(itertools.islice(found, _MOST_FILES))
     if glob.has_magic(text) and not os.path.exists(path):
         return sorted(glob.glob(path, recursive=True))[:_MOST_FILES]
     return [path]
+
+
+def _below(path: str) -> Iterator[str]:
+    return (os.path.join(folder, name) for folder, _, names in os.walk(path) for name in sorted(names))
 
 
 def _is_new(name: str, period: Period) -> bool:

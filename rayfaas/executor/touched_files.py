@@ -27,12 +27,13 @@ class Period(NamedTuple):
 
 @dataclass(slots=True)
 class TouchedFile:
-    """What happened to one file, in the order in which it did."""
+    """What happened to one file, in the order in which it did. `was` is where it was before the call renamed it."""
 
     how: str
     is_read: bool = False  # before it was written
     is_written: bool = False
     columns: dict[str, None] = field(default_factory=dict)
+    was: str = ""
 
 
 class TouchedFiles:
@@ -66,10 +67,14 @@ class TouchedFiles:
             else:
                 is_same = status.st_mtime_ns < period.begun_ns
                 yield Touch("read", uri, file.how, version, status.st_size, is_certain=is_same)
+        if file.was:
+            is_same = status.st_mtime_ns < period.begun_ns
+            yield Touch("read", uri_of(os.path.realpath(file.was)), file.how, version, is_certain=is_same)
         if file.is_written:
             is_own = status.st_mtime_ns <= period.ended_ns
             columns = tuple(file.columns)[:MOST_COLUMNS]
-            yield Touch("write", uri, file.how, version, status.st_size, columns, is_certain=is_own)
+            at_us = min(max(status.st_mtime_ns, period.begun_ns), period.ended_ns) // 1000
+            yield Touch("write", uri, file.how, version, status.st_size, columns, is_own, at_us)
 
 
 @lru_cache(4_096)

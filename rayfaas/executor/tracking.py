@@ -20,13 +20,16 @@ from rayfaas.executor.output import OnlyCall
 from rayfaas.executor.reporting import MOST_SIGHTINGS, Ended, Reporter
 from rayfaas.executor.running import RunningCall, current
 from rayfaas.executor.sightings import (
+    KEEPING,
     Asked,
+    Kept,
     Listed,
     Moved,
     Renamed,
     Seen,
     Sighting,
     Unfollowed,
+    keeps,
     machine_folders,
 )
 from rayfaas.executor.touched_files import Period
@@ -96,6 +99,8 @@ class Tracking:
 
         def hear(event: str, args: tuple[Any, ...]) -> None:
             if event == "open":
+                if args[1] in KEEPING and keeps(args):
+                    note(Kept(args[0]))
                 call = get()
                 if call is not None and call.sightings is not None and len(call.sightings) < MOST_SIGHTINGS:
                     call.sightings.append(args)
@@ -142,6 +147,11 @@ class Tracking:
         return None if before is None else self._strays - before
 
 
+def _renamed(args: tuple[Any, ...]) -> Sighting | None:
+    """Not what is relative to an open folder: nobody knows to which."""
+    return Renamed(*args[:2]) if args[2:] == (-1, -1) else None
+
+
 def _said(args: tuple[Any, ...]) -> Sighting:
     mode, what, version, columns = args
     return Seen(mode, what, "said", version, columns)
@@ -165,7 +175,8 @@ def _directory() -> str:
 
 
 _HEARD: dict[str, Callable[[tuple[Any, ...]], Sighting | None]] = {
-    "os.rename": lambda args: Renamed(*args[:2]),
+    "os.rename": _renamed,
+    "os.link": _renamed,
     "os.chdir": _moved,
     "os.listdir": _listed,
     "os.scandir": _listed,

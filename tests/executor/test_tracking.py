@@ -50,8 +50,9 @@ async def test_a_file_that_is_written_is_told_as_it_is_at_the_end(replica: Repli
             with open(folder + "/gone", "w"): pass
             os.remove(folder + "/gone")
     """
-    touches = await (await replica.deploy(source)).call(str(tmp_path)).touches()
-    assert touches == [Touch("write", (tmp_path / "whole").as_uri(), "open", sha(b"first"), 5, (), True)]
+    (touch,) = await (await replica.deploy(source)).call(str(tmp_path)).touches()
+    whole = tmp_path / "whole"
+    assert touch == Touch("write", whole.as_uri(), "open", sha(b"first"), 5, (), True, whole.stat().st_mtime_ns // 1000)
 
 
 async def test_each_is_told_once_and_relative_paths_and_descriptors_too(replica: Replica, file: Path) -> None:
@@ -94,6 +95,55 @@ async def test_what_changed_meanwhile_is_not_certain(replica: Replica, file: Pat
     read, wrote = await (await replica.deploy(source)).call(str(file)).touches()
     assert (read.mode, read.version, read.is_certain) == ("read", None, False)
     assert (wrote.mode, wrote.version, wrote.is_certain) == ("write", sha(b"abcd"), True)
+
+
+@pytest.mark.parametrize("mode", ["a", "a+b", "r+"])
+async def test_what_is_added_to_was_read_in_a_version_that_is_not_known(
+    replica: Replica, file: Path, mode: str
+) -> None:
+    source = """
+        import os
+        def f(path, mode):
+            with open(path, mode): pass
+            with open(path + ".new", "a") as file: file.write("d")
+            with open(path + ".new", mode): pass
+            os.close(os.open(path + ".own", os.O_RDWR | os.O_CREAT | os.O_EXCL))
+    """
+    touches = await (await replica.deploy(source)).call(str(file), mode).touches()
+    assert sorted((touch.mode, Path(unquote(touch.uri)).suffix, touch.is_certain) for touch in touches) == [
+        ("read", ".txt", False),
+        ("write", ".new", True),
+        ("write", ".own", True),
+        ("write", ".txt", True),
+    ]
+
+
+async def test_what_is_renamed_was_read_under_its_old_name(replica: Replica, file: Path) -> None:
+    source = """
+        import os
+        def f(folder, name):
+            os.rename(folder + "/" + name, folder + "/b")
+            os.replace(folder + "/b", folder + "/c")
+            os.link(folder + "/c", folder + "/d")
+            os.mkdir(folder + "/part")
+            with open(folder + "/part/own", "w") as file: file.write("x")
+            os.rename(folder + "/set", folder + "/whole")
+            os.rename(folder + "/part", folder + "/own")
+            for attempt in (os.rename, os.link):
+                try: attempt(folder + "/nowhere", folder + "/old")
+                except OSError: pass
+    """
+    (file.parent / "set").mkdir()
+    for name in ("set/1", "set/2", "old"):
+        (file.parent / name).write_text(name)
+    touches = await (await replica.deploy(source)).call(str(file.parent), file.name).touches()
+    folder = f"{file.parent.as_uri()}/"
+    found = {(touch.mode, unquote(touch.uri.removeprefix(folder))): touch.version for touch in touches}
+    content = {"in put.txt": b"abc", "set/1": b"set/1", "set/2": b"set/2"}
+    assert {name: version for (mode, name), version in found.items() if mode == "read"} == {
+        name: sha(what) for name, what in content.items()
+    }
+    assert {name for mode, name in found if mode == "write"} == {"c", "d", "whole/1", "whole/2", "own/own"}
 
 
 async def test_what_is_read_at_import_is_the_executors_once(replica: Replica, file: Path) -> None:
