@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes
 
-from rayfaas.fingerprints import Fingerprints
+from rayfaas.fingerprints import TICK_NS, Fingerprints
 from rayfaas.touches import MOST_COLUMNS, Touch
 
 _HUGGING_FACE = re.compile(r"/(models|datasets|spaces)--([^/]+)/snapshots/([0-9a-f]{7,40})/")
@@ -71,7 +71,7 @@ class TouchedFiles:
             is_same = status.st_mtime_ns < period.begun_ns
             yield Touch("read", uri_of(os.path.realpath(file.was)), file.how, version, is_certain=is_same)
         if file.is_written:
-            is_own = status.st_mtime_ns <= period.ended_ns
+            is_own = status.st_mtime_ns <= period.ended_ns and status.st_ctime_ns >= period.begun_ns - TICK_NS
             columns = tuple(file.columns)[:MOST_COLUMNS]
             at_us = min(max(status.st_mtime_ns, period.begun_ns), period.ended_ns) // 1000
             yield Touch("write", uri, file.how, version, status.st_size, columns, is_own, at_us)
