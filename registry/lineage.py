@@ -99,7 +99,8 @@ class _Walk:
     def _artifact_at(self, uri: str) -> At:
         found = self._run("newest", uri=uri, version=self._question.version)
         if not found:
-            raise NotFound(f"No call that you may see has read or written {uri}{_in(self._question.version)}.")
+            asked = f"{uri}{_in(self._question.version)}{_by(self._question.as_of_us)}"
+            raise NotFound(f"No call that you may see has read or written {asked}.")
         return self._artifact(found[0], None, self._as_of if self._is_upstream else 0)
 
     def _version(self, target: Target) -> tuple[str, list[str], list[At]]:
@@ -254,3 +255,7 @@ def _is_write(edge: Edge) -> bool:
 
 def _in(version: str | None) -> str:
     return f" in version {version}" if version else ""
+
+
+def _by(as_of_us: int | None) -> str:
+    return "" if as_of_us is None else f" by {moment(as_of_us).isoformat(' ', 'seconds')}"

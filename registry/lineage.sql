@@ -94,23 +94,22 @@ FROM asked r JOIN found w ON w.uri = r.uri AND w.at_us <= r.at_us AND w.call IS 
 QUALIFY row_number() OVER (PARTITION BY r.number ORDER BY w.at_us DESC, w.call DESC) = 1;
 
 -- name: rivals
--- Calls that did not write alone: another that wrote the same ran at the time at which it was written last.
+-- Calls that may not have written alone: another that wrote the same had begun by then, and was not done before.
 WITH asked AS (
     SELECT unnest($calls::UUID[]) AS call, unnest($uris::VARCHAR[]) AS uri
 ), writes AS MATERIALIZED (
     SELECT uri, call, at_us FROM store.touches_since(0)
     WHERE uri IN (SELECT uri FROM asked) AND mode = 'write' AND call IS NOT NULL
 ), shared AS MATERIALIZED (
-    SELECT * FROM writes WHERE uri IN (SELECT uri FROM writes GROUP BY uri HAVING min(call) <> max(call))
-), others AS MATERIALIZED (
-    SELECT s.uri, s.call, coalesce(c.started_us, c.accepted_us) AS begun_us, c.ended_us
-    FROM shared s JOIN store.calls_since(0) c ON c.call = s.call
+    SELECT w.uri, w.call, w.at_us, coalesce(c.started_us, c.accepted_us) AS begun_us
+    FROM writes w JOIN store.calls_since(0) c ON c.call = w.call
+    WHERE w.uri IN (SELECT uri FROM writes GROUP BY uri HAVING min(call) <> max(call))
 )
 SELECT DISTINCT a.call::VARCHAR AS call, a.uri
 FROM asked a
-JOIN shared s ON s.call = a.call AND s.uri = a.uri
-JOIN others o ON o.uri = a.uri AND o.call <> a.call
-  AND s.at_us >= o.begun_us AND (o.ended_us IS NULL OR s.at_us <= o.ended_us);
+JOIN shared one ON one.call = a.call AND one.uri = a.uri
+JOIN shared other ON other.uri = a.uri AND other.call <> a.call
+  AND other.begun_us <= one.at_us AND one.begun_us <= other.at_us;
 
 -- name: readers
 -- Of artifacts in versions that are known, $uris of them all; reads in a version that is not known too, whatever it was.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from rayfaas.artifact_name import SCHEME
 from rayfaas.graph import Edge, Graph, Node
 
 # How many of what a call read a sentence names; the tree of `rayfaas lineage` has them all.
@@ -59,10 +60,13 @@ def version_of(node: Node) -> str:
 
 
 def _of_artifact(node: Node, led: list[tuple[Edge, Node]]) -> str:
+    if not led and (node.uri or "").startswith(SCHEME):
+        return f"{name_of(node)} is a name: `rayfaas sql` tells in artifact_moves who gave it, and why."
     if not led:
         return f"{name_of(node)}: who wrote it is not known."
     edge, call = led[0]
-    return f"{name_of(node)} was written by {name_of(call)} in call {call.call}, {_when(call)}{_doubt(edge)}."
+    doubt = "" if edge.is_certain else ", as far as is known,"
+    return f"{name_of(node)} was written{doubt} by {name_of(call)} in call {call.call}, {_when(call)}."
 
 
 def _of_user(node: Node, led: list[tuple[Edge, Node]]) -> str:

@@ -77,6 +77,16 @@ def test_why_is_told_in_sentences_that_name_every_version(rayfaas: Terminal) -> 
     ]
 
 
+def test_why_says_what_is_not_certain_and_what_is_a_name(rayfaas: Terminal) -> None:
+    name = Node("a", "artifact", "artifact://nlp/bert:prod", "2")
+    edges = [Edge(TWO, "s3://b/v#v1", "wrote", "fsspec", is_certain=False), Edge("a", TWO, "read", "said")]
+    graph = Graph("s3://b/v#v1", "upstream", [*GRAPH.nodes, name], edges)
+    rayfaas.serve(routes({"GET /v1/lineage": msgspec.to_builtins(graph)}))
+    told = rayfaas("why", "s3://b/v").out.splitlines()
+    assert told[0].startswith("s3://b/v (version v1) was written, as far as is known, by the prod nlp/embed")
+    assert told[2].startswith("artifact://nlp/bert:prod (version 2) is a name: `rayfaas sql` tells in artifact_moves")
+
+
 def test_a_tree_a_flowchart_and_a_graph_show_it(rayfaas: Terminal) -> None:
     tree = rayfaas("lineage", "s3://b/v", "--depth", 3, "--as-of", "2026-11-27").out
     assert [line.strip(" │└├─").partition(" (")[0] for line in tree.splitlines()] == [

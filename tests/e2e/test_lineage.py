@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,47 @@ def test_which_model_and_which_comments_made_a_column_of_vectors(
     assert {json.loads(event)["job"]["name"] for event in events} >= {"train", "preprocess"}
     coverage = server.rayfaas("coverage", "-n", "1000").stdout
     assert f"not known: {(store / 'comments.json').as_uri()}" in coverage
+
+
+TOGETHER = """
+import os, time
+import rayfaas
+
+@rayfaas.function(concurrency=2)
+def writes(path, mine, other):
+    with open(path, "w") as file:
+        open(path + mine, "w").close()
+        while not os.path.exists(path + other):
+            time.sleep(0.001)
+        file.write(mine)
+
+@rayfaas.function()
+def adds(path):
+    with open(path, "a") as file:
+        file.write(".")
+"""
+
+
+def test_no_more_is_claimed_than_is_known(server: Server, write: Callable[[str, str], Path], tmp_path: Path) -> None:
+    """Of a file that two calls write at the same time, and of one that a call adds to."""
+    deployed = server.rayfaas("deploy", write("together.py", TOGETHER))
+    assert deployed.returncode == 0, deployed.stderr
+    file = tmp_path / "file"
+    with ThreadPoolExecutor(2) as both:
+        pairs = [{"path": str(file), "mine": one, "other": other} for one, other in ("ab", "ba")]
+        list(both.map(lambda pair: server.call("writes", pair), pairs))
+    server.call("adds", {"path": str(file)})
+    written = "SELECT call FROM lineage WHERE uri = ? AND mode = 'write'"
+    eventually(lambda: len(server.sql(written, file.as_uri())) == 3)
+
+    graph = json.loads(server.rayfaas("lineage", file, "--json").stdout)
+    (call,) = (edge["source"] for edge in graph["edges"] if edge["target"] == graph["start"])
+    functions = {node["call"]: node["function"] for node in graph["nodes"] if "call" in node}
+    assert functions.pop(call) == "default/adds"
+    (before,) = functions
+    assert functions[before] == "default/writes"
+    doubts = {(edge["source"], edge["kind"]): edge.get("is_certain", True) for edge in graph["edges"]}
+    assert doubts == {(call, "wrote"): True, (f"{file.as_uri()}#", "read"): False, (before, "wrote"): False}
+    for row in server.sql(written, file.as_uri()):
+        edges = json.loads(server.rayfaas("lineage", row[0], "--downstream", "--json").stdout)["edges"]
+        assert [edge.get("is_certain", True) for edge in edges if edge["source"] == row[0]] == [row[0] == call]

@@ -169,6 +169,7 @@ def test_what_two_calls_wrote_at_the_same_time_is_not_certain(registry: Registry
         touched(early, "write", RAW, "r1", 20),
         touched(late, "write", RAW, "r2", 30),
         touched(early, "write", CLEAN, "c1", 20),
+        touched(late, "write", CLEAN, "c2", -1),
         touched(alone, "write", RAW, "r3", 9_500),
     ]
     record(registry, journal, [early, late, alone], touches)
