@@ -55,10 +55,12 @@ airflow: $(INSTALLED)  ## a DAG that calls deployed functions; Airflow has an en
 	$(BIN)/uv pip install --quiet --python $(AIRFLOW)/bin/python 'apache-airflow>=3' -e .
 	$(BIN)/python -m pytest tests/e2e/airflow_dag.py
 
-libraries: $(INSTALLED)  ## lineage through the real MLflow and huggingface_hub, in an environment of their own
-	test -x $(LIBRARIES)/bin/mlflow || $(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LIBRARIES)
-	$(BIN)/uv pip install --quiet --python $(LIBRARIES)/bin/python 'mlflow>=3' huggingface_hub cryptography uv pytest pytest-asyncio -e .
-	$(LIBRARIES)/bin/python -m pytest tests/executor/real_libraries.py
+libraries: $(INSTALLED)  ## lineage through the real MLflow, huggingface_hub, h5py, gcsfs, adlfs and s3fs, in an environment of their own
+	test -x $(LIBRARIES)/bin/python || $(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LIBRARIES)
+	$(BIN)/uv pip install --quiet --python $(LIBRARIES)/bin/python 'mlflow>=3' huggingface_hub h5py \
+		gcsfs adlfs s3fs gcp-storage-emulator 'moto[s3,server]' cryptography uv pytest pytest-asyncio -e .
+	! command -v npm > /dev/null || npm install --silent --no-save --prefix $(LIBRARIES) azurite
+	$(LIBRARIES)/bin/python -m pytest tests/executor/real_libraries.py tests/executor/real_stores.py
 
 clean:
 	rm -rf $(VENV) $(AIRFLOW) $(LIBRARIES) build dist *.egg-info

@@ -11,10 +11,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 from rayfaas.executor.arrow_files import follow_ipc, path_in, stamp_polars, write_arrow, write_feather
+from rayfaas.executor.hdf_files import opened_hdf
 from rayfaas.executor.post_import import when_imported
 from rayfaas.executor.sightings import Note, Seen
 from rayfaas.executor.stores import called_aws, downloaded, fetched, logged, opened
-from rayfaas.executor.wrapping import Call, after, before
+from rayfaas.executor.wrapping import Call, after, after_async, before
 from rayfaas.stamps import MakeStamp
 from rayfaas.touches import Mode
 
@@ -97,7 +98,13 @@ def _followers(note: Note, stamp: MakeStamp) -> Mapping[str, Callable[[ModuleTyp
         "pyarrow.ipc": lambda it: follow_ipc(it, note, stamp),
         "polars": lambda it: before(it.DataFrame, "write_parquet", stamp_polars(stamp)),
         "fsspec.spec": lambda it: after(it.AbstractFileSystem, "open", functools.partial(opened, note)),
-        "botocore.client": lambda it: after(it.BaseClient, "_make_api_call", functools.partial(called_aws, note)),
+        "botocore.client": lambda it: after(
+            it.BaseClient, "_make_api_call", functools.partial(called_aws, note, "boto3")
+        ),
+        "aiobotocore.client": lambda it: after_async(
+            it.AioBaseClient, "_make_api_call", functools.partial(called_aws, note, "fsspec")
+        ),
+        "h5py._hl.files": lambda it: before(it.File, "__init__", functools.partial(opened_hdf, note)),
         "huggingface_hub.file_download": lambda it: after(it, "hf_hub_download", functools.partial(downloaded, note)),
         "huggingface_hub._snapshot_download": lambda it: after(
             it, "snapshot_download", functools.partial(downloaded, note)

@@ -78,7 +78,7 @@ class Unfollowed(NamedTuple):
 
 
 Sighting = Opened | Kept | Renamed | Seen | Listed | Moved | Asked | Unfollowed
-Note = Callable[[Seen], None]
+Note = Callable[[Seen | Kept], None]
 
 
 def machine_folders() -> tuple[str, ...]:

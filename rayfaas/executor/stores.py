@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayfaas.executor.sightings import Note, Seen
@@ -15,31 +15,55 @@ _AWS: dict[str, Mode] = {
     "CompleteMultipartUpload": "write",
     "CopyObject": "write",
 }
+_SEEN_ELSEWHERE = {"file", "local", "s3", "s3a"}
 
 
 def opened(note: Note, call: Call) -> None:
-    """A file of fsspec. Those of this machine are opened by Python, and seen there."""
+    """A file of fsspec. Those of this machine are opened by Python, and seen there; those of S3 by its client."""
     filesystem, path, mode = call.args[0], call.get(1, "path"), str(call.get(2, "mode", "rb"))
     protocol = filesystem.protocol
     names = {protocol} if isinstance(protocol, str) else set(protocol)
-    if names & {"file", "local"}:
+    if names & _SEEN_ELSEWHERE:
         return
-    details = getattr(call.result, "_details", None) or {}
-    version = _version_of(details) if "r" in mode and isinstance(details, dict) else None
     uri = str(filesystem.unstrip_protocol(path))
-    note(Seen("read" if "r" in mode else "write", uri, "fsspec", version))
+    details = getattr(call.result, "_details", None) or {}
+    if "r" in mode or ("a" in mode and details):
+        note(Seen("read", uri, "fsspec", _version_of(details)))
+    if "r" not in mode:
+        _note_when_closed(note, call.result, uri, lambda: filesystem.info(path))
 
 
-def called_aws(note: Note, call: Call) -> None:
-    """An operation of boto3 on an object in S3."""
+def _note_when_closed(note: Note, file: Any, uri: str, look: Callable[[], Any]) -> None:
+    """A store has what is written, and a version of it, when the file is closed."""
+    close = file.close
+
+    def closed() -> Any:
+        was_open = not file.closed
+        result = close()
+        if was_open:
+            note(Seen("write", uri, "fsspec", _version_now(look)))
+        return result
+
+    file.close = closed
+
+
+def _version_now(look: Callable[[], Any]) -> str | None:
+    try:
+        return _version_of(look())
+    except Exception:  # noqa: BLE001 it is written, whatever the store says then
+        return None
+
+
+def called_aws(note: Note, how: str, call: Call) -> None:
+    """An operation of boto3, or of the client that s3fs has, on an object in S3."""
     operation, parameters, answer = call.get(1, "operation_name"), call.get(2, "api_params"), call.result
+    if operation in ("CopyObject", "UploadPartCopy"):
+        note(Seen("read", *_copied(parameters["CopySource"], answer, how)))
     mode = _AWS.get(operation)
     if mode is None or "Bucket" not in parameters:
         return
-    if operation == "CopyObject":
-        note(Seen("read", *_copied(parameters["CopySource"], answer)))
     uri = f"s3://{parameters['Bucket']}/{parameters['Key']}"
-    note(Seen(mode, uri, "boto3", _version_of({**answer.get("CopyObjectResult", {}), **answer})))
+    note(Seen(mode, uri, how, _version_of({**answer.get("CopyObjectResult", {}), **answer})))
 
 
 def downloaded(note: Note, call: Call) -> None:
@@ -61,19 +85,21 @@ def logged(note: Note, call: Call) -> None:
         note(Seen("write", *_mlflow(str(uri))))
 
 
-def _copied(source: Any, answer: Mapping[str, Any]) -> tuple[str, str, str | None]:
+def _copied(source: Any, answer: Mapping[str, Any], how: str) -> tuple[str, str, str | None]:
     if isinstance(source, str):
         path, _, version = source.partition("?versionId=")
-        return f"s3://{path.lstrip('/')}", "boto3", version or answer.get("CopySourceVersionId")
+        return f"s3://{path.lstrip('/')}", how, version or answer.get("CopySourceVersionId")
     of_source = source.get("VersionId") or answer.get("CopySourceVersionId")
-    return f"s3://{source['Bucket']}/{source['Key']}", "boto3", of_source
+    return f"s3://{source['Bucket']}/{source['Key']}", how, of_source
 
 
-def _version_of(details: Mapping[str, Any]) -> str | None:
+def _version_of(details: Any) -> str | None:
     """The store's own version of an object, else its ETag."""
-    version = details.get("VersionId")
-    if version and version != "null":
-        return str(version)
+    if not isinstance(details, Mapping):
+        return None
+    for name in ("VersionId", "version_id", "generation"):
+        if (version := details.get(name)) and version != "null":
+            return str(version)
     etag = details.get("ETag") or details.get("etag")
     return f"etag:{str(etag).strip(chr(34))}" if etag else None
 

@@ -82,7 +82,7 @@ class Tracking:
 
     # What libraries say
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: Seen | Kept) -> None:
         self._note(seen)
 
     def stamp(self) -> Stamp | None:

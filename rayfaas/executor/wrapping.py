@@ -59,6 +59,19 @@ def after(owner: Any, name: str, look: Callable[[Call], None]) -> None:
     setattr(owner, name, staticmethod(wrapped) if is_class_method else wrapped)
 
 
+def after_async(owner: Any, name: str, look: Callable[[Call], None]) -> None:
+    """The same of a coroutine function."""
+    function, see = getattr(owner, name), _safe(look, name)
+
+    @functools.wraps(function)
+    async def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = await function(*args, **kwargs)
+        see(Call(args, kwargs, result))
+        return result
+
+    setattr(owner, name, wrapped)
+
+
 def _safe(look: Callable[[Call], T], name: str) -> Callable[[Call], T | None]:
     """`look`, which may raise: it is told once, and the user's calls go on."""
     is_told = False

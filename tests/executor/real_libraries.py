@@ -1,15 +1,17 @@
-"""Lineage through the real MLflow and huggingface_hub: `make libraries`, which has an environment of its own for them.
+"""Lineage through the real MLflow, huggingface_hub and h5py: `make libraries`, which has an environment of its own.
 
 Their network is this machine: MLflow keeps its runs in a file, Hugging Face's hub is a server of the test.
 """
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import h5py
 import pytest
 
 from rayfaas.touches import Touch
@@ -37,6 +39,15 @@ LOADS = """
 DOWNLOADS = """
     import huggingface_hub, json
     def f(): return json.load(open(huggingface_hub.hf_hub_download("google/bert", "config.json")))
+"""
+HDF = """
+    import h5py
+    def f(folder):
+        with h5py.File(folder + "/in.h5") as file: numbers = file["a"][:]
+        with h5py.File(folder + "/out.h5", "w") as file: file["a"] = numbers
+        with h5py.File(folder + "/more.h5", "a") as file: file["b"] = numbers
+        with h5py.File(folder + "/new.h5", mode="a") as file: file["b"] = numbers
+        with open(folder + "/in.h5", "rb") as bare, h5py.File(bare) as file: file["a"][:]
 """
 
 
@@ -95,3 +106,19 @@ async def test_a_file_of_the_hub_is_its_repository_in_its_commit(replica: Replic
         call = version.call()
         assert await call.value() == {}
         assert ("read", "hf://google/bert", COMMIT) in through(await call.touches(), "hf")
+
+
+async def test_hdf_files_are_seen_though_c_opens_them(replica: Replica, tmp_path: Path) -> None:
+    for name in ("in.h5", "more.h5"):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["a"] = [1]
+        os.utime(tmp_path / name, (1, 1))
+    call = (await replica.deploy(HDF, deadline_s=60)).call(str(tmp_path))
+    await call.value()
+    assert sorted((touch.mode, Path(touch.uri).name, touch.is_certain) for touch in await call.touches()) == [
+        ("read", "in.h5", True),
+        ("read", "more.h5", False),
+        ("write", "more.h5", True),
+        ("write", "new.h5", True),
+        ("write", "out.h5", True),
+    ]

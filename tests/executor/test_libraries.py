@@ -12,7 +12,7 @@ import pytest
 from pyarrow import feather, parquet
 
 from rayfaas.executor.libraries import follow_libraries
-from rayfaas.executor.sightings import Seen
+from rayfaas.executor.sightings import Kept, Seen
 from rayfaas.stamps import Stamp, read_stamps
 from rayfaas.touches import Touch
 from tests.executor.replica import Replica
@@ -146,7 +146,7 @@ def test_a_library_that_is_otherwise_in_another_release_is_left_alone(
     (tmp_path / "safetensors/numpy.py").write_text("def load_file(path): return path\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    seen: list[Seen] = []
+    seen: list[Seen | Kept] = []
     follow_libraries(seen.append, lambda: None)
     loaded: Any = importlib.import_module("safetensors.numpy").load_file("x")
     assert (loaded, seen) == ("x", [Seen("read", "x", "safetensors")])

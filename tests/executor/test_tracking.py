@@ -104,15 +104,19 @@ async def test_what_is_added_to_was_read_in_a_version_that_is_not_known(
     source = """
         import os
         def f(path, mode):
-            with open(path, mode): pass
+            with open(path, mode) as file: os.write(file.fileno(), b"d")
+            os.close(os.open(path + ".not", os.O_RDWR))
             with open(path + ".new", "a") as file: file.write("d")
             with open(path + ".new", mode): pass
             os.close(os.open(path + ".own", os.O_RDWR | os.O_CREAT | os.O_EXCL))
     """
+    Path(f"{file}.not").write_text("as it was")
     touches = await (await replica.deploy(source)).call(str(file), mode).touches()
     assert sorted((touch.mode, Path(unquote(touch.uri)).suffix, touch.is_certain) for touch in touches) == [
+        ("read", ".not", False),
         ("read", ".txt", False),
         ("write", ".new", True),
+        ("write", ".not", False),
         ("write", ".own", True),
         ("write", ".txt", True),
     ]
