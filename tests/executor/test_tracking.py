@@ -110,7 +110,7 @@ async def test_what_is_added_to_was_read_in_a_version_that_is_not_known(
             with open(path + ".new", mode): pass
             os.close(os.open(path + ".own", os.O_RDWR | os.O_CREAT | os.O_EXCL))
     """
-    Path(f"{file}.not").write_text("as it was")
+    (file.parent / f"{file.name}.not").write_text("as it was")
     touches = await (await replica.deploy(source)).call(str(file), mode).touches()
     assert sorted((touch.mode, Path(unquote(touch.uri)).suffix, touch.is_certain) for touch in touches) == [
         ("read", ".not", False),
