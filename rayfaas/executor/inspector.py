@@ -17,11 +17,22 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO, cast
 
-from rayfaas.executor.sightings import Asked, Listed, Moved, Opened, Renamed, Seen, Sighting, Sightings, Unfollowed
+from rayfaas.executor.sightings import (
+    Asked,
+    Kept,
+    Listed,
+    Moved,
+    Opened,
+    Renamed,
+    Seen,
+    Sighting,
+    Sightings,
+    Unfollowed,
+)
 from rayfaas.executor.touched_files import Period
 from rayfaas.touches import encode_parts
 
-_KINDS = {kind.__name__: kind for kind in (Renamed, Seen, Listed, Moved, Asked, Unfollowed)}
+_KINDS = {kind.__name__: kind for kind in (Kept, Renamed, Seen, Listed, Moved, Asked, Unfollowed)}
 _BUFFER = 1 << 20
 
 

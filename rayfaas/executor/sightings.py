@@ -147,13 +147,12 @@ class Sightings:
             return
         file = files.get(source)
         if file is not None and file.is_written:
-            files[target] = TouchedFile(file.how, is_written=True, columns=file.columns, was=file.was)
+            files[target] = _moved(file, files.get(target), file.was)
         elif _may_be_new(target, period):
             for name in _files_at(target):
                 old = f"{source}{name.removeprefix(target)}"
-                file = files.get(old, TouchedFile("renamed", was=old))
-                was = "" if file.is_written else old
-                files[name] = TouchedFile(file.how, is_written=True, columns=file.columns, was=was)
+                file = files.get(old, TouchedFile("renamed"))
+                files[name] = _moved(file, files.get(name), "" if file.is_written else old)
 
     def _seen(self, seen: Seen, files: dict[str, TouchedFile], period: Period) -> Iterator[Touch]:
         for what in _each(seen.what):
@@ -197,6 +196,12 @@ class Sightings:
         if path is None or writes or not reads or os.path.lexists(path):
             return None
         return Touch("read", uri_of(path), "open", ABSENT)
+
+
+def _moved(file: TouchedFile, over: TouchedFile | None, was: str) -> TouchedFile:
+    """A file in another place, `over` what was there: that it was read counts still."""
+    is_read = over is not None and over.is_read
+    return TouchedFile(file.how, is_read, is_written=True, columns=file.columns, was=was)
 
 
 def _placed(sightings: Sequence[Sighting], period: Period) -> list[tuple[Sighting, Period]]:

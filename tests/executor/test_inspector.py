@@ -24,6 +24,7 @@ SOURCE = """
             import pyarrow.csv
             pyarrow.csv.read_csv(pathlib.Path("ä 0"))
         with open("part", "w") as file: file.write("new")
+        with open("part", "a") as file: file.write("er")
         os.rename("part", "whole")
         try: return os.wait()
         except ChildProcessError: return "no child"

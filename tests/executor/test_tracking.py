@@ -150,6 +150,19 @@ async def test_what_is_renamed_was_read_under_its_old_name(replica: Replica, fil
     assert {name for mode, name in found if mode == "write"} == {"c", "d", "whole/1", "whole/2", "own/own"}
 
 
+async def test_what_is_read_and_replaced_was_read(replica: Replica, file: Path) -> None:
+    source = """
+        import os
+        def f(path):
+            text = open(path).read()
+            with open(path + ".new", "w") as file: file.write(text + "d")
+            os.replace(path + ".new", path)
+    """
+    read, wrote = await (await replica.deploy(source)).call(str(file)).touches()
+    assert (read.mode, read.uri, read.version, read.is_certain) == ("read", file.as_uri(), None, False)
+    assert (wrote.mode, wrote.uri, wrote.version) == ("write", file.as_uri(), sha(b"abcd"))
+
+
 async def test_what_is_read_at_import_is_the_executors_once(replica: Replica, file: Path) -> None:
     version = await replica.deploy(f"model = open({str(file)!r}).read()\ndef f(): return model")
     for _ in range(2):
