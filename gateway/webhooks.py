@@ -20,7 +20,7 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.posts import Posts, moment
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.shares import Shares
+from rayfaas.shares import Shares
 from rayfaas.records import Settled, Spawned, Told
 from rayfaas.wire import JSON
 

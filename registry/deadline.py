@@ -26,7 +26,7 @@ LAST_BYTES = 8 << 30
 
 class Deadline(threading.Thread):
     """Interrupts a cursor, again and again: what begins just then would not hear of it. `took_memory` says that it did
-    so for memory. `give_up` is called with the reason where that does not help."""
+    so for memory. `give_up` is called with the reason where that does not help, `look` every time that it looks."""
 
     def __init__(
         self,
@@ -36,16 +36,18 @@ class Deadline(threading.Thread):
         grace_s: float = GRACE_S,
         most_bytes: int = MOST_BYTES,
         last_bytes: int = LAST_BYTES,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="query-deadline", daemon=True)
         self._cursor, self._seconds, self._give_up = cursor, seconds, give_up
-        self._grace_s, self._most_bytes, self._last_bytes = grace_s, most_bytes, last_bytes
+        self._grace_s, self._most_bytes, self._last_bytes, self._look = grace_s, most_bytes, last_bytes, look
         self._is_over = threading.Event()
         self.took_memory = False
 
     def run(self) -> None:
         began, most_bytes = time.monotonic(), max(self._most_bytes, resident() + MORE_BYTES)
         while not self._is_over.wait(min(LOOK_S, self._seconds)):
+            self._look()
             passed_s, memory = time.monotonic() - began, resident()
             self.took_memory = self.took_memory or memory > most_bytes
             if passed_s > self._seconds or self.took_memory:
