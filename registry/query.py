@@ -22,6 +22,7 @@ import duckdb
 
 from rayfaas.errors import QueryError, RayfaasError, Unavailable
 from rayfaas.registry.archive_files import unreadable
+from rayfaas.registry.cells import execute
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.deadline import Deadline
 from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
@@ -80,7 +81,7 @@ class Queries:
         others have. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
         check_parameters(parameters)
         with self._asking(sql, team, window) as cursor:
-            return self._answer(cursor.execute(sql, list(parameters)))
+            return self._answer(execute(cursor, sql, parameters))
 
     def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
         """The same answer as bytes: `csv`, `ndjson`, `arrow` or `parquet`. Raises `QueryError` and `NotAcceptable`."""
@@ -89,7 +90,7 @@ class Queries:
             if encoding in _TYPED:
                 found = cursor.sql(sql, params=list(parameters))
                 return _TYPED[encoding](found, self._limits.rows, self._limits.bytes)
-            answer = self._answer(cursor.execute(sql, list(parameters)))
+            answer = self._answer(execute(cursor, sql, parameters))
         return Encoded(_PLAIN[encoding]([name for name, _ in answer.columns], answer.rows), answer.truncated)
 
     def save(self, sql: str, team: str | None, copy: str, file: Path, window: Window | None = None) -> int:

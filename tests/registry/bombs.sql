@@ -101,10 +101,13 @@ SELECT count(*) FROM (SELECT COLUMNS(*), COLUMNS(*), COLUMNS(*), * FROM (SELECT 
 -- ended: needs more memory|was ended after
 SELECT max(length(s || n)) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
 SELECT max(length(concat_ws(',', s, n))) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
-SELECT max(length(upper(s || n))) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(300000)), range(9999) t(n)
 SELECT max(length(hex(s || n))) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
 SELECT sum(len(list_concat(l, [n]))) FROM (SELECT list(r) l FROM range(1000000) t(r)), range(9999) u(n)
 SELECT max(length(flatten([l, l, l, [n]])::VARCHAR)) FROM (SELECT list(r) l FROM range(1000000) t(r)), range(9999) u(n)
 SELECT max(length(json_array(s, n)::VARCHAR)) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
-SELECT max(length({'a': s, 'b': s, 'c': n}::VARCHAR)) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
-SELECT max(len(string_split(s || n, 'x'))) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(100000)), range(9999) t(n)
+
+-- ended: has over 2 MiB|needs more memory|was ended after
+SELECT list(x) FROM range(3000000) t(x)
+SELECT list({'a': x, 'b': [x]}) FROM range(1000000) t(x)
+SELECT {'a': list(x)} FROM range(1000000) t(x)
+SELECT histogram(x) FROM range(300000) t(x)
