@@ -1,5 +1,5 @@
-"""What an answer may have in one cell. A list, or what else has parts, becomes objects of Python in one go, during which
-this process does nothing else: millions of them stop it for seconds. So DuckDB looks how long such a value is, and
+"""What an answer may have in one cell. A value becomes objects of Python in one go, during which this process does
+nothing else: a list of millions, or a text of a gigabyte, stops it for seconds. So DuckDB looks how long it is, and
 refuses it, before there is any object of it.
 """
 
@@ -13,12 +13,11 @@ import duckdb
 from rayfaas.registry.statements import load
 
 _SQL = load("cells.sql")
-# Bytes of it as text.
-MOST_IN_A_CELL = 2 << 20
-_REFUSAL = (
-    f"A list or object in the answer has over {MOST_IN_A_CELL >> 20} MiB, the limit. Read its parts as rows, with unnest."
-)
+# Bytes of it as text: of what has parts, each of which is an object, and of others.
+MOST_OF_PARTS, MOST_OF_TEXT = 2 << 20, 16 << 20
 _WITH_PARTS = ("STRUCT", "MAP", "UNION", "VARIANT")
+_TEXTS = ("VARCHAR", "JSON", "BLOB", "BIT")
+_REFUSAL = "A value in the answer has over {most} MiB, the limit. Read parts of it, with unnest or substring."
 
 
 def execute(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
@@ -27,16 +26,21 @@ def execute(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[An
     >>> execute(duckdb.connect(), "SELECT [1, ?];", [2]).fetchall()
     [([1, 2],)]
     """
-    query, values = _alone(sql), list(parameters)
-    shape = cursor.execute(_SQL["shape"].format(query=query), values).description or []
-    if not any(_has_parts(str(kind)) for _, kind, *_ in shape):
+    values = list(parameters)
+    try:
+        found = cursor.sql(sql, params=values)  # which is not run yet
+    except duckdb.BinderException:
+        return cursor.execute(sql, values)  # which fails too, and says in which place
+    most = [_most(str(kind)) for kind in found.types]
+    if not any(most):
         return cursor.execute(sql, values)
-    names = [f"c{number}" for number in range(len(shape))]
+    names = [f"c{number}" for number in range(len(most))]
     cells = ", ".join(
-        f"{_cell(name) if _has_parts(str(kind)) else name} AS {_quoted(str(title))}"
-        for name, (title, kind, *_) in zip(names, shape, strict=True)
+        f"{_cell(name, limit) if limit else name} AS {_quoted(title)}"
+        for name, limit, title in zip(names, most, found.columns, strict=True)
     )
-    return cursor.execute(_SQL["answer"].format(query=query, cells=cells, names=", ".join(names)), values)
+    answer = _SQL["answer"].format(query=_alone(sql), cells=cells, names=", ".join(names))
+    return cursor.execute(answer, values)
 
 
 def _alone(sql: str) -> str:
@@ -48,12 +52,15 @@ def _alone(sql: str) -> str:
     return sql
 
 
-def _has_parts(kind: str) -> bool:
-    return kind.endswith("]") or kind.startswith(_WITH_PARTS)
+def _most(kind: str) -> int:
+    """Bytes of a value of that type; 0: it is never long."""
+    if kind.endswith("]") or kind.startswith(_WITH_PARTS):
+        return MOST_OF_PARTS
+    return MOST_OF_TEXT if kind.startswith(_TEXTS) else 0
 
 
-def _cell(name: str) -> str:
-    return _SQL["cell"].format(name=name, most=MOST_IN_A_CELL, refusal=_REFUSAL)
+def _cell(name: str, most: int) -> str:
+    return _SQL["cell"].format(name=name, most=most, refusal=_REFUSAL.format(most=most >> 20))
 
 
 def _quoted(name: str) -> str:

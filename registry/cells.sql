@@ -1,9 +1,5 @@
 -- {query} is a user's, which is one SELECT, and ends with its line.
 
--- name: shape
-SELECT * FROM ({query}
-) LIMIT 0;
-
 -- name: answer
 SELECT {cells} FROM ({query}
 ) AS answer({names});

@@ -111,3 +111,6 @@ SELECT list(x) FROM range(3000000) t(x)
 SELECT list({'a': x, 'b': [x]}) FROM range(1000000) t(x)
 SELECT {'a': list(x)} FROM range(1000000) t(x)
 SELECT histogram(x) FROM range(300000) t(x)
+
+-- ended: has over 16 MiB|needs more memory|was ended after
+SELECT string_agg('xxxxxxxxxx', '') FROM range(2000000) t(x)
