@@ -1,6 +1,6 @@
-"""How far the process may grow while queries of users run. DuckDB counts its tables, sorts and groups, but not the texts
-and lists of the rows that it has in hand, and asks nobody before it makes those: two thousand of ten megabytes each are
-one step, which nothing interrupts. So the system says no: the step fails, and the process goes on.
+"""How far the process may grow while queries of users run. DuckDB counts its tables, sorts and groups, but not the
+texts and lists of the rows that it has in hand: two thousand of ten megabytes each are one step, which nothing
+interrupts. So the system says no: the step fails, and the process goes on.
 
 Address space counts, so what is freed has to be given back: who starts the process tells DuckDB's allocator so.
 """

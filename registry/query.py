@@ -35,8 +35,8 @@ _GRANTS = load("grants.sql")
 _MOST_LOGGED = 500
 _TOO_MUCH = "The query needs more memory than the limit; aggregate more or ask for less."
 _TOO_MUCH_TOGETHER = (
-    "There was no memory for the query beside others that ran at the same time. Ask again in a moment; if that does not "
-    "help, aggregate more or ask for less."
+    "There was no memory for the query beside others that ran at the same time. Ask again in a moment; if that does "
+    "not help, aggregate more or ask for less."
 )
 _RETRY_S = 5
 _PLAIN = {"csv": as_csv, "ndjson": as_ndjson}
@@ -77,8 +77,8 @@ class Queries:
         self._database, self._limits = database, limits
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None) -> QueryResult:
-        """Raises `QueryError`, and `Unavailable` where it needs a part of the archive that can't be read, or memory that
-        others have. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
+        """Raises `QueryError`, and `Unavailable` where it needs a part of the archive that can't be read, or memory
+        that others have. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
         check_parameters(parameters)
         with self._asking(sql, team, window) as cursor:
             return self._answer(execute(cursor, sql, parameters))

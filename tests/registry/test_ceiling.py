@@ -1,4 +1,4 @@
-"""What a query takes at once, and nothing can interrupt, fails by itself; the process has its memory again afterwards."""
+"""What a query takes at once, and nothing can interrupt, fails by itself, and the process has its memory again."""
 
 from __future__ import annotations
 
