@@ -14,6 +14,8 @@ from pathlib import Path
 
 import duckdb
 
+from rayfaas.errors import Unavailable
+
 LOOK_S = 0.05
 # After its time, or when memory grows on, though it was interrupted.
 GRACE_S = 60.0
@@ -43,6 +45,13 @@ class Deadline(threading.Thread):
         self._grace_s, self._most_bytes, self._last_bytes, self._look = grace_s, most_bytes, last_bytes, look
         self._is_over = threading.Event()
         self.took_memory = False
+
+    def start(self) -> None:
+        """Raises `Unavailable` where there is no memory for a thread, which others have."""
+        try:
+            super().start()
+        except RuntimeError:
+            raise Unavailable("There was no memory for the query beside others. Ask again in a moment.") from None
 
     def run(self) -> None:
         began, most_bytes = time.monotonic(), max(self._most_bytes, resident() + MORE_BYTES)
