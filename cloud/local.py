@@ -28,6 +28,8 @@ from rayfaas.cloud.prices import Prices
 
 # Who does not end by itself within so long is killed.
 END_S = 30.0
+# The limit that a process may have set itself, as who starts a machine does for a while, is not the machine's.
+_OWN_LIMIT = 'ulimit -S -d "$(ulimit -H -d)"'
 _MACHINE, _PROCESS, _ENDING = "machine.json", "process.json", "ending.json"
 
 
@@ -98,7 +100,7 @@ class LocalAdapter(OwnedAdapter):
 def _start(folder: Path, script: str) -> None:
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", script or "exec sleep infinity"],
+            ["/bin/sh", "-c", f"{_OWN_LIMIT}\n{script or 'exec sleep infinity'}"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

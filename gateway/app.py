@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +24,7 @@ from rayfaas.gateway.mcp.endpoint import Mcp
 from rayfaas.gateway.openapi.endpoints import OpenApi
 from rayfaas.gateway.pages.pages import page_routes
 from rayfaas.gateway.problems import encode, extra_headers
+from rayfaas.gateway.unread import Unread
 
 _log = logging.getLogger("rayfaas.gateway")
 
@@ -61,7 +63,15 @@ class App:
         elif scope["path"].startswith(APPLICATIONS):
             await self._applications(scope, receive, send)
         else:
+            await self._answer_rest(scope, receive, send)
+
+    async def _answer_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Who takes nothing of an answer, as of a large export, holds neither it nor its file for ever."""
+        unread = Unread(scope, time.time(), lambda: None)
+        try:
             await self._rest(scope, receive, send)
+        finally:
+            unread.written()
 
     async def _refused(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, RayfaasError)

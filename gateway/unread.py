@@ -29,6 +29,7 @@ class Unread:
     ) -> None:
         self._transport: Transport | None = scope.get(TRANSPORT)
         self._give_up, self._look_s, self._left = give_up, look_s, 0
+        self._is_written = False
         self._timer: asyncio.TimerHandle | None = None
         if self._transport is not None:
             wait_s = max(0.0, deadline - time.time())
@@ -38,9 +39,17 @@ class Unread:
         if self._timer is not None:
             self._timer.cancel()
 
+    def written(self) -> None:
+        """All of the answer waits for the client: watch until it has taken that."""
+        self._is_written = True
+        if self._transport is not None and not self._transport.get_write_buffer_size():
+            self.stop()
+
     def _look(self) -> None:
         assert self._transport is not None
         left = self._transport.get_write_buffer_size()
+        if self._is_written and not left:
+            return None
         if left and left == self._left:
             self._give_up()
             return self._transport.abort()

@@ -20,8 +20,8 @@ from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.posts import Posts, moment
 from rayfaas.gateway.problems import encode
-from rayfaas.gateway.shares import Shares
 from rayfaas.records import Settled, Spawned, Told
+from rayfaas.shares import Shares
 from rayfaas.wire import JSON
 
 # Seconds before each further attempt; some seven hours together.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +14,12 @@ from typing import Any
 import duckdb
 
 from rayfaas.config import ARCHIVE_CACHE_MB
+from rayfaas.errors import QueryError
 from rayfaas.registry.archive_files import SCHEME, ArchiveFiles, unreadable
 from rayfaas.registry.blocks import Blocks
 from rayfaas.registry.bucket import Bucket
+from rayfaas.registry.ceiling import Ceiling
+from rayfaas.registry.deadline import Deadline
 from rayfaas.registry.rows import Row
 from rayfaas.registry.schema import connect
 from rayfaas.registry.stored_views import ARCHIVED, install, literal, read_archive
@@ -51,6 +55,7 @@ class Database:
         self, path: Path, cache_bytes: int = ARCHIVE_CACHE_MB * 1_000_000, on_broken: Callable[[], None] | None = None
     ) -> None:
         self._on_broken = on_broken
+        self.ceiling = Ceiling()
         self.staging, self.archive = path.with_name("journal.staging"), path.with_name("archive")
         self.outgoing = path.with_name("outgoing")
         self.bucket = Bucket()
@@ -87,6 +92,18 @@ class Database:
             cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """This thread's statements inside, all together, end after so long. Raises `QueryError`."""
+        deadline = Deadline(self._cursor(), seconds, self.broken, most_bytes=sys.maxsize)
+        deadline.start()
+        try:
+            yield
+        except duckdb.InterruptException:
+            raise QueryError(f"The question was ended after {seconds:g} s, which is the limit. Ask for less.") from None
+        finally:
+            deadline.end()
 
     def read_archive(self, kind: str) -> None:
         """Have a table be read together with those files of the archive that count now."""

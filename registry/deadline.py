@@ -14,6 +14,8 @@ from pathlib import Path
 
 import duckdb
 
+from rayfaas.errors import Unavailable
+
 LOOK_S = 0.05
 # After its time, or when memory grows on, though it was interrupted.
 GRACE_S = 60.0
@@ -26,7 +28,7 @@ LAST_BYTES = 8 << 30
 
 class Deadline(threading.Thread):
     """Interrupts a cursor, again and again: what begins just then would not hear of it. `took_memory` says that it did
-    so for memory. `give_up` is called with the reason where that does not help."""
+    so for memory. `give_up` is called with the reason where that does not help, `look` every time that it looks."""
 
     def __init__(
         self,
@@ -36,16 +38,25 @@ class Deadline(threading.Thread):
         grace_s: float = GRACE_S,
         most_bytes: int = MOST_BYTES,
         last_bytes: int = LAST_BYTES,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(name="query-deadline", daemon=True)
         self._cursor, self._seconds, self._give_up = cursor, seconds, give_up
-        self._grace_s, self._most_bytes, self._last_bytes = grace_s, most_bytes, last_bytes
+        self._grace_s, self._most_bytes, self._last_bytes, self._look = grace_s, most_bytes, last_bytes, look
         self._is_over = threading.Event()
         self.took_memory = False
+
+    def start(self) -> None:
+        """Raises `Unavailable` where there is no memory for a thread, which others have."""
+        try:
+            super().start()
+        except RuntimeError:
+            raise Unavailable("There was no memory for the query beside others. Ask again in a moment.") from None
 
     def run(self) -> None:
         began, most_bytes = time.monotonic(), max(self._most_bytes, resident() + MORE_BYTES)
         while not self._is_over.wait(min(LOOK_S, self._seconds)):
+            self._look()
             passed_s, memory = time.monotonic() - began, resident()
             self.took_memory = self.took_memory or memory > most_bytes
             if passed_s > self._seconds or self.took_memory:

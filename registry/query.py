@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from rayfaas.errors import QueryError
+from rayfaas.errors import QueryError, RayfaasError, Unavailable
 from rayfaas.registry.archive_files import unreadable
+from rayfaas.registry.cells import execute
 from rayfaas.registry.database import Database, now_us
 from rayfaas.registry.deadline import Deadline
 from rayfaas.registry.encodings import Encoded, as_arrow, as_csv, as_ndjson, as_parquet
@@ -33,6 +34,11 @@ VIEWS = load("views.sql")
 _GRANTS = load("grants.sql")
 _MOST_LOGGED = 500
 _TOO_MUCH = "The query needs more memory than the limit; aggregate more or ask for less."
+_TOO_MUCH_TOGETHER = (
+    "There was no memory for the query beside others that ran at the same time. Ask again in a moment; if that does "
+    "not help, aggregate more or ask for less."
+)
+_RETRY_S = 5
 _PLAIN = {"csv": as_csv, "ndjson": as_ndjson}
 _TYPED = {"arrow": as_arrow, "parquet": as_parquet}
 
@@ -71,11 +77,11 @@ class Queries:
         self._database, self._limits = database, limits
 
     def query(self, sql: str, parameters: Sequence[Any], team: str | None, window: Window | None = None) -> QueryResult:
-        """Raises `QueryError`, and `Unavailable` where it needs a part of the archive that can't be read. `team` None
-        sees all teams' calls. Without a `window` costs are those since ever."""
+        """Raises `QueryError`, and `Unavailable` where it needs a part of the archive that can't be read, or memory
+        that others have. `team` None sees all teams' calls. Without a `window` costs are those since ever."""
         check_parameters(parameters)
         with self._asking(sql, team, window) as cursor:
-            return self._answer(cursor.execute(sql, list(parameters)))
+            return self._answer(execute(cursor, sql, parameters))
 
     def encoded(self, sql: str, parameters: Sequence[Any], team: str | None, encoding: str) -> Encoded:
         """The same answer as bytes: `csv`, `ndjson`, `arrow` or `parquet`. Raises `QueryError` and `NotAcceptable`."""
@@ -84,7 +90,7 @@ class Queries:
             if encoding in _TYPED:
                 found = cursor.sql(sql, params=list(parameters))
                 return _TYPED[encoding](found, self._limits.rows, self._limits.bytes)
-            answer = self._answer(cursor.execute(sql, list(parameters)))
+            answer = self._answer(execute(cursor, sql, parameters))
         return Encoded(_PLAIN[encoding]([name for name, _ in answer.columns], answer.rows), answer.truncated)
 
     def save(self, sql: str, team: str | None, copy: str, file: Path, window: Window | None = None) -> int:
@@ -97,26 +103,20 @@ class Queries:
     @contextmanager
     def _asking(self, sql: str, team: str | None, window: Window | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor that sees what the team sees, changes nothing, and is interrupted when its time is over."""
-        since, until, begun = window or Window(0, now_us())
         cursor = self._database.cursor()
-        deadline = Deadline(cursor, self._limits.seconds, partial(self._give_up, sql, team))
+        ceiling = self._database.ceiling
+        deadline = Deadline(cursor, self._limits.seconds, partial(self._give_up, sql, team), look=ceiling.look)
         deadline.start()
         try:
-            seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": begun, "since": since}
-            named = self._views_in(cursor, sql)
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
-            asks = {"costs", "view_columns"} & named
-            settled = prepare(cursor, since if "costs" in named else until, until) if asks else ""
-            for name in VIEWS if "view_columns" in named else named:
-                text = VIEWS[name].format(**seen, until=until, settled=settled)
-                cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")
-            yield cursor
+            with ceiling.held():
+                self._see(cursor, sql, team, window or Window(0, now_us()))
+                yield cursor
         except duckdb.InterruptException:
             if deadline.took_memory:
-                raise QueryError(_TOO_MUCH) from None
+                raise self._too_much() from None
             raise QueryError(f"The query was ended after {self._limits.seconds:g} s, which is the limit.") from None
-        except duckdb.OutOfMemoryException:
-            raise QueryError(_TOO_MUCH) from None
+        except (duckdb.OutOfMemoryException, MemoryError):
+            raise self._too_much() from None
         except (duckdb.InternalException, duckdb.FatalException) as error:
             self._database.check_alive()
             raise QueryError(f"The query failed within DuckDB: {str(error).splitlines()[0]}") from None
@@ -127,6 +127,24 @@ class Queries:
         finally:
             deadline.end()
             cursor.close()
+
+    def _see(self, cursor: duckdb.DuckDBPyConnection, sql: str, team: str | None, window: Window) -> None:
+        """Begin a transaction, with the views in it that the query names."""
+        since, until, begun = window
+        seen = {"team": _literal(team), "hidden": self._hidden(team), "begun": begun, "since": since}
+        named = self._views_in(cursor, sql)
+        cursor.execute("BEGIN TRANSACTION READ ONLY")
+        asks = {"costs", "view_columns"} & named
+        settled = prepare(cursor, since if "costs" in named else until, until) if asks else ""
+        for name in VIEWS if "view_columns" in named else named:
+            text = VIEWS[name].format(**seen, until=until, settled=settled)
+            cursor.execute(f"CREATE TEMP VIEW {name} AS {text}")
+
+    def _too_much(self) -> RayfaasError:
+        """What is told when the query is over."""
+        if self._database.ceiling.is_held:
+            return Unavailable(_TOO_MUCH_TOGETHER, retry_after_s=_RETRY_S)
+        return QueryError(_TOO_MUCH)
 
     def _give_up(self, sql: str, team: str | None, why: str) -> None:
         self._database.broken(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rayfaas.config import ARCHIVE_CACHE_MB
 from rayfaas.graph import Graph
@@ -41,6 +41,8 @@ from rayfaas.registry.spawned import SpawnedCalls
 from rayfaas.registry.spending import Spending
 from rayfaas.registry.tally import Tally
 from rayfaas.registry.usage import Usage
+
+T = TypeVar("T")
 
 
 class Registry:
@@ -129,6 +131,11 @@ class Registry:
     def lineage(self, question: Question, team: str | None) -> Graph:
         """What led to an artifact, a call or a version, or came of it, as far as `team` sees it."""
         return self._lineage.graph(question, team)
+
+    def within(self, seconds: float, method: Callable[..., T], *args: Any) -> T:
+        """What a method that reads comes to. Raises `QueryError` where its statements take longer."""
+        with self._database.within(seconds):
+            return method(*args)
 
     def close(self) -> None:
         self._database.close()

@@ -1,5 +1,5 @@
 -- What calls came to, in groups. {by} are the expressions that they are grouped by, {calls} where they are.
--- Equal aggregates are worked out once: so are the quantiles, which keep every value in memory.
+-- Equal aggregates are worked out once: so are the quantiles, which keep every value in memory, so in four bytes each.
 -- $1 and $2: seconds ago, from and to; $3: the function, with or without its team; $4: the callers' team; $5: rows.
 
 -- name: usage
@@ -7,9 +7,9 @@ SELECT {by},
        count(*) AS calls,
        count(*) FILTER (code IS NOT NULL) AS errors,
        count(*) FILTER (cold) AS cold_starts,
-       round(quantile_cont(duration_ms, [0.5, 0.95, 0.99])[1], 3) AS p50_ms,
-       round(quantile_cont(duration_ms, [0.5, 0.95, 0.99])[2], 3) AS p95_ms,
-       round(quantile_cont(duration_ms, [0.5, 0.95, 0.99])[3], 3) AS p99_ms,
+       round(quantile_cont(duration_ms::FLOAT, [0.5, 0.95, 0.99])[1]::DOUBLE, 3) AS p50_ms,
+       round(quantile_cont(duration_ms::FLOAT, [0.5, 0.95, 0.99])[2]::DOUBLE, 3) AS p95_ms,
+       round(quantile_cont(duration_ms::FLOAT, [0.5, 0.95, 0.99])[3]::DOUBLE, 3) AS p99_ms,
        round(sum(queue_ms) / 1000, 3) AS queue_seconds,
        round(sum(run_ms) / 1000, 3) AS run_seconds,
        round(sum(cpu_seconds), 3) AS cpu_seconds,

@@ -73,7 +73,7 @@ class Answers:
     async def export(self, link: Link, view: str, day: str | None, actor: dict[str, str]) -> dict[str, Any]:
         await self._journals.load()
         asked = view, _day(day), sees(actor)
-        made = await self._store.ask(actor["team"], self._store.registry.exports.export, *asked)
+        made = await self._store.export(actor["team"], self._store.registry.exports.export, *asked)
         return {"file": str(made.file), "rows": made.rows}
 
     async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class Answers:
     async def lineage(self, link: Link, question: dict[str, Any], actor: dict[str, str]) -> Any:
         await self._journals.load()
         asked = Question(team=actor["team"], **question)
-        return plain(await self._store.query(self._store.registry.lineage, asked, sees(actor)))
+        return plain(await self._store.read(actor["team"], self._store.registry.lineage, asked, sees(actor)))
 
     async def logs(
         self, link: Link, function: str | None, call: str | None, limit: int, actor: dict[str, str]
@@ -92,7 +92,8 @@ class Answers:
         if function is not None:
             self._catalog.existing(function)
         await self._journals.load()
-        rows = await self._store.query(self._store.registry.logs, function, call, sees(actor), limit)
+        asked = function, call, sees(actor), limit
+        rows = await self._store.read(actor["team"], self._store.registry.logs, *asked)
         return [plain(row) for row in rows]
 
     async def log_lines(
@@ -104,7 +105,8 @@ class Answers:
         await self._journals.load()
         # Asked first: what a call that has ended wrote is recorded before its end.
         ended = await self._ended(call, actor)
-        found = await self._store.query(self._store.registry.lines, function, call, sees(actor), after, limit)
+        asked = function, call, sees(actor), after, limit
+        found = await self._store.look(actor["team"], self._store.registry.lines, *asked)
         return {
             "lines": [(number, plain(row)) for number, row in found.lines],
             "after": found.after,
@@ -116,7 +118,7 @@ class Answers:
         """State and code of a call that has ended, as far as the asker sees it. Raises `NotFound`."""
         if call is None:
             return None
-        found = await self._store.query(self._store.registry.spawned.call, call, sees(actor))
+        found = await self._store.look(actor["team"], self._store.registry.spawned.call, call, sees(actor))
         if found is None:
             raise NotFound(f"There is no call {call}.")
         if found["state"] in ("RUNNING", "WAITING"):

@@ -46,10 +46,10 @@ class Misses:
     async def _why_miss(self, link: Link, call_id: str, actor: dict[str, str]) -> Any:
         await self._journals.load()
         team = sees(actor)
-        look = await self._store.query(self._store.registry.misses.call, call_id, team)
+        look = await self._store.read(actor["team"], self._store.registry.misses.call, call_id, team)
         if look is None:
             raise NotFound(f"There is no call {call_id}.")
-        earlier = await self._store.query(self._store.registry.misses.earlier, look, team)
+        earlier = await self._store.read(actor["team"], self._store.registry.misses.earlier, look, team)
         return plain(await self._explained(look, earlier))
 
     async def _explained(self, look: LookRow, earlier: Sequence[LookRow]) -> Miss:

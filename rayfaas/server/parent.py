@@ -37,6 +37,10 @@ from rayfaas.whole_file import sweep, write_whole
 
 _log = logging.getLogger("rayfaas.parent")
 
+# For the allocator in DuckDB: what is freed goes back to the system, address space too. Queries are held to a limit of
+# that, which else counts what any of them ever had. https://jemalloc.net/jemalloc.3.html#opt.retain
+_GIVE_BACK = "DUCKDB_JE_MALLOC_CONF=retain:false"
+
 
 @dataclass(frozen=True)
 class ServerOptions:
@@ -81,6 +85,7 @@ class Parent:
         entrance = _entrance_options(options)
         kept = (*_retention_options(options), "--head-keep-alive", options.head_keep_alive)
         self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
+        self._controller.command[:0] = ["env", _GIVE_BACK]
         self._gateways = [
             self._child(
                 f"gateway-{slot}",

@@ -75,8 +75,10 @@ class Spawned:
         await self._journals.load()
         team = None if actor["role"] == "admin" else actor["team"]
         registry, code = self._store.registry, actor.get("code")
-        found = await self._store.query(registry.spawned.call, call_id, team, code)
-        return None if found is None else found | await self._store.query(registry.arguments.of_call, call_id, team)
+        found = await self._store.look(actor["team"], registry.spawned.call, call_id, team, code)
+        if found is None:
+            return None
+        return found | await self._store.look(actor["team"], registry.arguments.of_call, call_id, team)
 
     async def _kept(self, link: Link, call_id: str) -> dict[str, Any] | None:
         await self._journals.load()

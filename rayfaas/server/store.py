@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
-from rayfaas.errors import QueueFull
 from rayfaas.registry import Registry
+from rayfaas.server.askers import Askers
 
 T = TypeVar("T")
 
-# Questions of ours at the same time, and queries of users, which may be long ones: those hold up no others. So many of
-# them may be asked and not answered, of one team and of all.
+# Questions of ours at the same time; and of users SQL, other reads that may be long ones, looks at a call or at lines,
+# and exports: none of these holds up another. Of each a team has its share at most.
 QUERIES = 4
 USERS_QUERIES = 4
-MOST_OF_A_TEAM = 8
-MOST_ASKED = 32
+MOST_AT_ONCE = 2
+READ_S = 30.0
+_EXPORTS = 2
+# An export may run so long.
+_EXPORT_WAIT_S = 600.0
 
 
 class Store:
@@ -28,8 +31,10 @@ class Store:
         self.registry = registry
         self._writer = ThreadPoolExecutor(1, "registry")
         self._readers = ThreadPoolExecutor(QUERIES, "query")
-        self._users = ThreadPoolExecutor(USERS_QUERIES, "query-user")
-        self._asked: Counter[str] = Counter()  # by team
+        self._queries = Askers("query-user", USERS_QUERIES, MOST_AT_ONCE)
+        self._reads = Askers("read-user", USERS_QUERIES, MOST_AT_ONCE)
+        self._looks = Askers("look-user", USERS_QUERIES, MOST_AT_ONCE, most=None)
+        self._exports = Askers("export-user", _EXPORTS, 1, _EXPORT_WAIT_S)
 
     async def write(self, method: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """In order, one after the other."""
@@ -44,20 +49,26 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, lambda: method(*args, **kwargs))
 
     async def ask(self, team: str, method: Callable[..., T], *args: Any) -> T:
-        """A query of a user of `team`. Raises `QueueFull` where too many are asked already."""
-        if self._asked[team] >= MOST_OF_A_TEAM or self._asked.total() >= MOST_ASKED:
-            raise QueueFull(
-                f"{self._asked[team]} queries of team {team} are asked already, {self._asked.total()} in all. "
-                "Ask again when they are answered."
-            )
-        self._asked[team] += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._users, lambda: method(*args))
-        finally:
-            self._asked[team] -= 1
+        """SQL of a user of `team`. Raises `QueueFull` and `Unavailable`."""
+        return await self._queries.ask(team, partial(method, *args))
+
+    async def read(self, team: str, method: Callable[..., T], *args: Any) -> T:
+        """What else a user of `team` asks that may take long, as a walk through the lineage: for `READ_S` at most.
+        Raises the same, and `QueryError` then."""
+        return await self._reads.ask(team, partial(self.registry.within, READ_S, method, *args))
+
+    async def look(self, team: str, method: Callable[..., T], *args: Any) -> T:
+        """What is asked again and again, by many at a time, as the state of a call; raises `Unavailable` and
+        `QueryError`."""
+        return await self._looks.ask(team, partial(self.registry.within, READ_S, method, *args))
+
+    async def export(self, team: str, method: Callable[..., T], *args: Any) -> T:
+        """What may take minutes; raises the same."""
+        return await self._exports.ask(team, partial(method, *args))
 
     def close(self) -> None:
-        self._users.shutdown(wait=False, cancel_futures=True)
+        for askers in (self._queries, self._reads, self._looks, self._exports):
+            askers.close()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._writer.submit(self.registry.close).result()
         self._writer.shutdown()

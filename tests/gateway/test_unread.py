@@ -47,6 +47,16 @@ async def test_who_reads_or_has_all_is_not() -> None:
         assert not pipe.is_aborted
 
 
+async def test_of_an_answer_that_is_written_it_watches_until_all_is_taken() -> None:
+    unread, taken = Pipe(9, 9, 9), Pipe(9, 5, 0, 7)
+    for pipe in (unread, taken):
+        Unread({TRANSPORT: pipe}, 0.0, lambda: None, look_s=0.0).written()
+    await eventually(lambda: unread.is_aborted)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert not taken.is_aborted
+
+
 def endless(call: ReceivedCall) -> None:
     """As much as it has credit for, and no end."""
     call.yields(*["x" * 100_000] * 64)

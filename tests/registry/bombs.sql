@@ -97,3 +97,20 @@ SELECT variant_typeof(target) FROM calls
 SELECT *, *, *, *, *, * FROM (SELECT *, *, *, *, *, * FROM (SELECT *, *, *, *, *, * FROM calls))
 WITH a AS (SELECT * FROM calls), b AS (SELECT * FROM a x, a y), c AS (SELECT * FROM b x, b y), d AS (SELECT * FROM c x, c y), e AS (SELECT * FROM d x, d y), f AS (SELECT * FROM e x, e y), g AS (SELECT * FROM f x, f y) SELECT count(*) FROM g x, g y
 SELECT count(*) FROM (SELECT COLUMNS(*), COLUMNS(*), COLUMNS(*), * FROM (SELECT COLUMNS(*), COLUMNS(*), COLUMNS(*), * FROM (SELECT *, *, *, *, * FROM calls)))
+
+-- ended: needs more memory|was ended after
+SELECT max(length(s || n)) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
+SELECT max(length(concat_ws(',', s, n))) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
+SELECT max(length(hex(s || n))) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
+SELECT sum(len(list_concat(l, [n]))) FROM (SELECT list(r) l FROM range(1000000) t(r)), range(9999) u(n)
+SELECT max(length(flatten([l, l, l, [n]])::VARCHAR)) FROM (SELECT list(r) l FROM range(1000000) t(r)), range(9999) u(n)
+SELECT max(length(json_array(s, n)::VARCHAR)) FROM (SELECT string_agg('xxxxxxxxxx', '') s FROM range(1000000)), range(9999) t(n)
+
+-- ended: has over 2 MiB|needs more memory|was ended after
+SELECT list(x) FROM range(3000000) t(x)
+SELECT list({'a': x, 'b': [x]}) FROM range(1000000) t(x)
+SELECT {'a': list(x)} FROM range(1000000) t(x)
+SELECT histogram(x) FROM range(300000) t(x)
+
+-- ended: has over 16 MiB|needs more memory|was ended after
+SELECT string_agg('xxxxxxxxxx', '') FROM range(2000000) t(x)

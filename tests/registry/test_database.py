@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from rayfaas.errors import Unavailable
+from rayfaas.errors import QueryError, Unavailable
 from rayfaas.registry.database import Database
 
 COUNT = "SELECT count(*) AS n FROM store.bundles"
@@ -182,3 +182,10 @@ def test_the_staging_file_goes_with_it(tmp_path: Path) -> None:
     database.staging.write_bytes(b"secrets of calls\n")
     database.close()
     assert not database.staging.exists()
+
+
+def test_statements_that_take_too_long_are_ended_and_the_thread_can_go_on(database: Database) -> None:
+    with pytest.raises(QueryError, match=r"ended after 0\.05 s, which is the limit"), database.within(0.05):
+        database.run("SELECT sleep_ms(600000)")
+    with database.within(30):
+        assert count(database) == 0

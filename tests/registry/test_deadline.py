@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rayfaas.errors import Unavailable
 from rayfaas.registry.database import Database
 from rayfaas.registry.deadline import Deadline, resident
 
@@ -82,3 +83,12 @@ def test_a_database_that_refuses_everything_is_told_of(tmp_path: Path) -> None:
         database.run("SELECT 1")
     assert len(told) == 1
     database.close()
+
+
+def test_where_there_is_no_memory_for_its_thread_the_query_can_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("threading.Thread.start", none_left)
+    with pytest.raises(Unavailable, match="Ask again in a moment"):
+        Deadline(duckdb.connect(), 1, print).start()

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from typing import cast
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 
-from rayfaas.errors import NotFound, QueueFull
+from rayfaas.errors import NotFound
 from rayfaas.registry import Registry
-from rayfaas.server.store import MOST_ASKED, MOST_OF_A_TEAM, Store
+from rayfaas.server.askers import MOST_OF_A_TEAM
+from rayfaas.server.store import Store
 
 
 class ClosableOnly:
     def __init__(self) -> None:
         self.closed = False
+
+    def within(self, _: float, method: Callable[..., Any], *args: Any) -> Any:
+        return method(*args)
 
     def close(self) -> None:
         self.closed = True
@@ -97,24 +101,18 @@ async def test_closing_ends_what_is_written_and_then_the_registry(store: Store, 
     assert (closed, closable.closed) == ([False], True)
 
 
-async def test_long_queries_of_users_hold_up_no_other_question(store: Store) -> None:
+async def test_long_questions_of_users_hold_up_no_other_kind(store: Store) -> None:
     may_end = threading.Event()
-    asking = [asyncio.ensure_future(store.ask("nlp", may_end.wait, 20)) for _ in range(MOST_OF_A_TEAM)]
+    asking = [asyncio.ensure_future(store.ask(team, may_end.wait, 20)) for team in "abcd" * 2]
+    exporting = [asyncio.ensure_future(store.export(team, may_end.wait, 20)) for team in "ab"]
     await asyncio.sleep(0)
     assert await store.query(lambda: "answer") == "answer"
-    with pytest.raises(QueueFull, match="8 queries of team nlp"):
-        await store.ask("nlp", lambda: None)
+    assert await store.read("a", lambda: "answer") == "answer"
+    assert await store.look("a", lambda: "answer") == "answer"
     may_end.set()
-    await asyncio.gather(*asking)
-    assert await store.ask("nlp", lambda: "answer") == "answer"
+    assert all(await asyncio.gather(*asking, *exporting))
 
 
-async def test_a_team_that_asks_much_leaves_others_room_until_all_is_taken(store: Store) -> None:
-    may_end = threading.Event()
-    teams = [f"team-{number % 4}" for number in range(MOST_ASKED)]
-    asking = [asyncio.ensure_future(store.ask(team, may_end.wait, 20)) for team in teams]
-    await asyncio.sleep(0)
-    with pytest.raises(QueueFull, match="32 in all"):
-        await store.ask("another", lambda: None)
-    may_end.set()
-    assert all(await asyncio.gather(*asking))
+async def test_what_is_looked_at_again_and_again_waits_and_is_not_refused(store: Store) -> None:
+    looks = [store.look("nlp", lambda: "answer") for _ in range(3 * MOST_OF_A_TEAM)]
+    assert set(await asyncio.gather(*looks)) == {"answer"}

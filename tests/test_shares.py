@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from rayfaas.gateway.shares import Shares
+from rayfaas.shares import Shares
 
 
 async def held(shares: Shares, key: str, taken: list[str], ends: asyncio.Event) -> None:
