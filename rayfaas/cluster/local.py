@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 
 from rayfaas.address import join_host_port, split_host_port
+from rayfaas.cluster.niceness import let_extras_give_way
 from rayfaas.cluster.surroundings import own_scratch
 from rayfaas.cluster.wish import Wish
 from rayfaas.config import Home
@@ -43,6 +44,8 @@ LOOK_S = 0.05
 # Ray starts a node only when its dashboard answers, which takes ten processes, and nothing of ours needs. So long it
 # waits; the dashboard comes up beside all else, and Ray's log says that it was not waited for.
 _DASHBOARD_LATER = {"RAY_DASHBOARD_STARTUP_TIMEOUT_S": "0"}
+# Serve's controller, the agent and Warm: each finds a worker that was begun when the node was.
+_FIRST_WORKERS = {"RAY_num_prestart_python_workers": "3"}
 # What leads Ray to another cluster, and what has each of its processes compile all of Ray again, which takes a minute.
 _NOT_RAYS = ("RAY_ADDRESS", "RAY_TMPDIR", "PYTHONDONTWRITEBYTECODE")
 _PR_SET_PDEATHSIG = 1
@@ -94,7 +97,7 @@ class RayHead:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**own_scratch(ray_environment(self._token), scratch), **_DASHBOARD_LATER},
+                env={**own_scratch(ray_environment(self._token), scratch), **_DASHBOARD_LATER, **_FIRST_WORKERS},
                 start_new_session=True,
                 preexec_fn=terminate_with_parent,  # this process has one thread when it starts a head
             )
@@ -102,7 +105,9 @@ class RayHead:
 
     async def up(self) -> None:
         """Returns when what was launched answers. Raises `Unavailable` with what it said."""
-        while not self._is_up():  # noqa: ASYNC110 nothing tells of what another process writes
+        while not self._is_up():
+            if self._process is not None:
+                let_extras_give_way(self._process.pid)
             await asyncio.sleep(LOOK_S)
 
     def poll(self) -> int | None:
@@ -298,6 +303,9 @@ def ray_environment(token: str) -> dict[str, str]:
     # Ray makes its workers nice (15), and what they start inherits that: calls would come last on their own machine.
     # At its end the node's calls are done, the gateways saw to that, and there is no other node to drain to.
     ours = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0", "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": "0"}
+    # A node begins workers for all of its CPUs when anybody connects, which end unused a moment later: a quarter of
+    # what it takes to start a cluster.
+    ours["RAY_prestart_worker_first_driver"] = "0"
     return {**environ, **auth, **ours}
 
 

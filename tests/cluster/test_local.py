@@ -217,6 +217,7 @@ def test_rays_environment_leads_to_no_other_cluster(monkeypatch: pytest.MonkeyPa
     assert not {"RAY_ADDRESS", "RAY_TMPDIR", "PYTHONDONTWRITEBYTECODE"} & set(environ)
     assert (environ["RAY_AUTH_MODE"], environ["RAY_AUTH_TOKEN"], environ["COLOUR"]) == ("token", "new", "red")
     assert environ["RAY_enable_metrics_collection"] == "0"
+    assert environ["RAY_prestart_worker_first_driver"] == "0"
     monkeypatch.setenv("RAY_enable_metrics_collection", "1")
     assert ray_environment("new")["RAY_enable_metrics_collection"] == "1"
     assert ray_environment("")["RAY_AUTH_TOKEN"] == "an old one"
