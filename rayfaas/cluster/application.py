@@ -22,7 +22,7 @@ from ray._private.services import find_gcs_addresses
 from rayfaas.cluster.agent import APPLICATION, Agent
 from rayfaas.cluster.hosting import HostConfig
 from rayfaas.cluster.nodes import ON_HEAD, away_from_gpus, ray_nodes
-from rayfaas.cluster.replica import supervisors
+from rayfaas.cluster.replica import CHECK_S, supervisors
 from rayfaas.errors import RayfaasError
 from rayfaas.link import Service, dial_link
 
@@ -51,7 +51,7 @@ def run_application(config: HostConfig) -> None:
     warm = supervisors("Warm", config, num_replicas=1, ray_actor_options=no_cpu)
     on_head = {"num_cpus": 0, "resources": ON_HEAD}
     agent = serve.deployment(Agent, name=AGENT).options(  # type: ignore[attr-defined]
-        num_replicas=1, ray_actor_options=on_head, health_check_period_s=5, max_ongoing_requests=1000
+        num_replicas=1, ray_actor_options=on_head, health_check_period_s=CHECK_S, max_ongoing_requests=1000
     )
     serve.start(proxy_location="Disabled")
     serve.run_many(
