@@ -26,10 +26,11 @@ HERE = "import time\n\ndef f(seconds=0.0):\n    time.sleep(seconds)\n    return 
 MODEL = """
 import pathlib, time
 
-def model(begun=None, seconds=0.0):
+def model(begun=None, end=None):
     if begun:
         pathlib.Path(begun).touch()
-    time.sleep(seconds)
+    while end and not pathlib.Path(end).exists():
+        time.sleep(0.02)
     return "done"
 """
 
@@ -135,7 +136,7 @@ def test_gpu_functions_go_to_the_gpu_node_and_others_do_not(home: Server, lab: L
     gpu_node = lab.add(cpus=1, gpus=1)
     gpu_node.id = eventually(lambda: next(iter(set(nodes(home)) - before), ""))
     # It has nowhere else to go: its node is left when it is at zero.
-    deploy(home, write("model.py", MODEL), {"gpus": 1}, scale_down_after_s=20)
+    deploy(home, write("model.py", MODEL), {"gpus": 1}, scale_down_after_s=3)
     assert place_of(home, call(home, "model")) == ("lab", gpu_node.id)
     deploy(home, write("plain.py", HERE.replace("f(", "plain(")), {"cluster": "lab", "cpus": 0.5}, min_replicas=3)
     eventually(lambda: len(replica_nodes(home, "plain")) == 3)
@@ -147,12 +148,14 @@ def test_gpu_functions_go_to_the_gpu_node_and_others_do_not(home: Server, lab: L
 def test_a_drained_node_is_left_without_a_cut_call(home: Server, lab: Lab, tmp_path: Path) -> None:
     gpu_node = next(node for node in nodes(home).values() if node["resources"].get("GPU"))
     answers: list[httpx.Response] = []
-    begun = tmp_path / "begun"
-    calling = threading.Thread(target=lambda: answers.append(call(home, "model", begun=str(begun), seconds=8.0)))
+    begun, end = tmp_path / "begun", tmp_path / "end"
+    calling = threading.Thread(target=lambda: answers.append(call(home, "model", begun=str(begun), end=str(end))))
     calling.start()
     eventually(begun.exists)
     drained = home.rayfaas("nodes", "drain", gpu_node["node"][:12])
     assert drained.returncode == 0, drained.stderr
+    assert nodes(home)[gpu_node["node"]]["state"] != "down"
+    end.touch()
     calling.join(60)
     assert answers[0].status_code == 200, answers[0].text
     eventually(lambda: nodes(home)[gpu_node["node"]]["state"] == "down")
@@ -202,6 +205,10 @@ def test_a_cluster_that_is_removed_keeps_what_is_not_ours(home: Server, lab: Lab
     assert removed.returncode == 0, removed.stderr
     assert [c["cluster"] for c in home.http.get("/v1/clusters").json()["clusters"]] == ["local"]
     assert call(home, "anywhere").status_code == 200
-    eventually(lambda: "rayfaas" not in lab.foreign("call")[1].split())
-    answer, applications = lab.foreign("call")
+
+    def without_ours() -> list[str]:
+        told = lab.foreign("call")
+        return [] if "rayfaas" in told[1].split() else told
+
+    answer, applications = eventually(without_ours)
     assert (answer, "theirs" in applications.split()) == ("theirs", True)

@@ -5,16 +5,14 @@ The tests are one story, in the order in which they stand.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
 
@@ -63,24 +61,19 @@ def killed(processes: list[psutil.Process]) -> bool:
     return bool(processes)
 
 
-async def called(home: Server, value: str, meanwhile: Callable[[], object]) -> Any:
-    """What a call that wakes the cluster is answered, with what is done while it waits."""
-    headers = {"Authorization": f"Bearer {home.token}"}
-    async with httpx.AsyncClient(base_url=home.url, headers=headers, timeout=180) as client:
-        calling = asyncio.ensure_future(client.post("/call/hello", json=value))
-        await asyncio.sleep(0)
-        await asyncio.to_thread(meanwhile)
-        answer = await calling
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 def test_without_calls_the_head_ends_and_the_gateway_stays(home: Server, write: Callable[[str, str], Path]) -> None:
     assert home.deploy(write("hello.py", HELLO), "hello")[-1]["event"] == "live"
     assert home.call("hello", "Ann") == "hello, Ann"
     stopped(home)
     assert home.http.get("/readyz").status_code == 200
     assert "local is stopped: no call for" in home.rayfaas("cluster", "show").stdout
+
+
+def test_a_deploy_starts_head_and_machine(home: Server, write: Callable[[str, str], Path]) -> None:
+    assert home.rayfaas("cluster", "add", "gpu", "--gpus", "1", "--keep-alive", "1s").returncode == 0
+    spec = {"shape": {"gpus": 1}, "scaling": {"scale_down_after_s": 1}}
+    assert home.deploy(write("model.py", MODEL), "model", spec)[-1]["event"] == "live"
+    stopped(home)
 
 
 def test_a_call_starts_it_hears_what_it_waits_for_and_is_answered(home: Server) -> None:
@@ -90,44 +83,36 @@ def test_a_call_starts_it_hears_what_it_waits_for_and_is_answered(home: Server) 
     assert (names[0], names[-1]) == ("node_starting", "done")
     assert 'data: "hello, Bob"' in text
     eventually(lambda: head(home) == "RUNNING")  # a supervisor may answer before all of it is up
-    stopped(home)
 
 
-def test_a_call_for_a_gpu_starts_head_and_machine(home: Server, write: Callable[[str, str], Path]) -> None:
-    assert home.rayfaas("cluster", "add", "gpu", "--gpus", "1", "--keep-alive", "1s").returncode == 0
-    spec = {"shape": {"gpus": 1}, "scaling": {"scale_down_after_s": 1}}
-    assert home.deploy(write("model.py", MODEL), "model", spec)[-1]["event"] == "live"
-    stopped(home)
-    assert home.call("hello", "Cleo") == "hello, Cleo"  # its machine is not started for who needs none
+def test_its_machine_is_started_for_who_needs_it_only(home: Server) -> None:
     assert home.sql("SELECT state FROM nodes WHERE worker_group = 'gpu'") == [["STOPPED"]]
     assert home.call("model", "up") == "UP"
     stopped(home)
 
 
-def test_a_spawned_call_starts_it(home: Server) -> None:
+def answered_whatever_is_killed(home: Server, what: str) -> None:
+    """A spawned call has it start, and another waits for its answer."""
     spawned = home.http.post("/call/hello", json="Dan", headers={"Prefer": "respond-async"})
     assert spawned.status_code == 202
-    result = home.http.get(f"{spawned.headers['location']}/result", headers={"Prefer": "wait=100"})
-    assert result.json() == "hello, Dan"
-    stopped(home)
-
-
-def answered_whatever_is_killed(home: Server, what: str) -> None:
-    def kill() -> None:
-        eventually(lambda: ray(home))
+    eventually(lambda: ray(home))
+    with ThreadPoolExecutor(1) as threads:
+        calling = threads.submit(home.http.post, "/call/hello", json=what, timeout=180)
         eventually(lambda: killed(home.find(what)))
-
-    assert asyncio.run(called(home, what, kill)) == f"hello, {what}"
+        answer = calling.result()
+    assert (answer.status_code, answer.text) == (200, f'"hello, {what}"')
+    result = f"{spawned.headers['location']}/result"
+    eventually(lambda: home.http.get(result, headers={"Prefer": "wait=100"}).text == '"hello, Dan"')
 
 
 @pytest.mark.parametrize("what", ["rayfaas.cluster.local", "ServeReplica:rayfaas:Agent"])
-def test_whatever_is_killed_while_it_starts_the_call_is_answered(home: Server, what: str) -> None:
+def test_whatever_is_killed_while_it_starts_calls_are_answered(home: Server, what: str) -> None:
     answered_whatever_is_killed(home, what)
     stopped(home)
 
 
 @pytest.mark.parametrize("what", ["gcs_server", "rayfaas.server.controller"])
-def test_whatever_is_killed_while_it_starts_and_while_it_stops_the_call_is_answered_and_it_ends(
+def test_whatever_is_killed_while_it_starts_and_while_it_stops_calls_are_answered_and_it_ends(
     home: Server, what: str
 ) -> None:
     answered_whatever_is_killed(home, what)

@@ -136,18 +136,15 @@ def test_an_alarm_reaches_who_listens(home: Server) -> None:
 
 
 @pytest.mark.parametrize("what", ["machine", "agent"])
-def test_whatever_is_killed_while_it_starts_the_call_is_answered(home: Server, what: str) -> None:
+def test_whatever_is_killed_while_it_starts_and_while_it_stops_the_call_is_answered_and_it_ends(
+    home: Server, what: str
+) -> None:
     eventually(lambda: workers(home) == [])
     with ThreadPoolExecutor(1) as threads:
         calling = threads.submit(home.call, "model", what)
         eventually(lambda: workers(home))
         kill(home, what)
         assert calling.result() == what.upper()
-
-
-@pytest.mark.parametrize("what", ["machine", "agent"])
-def test_whatever_is_killed_while_it_stops_it_ends(home: Server, what: str) -> None:
-    assert home.call("model", what) == what.upper()
     eventually(lambda: machines(home)[0]["want"] == "STOPPED", timeout_s=90)
     kill(home, what)
     eventually(lambda: states(home) == ["STOPPED"], timeout_s=90)

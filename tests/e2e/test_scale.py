@@ -19,7 +19,20 @@ Write = Callable[[str, str], Path]
 DOCS = Path(__file__).parents[2] / "docs"
 
 SLOW = "import os, time\ndef {name}() -> int:\n    time.sleep(0.2)\n    return os.getpid()\n"
-SMALL = {"shape": {"cpus": 0.1}, "scaling": {"min_replicas": 1, "target_concurrency": 1, "scale_down_after_s": 1}}
+PATIENT = """
+import os, time
+
+def {name}(end: str | None = None) -> str:
+    time.sleep(0.2)
+    while end and not os.path.exists(end):
+        time.sleep(0.02)
+    return "done"
+"""
+# The load would have as many replicas as it has callers, whose starts nobody here asks for.
+SMALL = {
+    "shape": {"cpus": 0.1},
+    "scaling": {"min_replicas": 1, "max_replicas": 2, "target_concurrency": 1, "scale_down_after_s": 1},
+}
 
 
 def replicas(server: Server, name: str) -> set[str]:
@@ -39,7 +52,7 @@ def test_scaling_without_a_deploy_restarts_nothing_and_cuts_no_call(server: Serv
     deploy(server, write, "elastic")
     first = replicas(server, "elastic")
     with Load(server, "elastic").running() as load:
-        said = server.rayfaas("scale", "elastic", "--min", "3", "-m", "a launch")
+        said = server.rayfaas("scale", "elastic", "--min", "3", "--max", "3", "-m", "a launch")
         assert (said.returncode, "in force on local" in said.stdout) == (0, True), said.stderr
         assert eventually(lambda: len(replicas(server, "elastic")) >= 3, 90)
         assert first <= replicas(server, "elastic")
@@ -85,20 +98,20 @@ def test_sigterm_cuts_no_call(server: Server, write: Write, victim: str) -> None
     ("name", "spec", "victim"), [("warned", {}, "rayfaas:Warm"), ("alerted", SMALL, "default--al")]
 )
 def test_sigterm_of_a_replica_cuts_no_call(
-    server: Server, write: Write, name: str, spec: dict[str, object], victim: str
+    server: Server, write: Write, tmp_path: Path, name: str, spec: dict[str, object], victim: str
 ) -> None:
-    text = f"import time\ndef {name}(s: float | None = None) -> str:\n    time.sleep(s or 0.2)\n    return 'done'\n"
-    server.deploy(write(f"{name}.py", text), name, {"concurrency": 4, **spec})
+    server.deploy(write(f"{name}.py", PATIENT.format(name=name)), name, {"concurrency": 4, **spec})
     assert eventually(lambda: server.find(f"ServeReplica:{victim}"), 90)
     assert server.call(name, None) == "done"
     with ThreadPoolExecutor() as pool, Load(server, name).running() as load:
-        long = pool.submit(server.call, name, 8.0)
+        long = pool.submit(server.call, name, str(tmp_path / "end"))
         eventually(lambda: len(load.answered) > 20)
         told = server.find(f"ServeReplica:{victim}")
         for process in told:
             process.send_signal(signal.SIGTERM)
         answered = len(load.answered)
         eventually(lambda: len(load.answered) > answered + 40, 90)
+        (tmp_path / "end").touch()
         assert long.result(60) == "done"
     assert (load.failed, load.refused) == ([], 0)
     _, alive = psutil.wait_procs(told, timeout=60)

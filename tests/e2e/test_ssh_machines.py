@@ -28,7 +28,13 @@ from tests.e2e.conftest import Server, eventually, free_port
 from tests.e2e.rack import PoweredRack, forget, outward_address, rack_in
 from tests.e2e.test_head import head
 
-MODEL = "import os\n\ndef model(text):\n    return text.upper() + ' ' + os.environ['HOME']\n"
+MODEL = """
+import os, time
+
+def model(text):
+    time.sleep(0.05)  # a call is under way at each moment, and the machine has time for all else
+    return text.upper() + " " + os.environ["HOME"]
+"""
 GROUP = """
 [groups.gpu]
 gpus = 1
