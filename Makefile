@@ -27,11 +27,10 @@ up: $(INSTALLED)  ## start the server and its cluster, print URL and token
 down: $(INSTALLED)  ## stop them
 	$(BIN)/rayfaas down
 
-test: $(INSTALLED)  ## all tests, both kinds at once: much of the time of those with a cluster is waiting
-	$(MAKE) --jobs 2 --output-sync=target unit e2e
+test: unit e2e  ## all tests
 
-unit: $(INSTALLED)  ## the tests that need no cluster, in two processes, which give way to a cluster's
-	nice -n 5 $(BIN)/python -m pytest -m 'not e2e' -n 2 --dist loadfile
+unit: $(INSTALLED)  ## the tests that need no cluster, in two processes: much of their time is waiting
+	$(BIN)/python -m pytest -m 'not e2e' -n 2 --dist loadfile
 
 e2e: $(INSTALLED)  ## those that need one, which is one at a time
 	$(BIN)/python -m pytest tests/e2e
