@@ -28,7 +28,7 @@ from pathlib import Path
 import click
 
 from rayfaas.config import CACHE_MB, KEEP_RESULTS_S, MAX_BODY_MB, Home, Retention, local_url
-from rayfaas.errors import RayfaasError
+from rayfaas.errors import ProtocolError, Unauthenticated, Unavailable
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
 from rayfaas.private import make_home
@@ -78,6 +78,7 @@ class Parent:
     def __init__(self, home: Home, options: ServerOptions) -> None:
         self._home, self._options = home, options
         self._stopping = False
+        self._is_told = True  # the server file says what runs
         entrance = _entrance_options(options)
         kept = (*_retention_options(options), "--head-keep-alive", options.head_keep_alive)
         self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
@@ -120,8 +121,8 @@ class Parent:
         asyncio.run(self._make_admin_token())
         while not self._stopping:
             changed = [child.keep() for child in children]  # each of them, not only up to the first
-            if any(changed):
-                self._write_server_file(children)
+            if any(changed) or not self._is_told:
+                self._tell(children)
             time.sleep(0.05)
 
     def _stop_children(self) -> None:
@@ -139,14 +140,20 @@ class Parent:
         """Once per home: the token with which CLI and SDK of this user find in."""
         if self._home.token_file.exists():
             return
-        key = self._home.key_file.read_bytes()
         while not self._stopping:
             try:
-                link = await dial_link(self._home.controller_address, {"role": "home"}, key, Service({}))
-            except (OSError, RayfaasError):
+                token = await self._admin_token()
+            except (OSError, ProtocolError, Unauthenticated, Unavailable):  # it is not up yet, or went just now
                 self._controller.keep()
                 await asyncio.sleep(0.05)
                 continue
+            write_whole(self._home.token_file, token.encode())
+            return
+
+    async def _admin_token(self) -> str:
+        key = self._home.key_file.read_bytes()
+        link = await dial_link(self._home.controller_address, {"role": "home"}, key, Service({}))
+        try:
             made = await link.request(
                 "create_token",
                 principal=getpass.getuser(),
@@ -155,12 +162,23 @@ class Parent:
                 expires_in_s=None,
                 actor="rayfaas up",
             )
+        finally:
             link.close()
-            write_whole(self._home.token_file, made["token"].encode())
-            return
+        return str(made["token"])
 
     def _forget_server_file(self) -> None:
         self._home.server_file.unlink(missing_ok=True)
+
+    def _tell(self, children: list[Child]) -> None:
+        """Who runs goes on though it can't be written down: the disk is full, say."""
+        try:
+            self._write_server_file(children)
+        except OSError as error:
+            if self._is_told:
+                _log.error("what runs can't be written down, and is tried again: %s", error)
+            self._is_told = False
+        else:
+            self._is_told = True
 
     def _write_server_file(self, children: list[Child]) -> None:
         processes = [{"name": "parent", "pid": os.getpid()}]
