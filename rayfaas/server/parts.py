@@ -136,7 +136,7 @@ class Parts:
             Members(store, routing, self._tokens),
             Metrics(store, journals, loads, fleet, machines, gateways.all),
             Misses(store, journals, bundles),
-            Overview(catalog, fleet, head, gateways.all),
+            Overview(catalog, fleet, head.shown, gateways.all),
             Publishing(store, bundles, deploys, Plans(store, bundles, fleet, journals.load)),
             ReleaseMethods(catalog, releases, self._canaries),
         ):
