@@ -14,7 +14,7 @@ import msgspec
 from rayfaas.background import Background
 from rayfaas.errors import DeployTimeout, NoCapacity, NotFound, RayfaasError, Unavailable
 from rayfaas.server.catalog import Catalog, Function, Version
-from rayfaas.server.deployments import Deployments, ask
+from rayfaas.server.deployments import Deployments, takes
 from rayfaas.server.fleet import WARM, Fleet, Member, Progress
 from rayfaas.server.handover import can_take_over, warm_executors
 from rayfaas.server.loads import Loads
@@ -240,7 +240,7 @@ class Placement:
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             if told := await self._why_never(version):
                 raise NoCapacity(told)
-            progress("replica", f"waiting for a replica with {ask(version)}")
+            progress("replica", f"waiting for a replica with {takes(version)}")
             await self.deployments.ensure(version, wake=True)
             left_s, at = max(0.1, deadline - time.monotonic()), self.deployments.cluster_of(version)
             making = asyncio.ensure_future(self._room.make(version, progress))
@@ -251,7 +251,7 @@ class Placement:
         except asyncio.TimeoutError:
             has = await self.deployments.capacity.of_nodes(version.spec.shape.cluster)
             raise DeployTimeout(
-                f"No replica with {ask(version)} came up within {left_s:.0f} s. "
+                f"No replica with {takes(version)} came up within {left_s:.0f} s. "
                 + (f"The nodes that are up have, {has}. " if has else "")
                 + "`rayfaas status` shows what runs on them."
             ) from None
