@@ -185,10 +185,17 @@ class Placement:
         if member.application == WARM or not self.deployments.replica_up(member):
             return
         versions = [v for f in self._catalog for v in f.served() if v.application == member.application]
-        for version in [v for v in versions if v.function not in self._held]:
-            self.deployments.adopt(version)
+        await asyncio.gather(*(self._take_over(member, v) for v in versions if v.function not in self._held))
+
+    async def _take_over(self, member: Member, version: Version) -> None:
+        """One that does not start keeps no other waiting; its calls hear why when there are some."""
+        self.deployments.adopt(version)
+        try:
             if version.key not in member.hosted:
                 await member.spawn(self._order(version), DEMAND_S)
+        except RayfaasError as error:
+            _log.warning("%s does not start on %s: %s", version.key, member.replica, error.detail)
+        else:
             self._hand_over(version)
 
     async def tick(self, count: int) -> None:

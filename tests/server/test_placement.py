@@ -343,6 +343,20 @@ async def test_a_replica_of_its_own_takes_over_from_the_warm_ones(site: Site) ->
     assert warm.drained == ["red/f:3"]
 
 
+async def test_a_version_that_does_not_start_on_a_new_replica_keeps_no_other_from_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    live, prod = version(number=2), version(number=1)
+    serve(site.catalog, prod, live, live=live, prod=prod)
+    warm = supervisor()
+    broken = supervisor(spawn=lambda version, **_: ImportFailed("no weights") if version["version"] == 1 else made())
+    await site.join(warm, live, prod)
+    await site.placement.member_up(await site.join(broken, application=live.application))
+    assert sorted(broken.spawned) == ["red/f:1", "red/f:2"]
+    assert warm.drained == ["red/f:2"]
+    assert "red/f:1 does not start on" in caplog.text
+
+
 async def test_a_replica_that_hosts_it_already_is_not_asked_again(site: Site) -> None:
     serve(site.catalog, version())
     own = supervisor()
