@@ -22,6 +22,7 @@ from rayfaas.server.canaries import Canaries
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
+from rayfaas.server.exports import Exports
 from rayfaas.server.fitting import Fitting
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.functions import Functions
@@ -133,6 +134,7 @@ class Parts:
             Answers(store, journals, catalog, bundles),
             Artifacts(store, journals),
             Backups(home, store, journals),
+            Exports(store, journals, home.outgoing),
             Members(store, routing, self._tokens),
             Metrics(store, journals, loads, fleet, machines, gateways.all),
             Misses(store, journals, bundles),
