@@ -1,6 +1,6 @@
 """The parent of the home server: a small process that starts the others and starts them again when they end.
 
-    python -m rayfaas.server.parent --home DIR --host HOST --port PORT …
+    python -m rayfaas.server.parent --home DIR --options JSON
 
 Its children end with it, whatever ends it: they get SIGTERM from the kernel when it dies.
 """
@@ -22,54 +22,20 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from rayfaas.config import CACHE_MB, KEEP_RESULTS_S, MAX_BODY_MB, Home, Retention, local_url
+from rayfaas.config import Home
 from rayfaas.errors import ProtocolError, Unauthenticated, Unavailable
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
 from rayfaas.private import make_home
 from rayfaas.server.child import Child
+from rayfaas.server_options import ServerOptions
 from rayfaas.whole_file import sweep, write_whole
 
 _log = logging.getLogger("rayfaas.parent")
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """What `rayfaas up` was asked for."""
-
-    host: str
-    port: int
-    gateways: int
-    ray_address: str = ""
-    cpus: float | None = None
-    gpus: float | None = None
-    head_address: str = ""
-    max_body_mb: float = MAX_BODY_MB
-    webhook_networks: tuple[str, ...] = ()
-    cluster_address: str = ""
-    cluster_listen: str = ""
-    public_url: str = ""
-    keep_results_s: float = KEEP_RESULTS_S
-    keep_calls_s: float = Retention.keep_calls_s
-    keep_logs_s: float = Retention.keep_logs_s
-    keep_arguments_s: float = Retention.keep_arguments_s
-    delete_calls_s: float | None = None
-    delete_logs_s: float | None = None
-    archive: str = ""
-    archive_cache_mb: float = Retention.archive_cache_mb
-    pass_env: tuple[str, ...] = ()
-    environments_gb: float = 50.0
-    cache_mb: float = CACHE_MB
-    head_keep_alive: str = "never"
-
-    @property
-    def url(self) -> str:
-        return local_url(self.host, self.port)
 
 
 class Parent:
@@ -79,22 +45,12 @@ class Parent:
         self._home, self._options = home, options
         self._stopping = False
         self._is_told = True  # the server file says what runs
-        entrance = _entrance_options(options)
-        kept = (*_retention_options(options), "--head-keep-alive", options.head_keep_alive)
-        self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
+        self._controller = self._child("controller", "rayfaas.server.controller")
         self._gateways = [
-            self._child(
-                f"gateway-{slot}",
-                "rayfaas.server.gateway",
-                *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
-                *("--max-body-mb", str(options.max_body_mb), "--cache-mb", str(options.cache_mb)),
-                *entrance,
-                *("--url", options.public_url),
-                *(text for network in options.webhook_networks for text in ("--webhook-network", network)),
-            )
+            self._child(f"gateway-{slot}", "rayfaas.server.gateway", "--slot", str(slot))
             for slot in range(options.gateways)
         ]
-        self._cluster = self._child("cluster", "rayfaas.cluster.local", *_cluster_options(options))
+        self._cluster = self._child("cluster", "rayfaas.cluster.local")
 
     def run(self) -> None:
         prepare(self._home)
@@ -196,7 +152,8 @@ class Parent:
             yield
 
     def _child(self, name: str, module: str, *arguments: str) -> Child:
-        command = [sys.executable, "-m", module, "--home", str(self._home.path), *arguments]
+        command = [sys.executable, "-m", module, "--home", str(self._home.path), "--options", str(self._options)]
+        command += arguments
         return Child(name, command, self._home.logs / f"{name}.log")
 
 
@@ -222,63 +179,12 @@ def prepare(home: Home) -> None:
         write_whole(home.ray_token_file, secrets.token_hex(32).encode())
 
 
-def _cluster_options(options: ServerOptions) -> list[str]:
-    arguments = ["--ray-address", options.ray_address] if options.ray_address else []
-    arguments += ["--head-address", options.head_address] if options.head_address else []
-    arguments += _entrance_options(options)
-    if options.cpus is not None:
-        arguments += ["--cpus", str(options.cpus)]
-    if options.gpus is not None:
-        arguments += ["--gpus", str(options.gpus)]
-    arguments += [text for name in options.pass_env for text in ("--pass-env", name)]
-    return [*arguments, "--environments-gb", str(options.environments_gb)]
-
-
-def _retention_options(options: ServerOptions) -> list[str]:
-    names = (
-        *("keep_results_s", "keep_calls_s", "keep_logs_s", "keep_arguments_s", "delete_calls_s", "delete_logs_s"),
-        *("archive", "archive_cache_mb"),
-    )
-    given = {name: getattr(options, name) for name in names}
-    found = {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
-    return [text for option in found.items() for text in option]
-
-
-def _entrance_options(options: ServerOptions) -> list[str]:
-    if not options.cluster_address:
-        return []
-    return ["--cluster-address", options.cluster_address, "--cluster-listen", options.cluster_listen]
-
-
 @click.command()
 @click.option("--home", required=True, type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1")
-@click.option("--port", required=True, type=int)
-@click.option("--gateways", default=1)
-@click.option("--ray-address", default="")
-@click.option("--cpus", type=float)
-@click.option("--gpus", type=float)
-@click.option("--head-address", default="")
-@click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
-@click.option("--webhook-network", "webhook_networks", multiple=True)
-@click.option("--cluster-address", default="")
-@click.option("--cluster-listen", default="")
-@click.option("--url", "public_url", default="")
-@click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
-@click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
-@click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
-@click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
-@click.option("--delete-calls-s", type=float)
-@click.option("--delete-logs-s", type=float)
-@click.option("--archive", default="")
-@click.option("--archive-cache-mb", type=float, default=Retention.archive_cache_mb)
-@click.option("--pass-env", multiple=True)
-@click.option("--environments-gb", type=float, default=50.0)
-@click.option("--cache-mb", type=float, default=CACHE_MB)
-@click.option("--head-keep-alive", default="never")
-def main(home: Path, **options: object) -> None:
+@click.option("--options", required=True, help="A `ServerOptions` as JSON.")
+def main(home: Path, options: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]
+    parent = Parent(Home(home), ServerOptions.parse(options))
     signal.signal(signal.SIGTERM, lambda *_: parent.stop())
     signal.signal(signal.SIGINT, lambda *_: parent.stop())
     parent.run()

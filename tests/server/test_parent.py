@@ -15,7 +15,8 @@ import pytest
 
 from rayfaas.config import Home
 from rayfaas.server.child import Child
-from rayfaas.server.parent import Parent, ServerOptions, prepare
+from rayfaas.server.parent import Parent, prepare
+from rayfaas.server_options import ServerOptions
 from tests.waiting import wait_until
 
 
@@ -91,11 +92,12 @@ def test_its_processes_go_on_though_it_can_not_write_down_that_they_run(home: Ho
     wait_until(lambda: cluster.process)
     home.server_file.rmdir()
     wait_until(home.server_file.is_file)
+    told = json.loads(home.server_file.read_text())["processes"]
+    processes = [each.process for each in (controller, cluster) if each.process is not None]
+    assert [each["pid"] for each in told[1:]] == [each.pid for each in processes]
+    assert [each.poll() for each in processes] == [None, None]
     parent.stop()
     keeping.join(20)
-    processes = [controller.process, cluster.process]
-    told = json.loads(home.server_file.read_text())["processes"]
-    assert [each["pid"] for each in told[1:]] == [each.pid for each in processes if each and each.poll() is None]
     parent._stop_children()
 
 
