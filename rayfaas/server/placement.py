@@ -214,6 +214,7 @@ class Placement:
     # Where
 
     async def _start(self, version: Version, deadline: float, progress: Progress) -> dict[str, Any]:
+        self._order(version)  # a secret that can't be opened is said now, and is no replica that went
         while True:
             members = await self._members(version, deadline, progress)
             try:

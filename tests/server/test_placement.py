@@ -162,6 +162,20 @@ async def test_where_the_only_replica_goes_it_starts_in_the_one_that_comes(site:
 # Demand
 
 
+async def test_a_secret_that_cannot_be_opened_is_said_at_once_and_no_replica_is_waited_for(site: Site) -> None:
+    def sealed(version: Version) -> dict[str, Any]:
+        raise Unavailable("encrypted with another key")
+
+    placement = Placement(site.fleet, site.catalog, site.loads, lambda *_: None, sealed)
+    with pytest.raises(Unavailable, match="another key"):
+        await asyncio.wait_for(placement.start(version(), 20, silent), 1)
+    peer = supervisor()
+    await site.join(peer)
+    with pytest.raises(Unavailable, match="another key"):
+        await asyncio.wait_for(placement.start(version(), 20, silent), 1)
+    assert peer.spawned == []
+
+
 async def test_a_call_that_waits_starts_its_version_once(site: Site) -> None:
     answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     peer = supervisor(spawn=lambda **_: answer)
