@@ -13,9 +13,12 @@ from rayfaas.gateway.heads import Headers
 from rayfaas.gateway.job import Job
 from rayfaas.gateway.journal import Journal
 from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.requests import whole_number
 from rayfaas.gateway.route import Route
 from rayfaas.gateway.sameness import are_same
 from rayfaas.records import Spawned as Record
+
+MOST_RETRIES = 100
 
 
 class Acceptance:
@@ -97,6 +100,8 @@ def _retries(headers: Headers, route: Route) -> int:
     value = headers.get(b"rayfaas-retries")
     if value is None:
         return route.version.retries
-    if not value.isdigit() or len(value) > 3 or int(value) > 100:
-        raise BadRequest(f"Rayfaas-Retries is a number from 0 to 100, not {value.decode('latin-1')!r}.")
-    return int(value)
+    text = value.decode("latin-1")
+    number = whole_number(text, MOST_RETRIES)
+    if number is None:
+        raise BadRequest(f"Rayfaas-Retries is a number from 0 to {MOST_RETRIES}, not {text!r}.")
+    return number

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.requests import as_json, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow_function
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
@@ -56,11 +56,11 @@ class Access:
 
     async def revoke(self, request: Request) -> Response:
         of, actor = self._may(request)
-        return as_json(await self._ask("revoke_grant", request, of, actor, request.query_params.get("message", "")))
+        return as_json(await self._ask("revoke_grant", request, of, actor, reason_of(request)))
 
     async def _ask(self, method: str, request: Request, of: dict[str, str], actor: str, reason: str) -> Any:
         grantee = check_team(request.path_params["grantee"])
-        return await self._controller.request(method, **of, grantee=grantee, actor=actor, reason=reason[:4096])
+        return await self._controller.request(method, **of, grantee=grantee, actor=actor, reason=reason)
 
     def _may(self, request: Request) -> tuple[dict[str, str], str]:
         principal, of = allow_function(self._routes, request, "deployer")

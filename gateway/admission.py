@@ -68,7 +68,6 @@ class Admission:
         principal: Principal,
         headers: Headers,
         body: bytes,
-        wants_logs: bool = False,
         first: First | None = None,
         accept: str = "",
     ) -> AnyCall:
@@ -92,7 +91,6 @@ class Admission:
             body,
             min(timeout_s(headers), route.version.timeout_s, most_s),
             self._recording.log,
-            wants_logs,
             first=first,
             accept=accept,
             context=context,

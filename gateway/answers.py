@@ -105,10 +105,16 @@ class Answers:
     async def _send_result(self, call: PendingCall, message: Message, send: Send) -> None:
         ended = call.ended
         assert isinstance(ended, ResultHeader)
+        try:
+            head = result_headers(call, ended, message.body)
+        except ValueError as unusable:
+            error = RayfaasError(f"The executor answered with a head that can't be sent: {unusable}.")
+            self._recording.end(call, error.code, error.retryable)
+            return await send_error(send, error, call_headers(call))
         self._recording.end(call, None, bytes_out=len(message.body))
         if isinstance(call, CachedCall):
             self._cache.keep(call, ended.content_type, message.body)
-        await send_whole(send, 200, result_headers(call, ended, message.body), message.body)
+        await send_whole(send, 200, head, message.body)
 
     async def _send_failure(self, call: PendingCall, send: Send) -> None:
         ended = call.ended

@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rayfaas.errors import BadRequest, Forbidden
+from rayfaas.errors import Forbidden
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body
+from rayfaas.gateway.requests import as_json, function_of, json_body, version_of
 from rayfaas.gateway.rights import allow_function, identify, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
@@ -32,7 +32,7 @@ class Code:
 
     async def version(self, request: Request) -> Response:
         of = Sight.of(self._routes, request).function(request)
-        found = await self._controller.request("version", **of, version=_version(request))
+        found = await self._controller.request("version", **of, version=version_of(request))
         return as_json(found)
 
     async def bundle(self, request: Request) -> Response:
@@ -43,17 +43,10 @@ class Code:
         if function["team"] not in principal.rights and not principal.is_admin:
             raise Forbidden(f"The code of team {function['team']!r} is for that team, and for admins.")
         principal, function = allow_function(self._routes, request, "viewer")
-        archive = await self._controller.request("version_bundle", **function, version=_version(request))
+        archive = await self._controller.request("version_bundle", **function, version=version_of(request))
         return Response(archive, media_type=ZIP, headers={"X-Content-Type-Options": "nosniff"})
 
     async def plan(self, request: Request) -> Response:
         principal, function = allow_function(self._routes, request, "deployer")
         body = await json_body(request)
         return as_json(await self._controller.request("plan", **function, planned=body, **mover_of(principal)))
-
-
-def _version(request: Request) -> int:
-    text = str(request.path_params["version"])
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise BadRequest(f"A version is a number, not {text!r}.")
-    return int(text)

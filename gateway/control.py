@@ -31,7 +31,7 @@ from rayfaas.gateway.metrics import Metrics
 from rayfaas.gateway.problems import encode
 from rayfaas.gateway.protections import Protections
 from rayfaas.gateway.releases import Releases
-from rayfaas.gateway.requests import as_json, body_of, json_body
+from rayfaas.gateway.requests import as_json, body_of, json_body, whole_number
 from rayfaas.gateway.rights import actor_of, allow, allow_function, allow_in_person, allow_narrow, identify, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.schedules import Schedules
@@ -44,6 +44,8 @@ from rayfaas.gateway.waiting import Waiting
 from rayfaas.wire import NDJSON
 
 MAX_BUNDLE = 256 << 20
+# Lines of logs that may be asked for, and of them in one answer.
+MOST_LINES, MOST_AT_ONCE = 999_999_999, 100_000
 
 
 class Control:
@@ -187,17 +189,17 @@ class Control:
         """The newest lines; with Accept text/event-stream or application/x-ndjson those that come after them too."""
         allow_in_person(self._routes, request)
         query = request.query_params
-        limit = query.get("limit", "1000")
-        if not limit.isascii() or not limit.isdigit() or len(limit) > 9:
-            raise BadRequest(f"limit is a number of lines, not {limit!r}.")
+        limit = whole_number(query.get("limit", "1000"), MOST_LINES)
+        if limit is None:
+            raise BadRequest(f"limit is a number of lines, not {query['limit']!r}.")
         function, call = query.get("function"), query.get("call")
         asker = partial(self._asker_of_logs, request, function)
         format = format_for(dict(request.scope["headers"]))
         if format.is_stream:
             after = last_seen(request.headers.get("last-event-id"))
-            return await self._following.response(format, function, call, after, int(limit), asker)
+            return await self._following.response(format, function, call, after, limit, asker)
         rows = await self._controller.request(
-            "logs", function=function, call=call, limit=min(int(limit), 100_000), actor=asker()
+            "logs", function=function, call=call, limit=min(limit, MOST_AT_ONCE), actor=asker()
         )
         return as_json({"logs": rows})
 

@@ -63,6 +63,11 @@ class ControllerLink(Service):
     def is_up(self) -> bool:
         return self._link is not None
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it is on another machine, whose files are not to be had here."""
+        return self._required().is_remote
+
     def on_open(self, link: Link) -> None:
         self._link = link
         self._tasks = [asyncio.ensure_future(self._follow(link)), asyncio.ensure_future(self._report(link))]

@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.requests import as_json, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow_function
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
@@ -50,8 +50,8 @@ class Deprecations:
 
     async def end(self, request: Request) -> Response:
         principal, of = allow_function(self._routes, request, "deployer")
-        reason = request.query_params.get("message", "")[:4096]
-        return as_json(await self._controller.request("end_deprecation", **of, actor=principal.name, reason=reason))
+        given = {"actor": principal.name, "reason": reason_of(request)}
+        return as_json(await self._controller.request("end_deprecation", **of, **given))
 
 
 def _successor(body: Mapping[str, Any], team: str) -> str | None:

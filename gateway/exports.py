@@ -33,9 +33,20 @@ class Exports:
         principal = allow_in_person(self._routes, request)
         asked = {"view": str(request.path_params["view"]), "day": request.query_params.get("day")}
         made = await self._controller.request("export", **asked, actor=actor_of(principal))
-        file = await asyncio.to_thread(_taken, Path(made["file"]))
-        headers = {"rayfaas-rows": str(made["rows"])}
-        return StreamingResponse(_chunks(file), media_type=PARQUET, headers=headers)
+        if self._controller.is_elsewhere:
+            chunks = self._fetched(made["file"])
+        else:
+            chunks = _chunks(await asyncio.to_thread(_taken, Path(made["file"])))
+        return StreamingResponse(chunks, media_type=PARQUET, headers={"rayfaas-rows": str(made["rows"])})
+
+    async def _fetched(self, file: str) -> AsyncIterator[bytes]:
+        """Over the link; the controller has no such file any more when it has given the last of it."""
+        offset, is_whole = 0, False
+        while not is_whole:
+            asked = {"file": file, "offset": offset, "limit": _CHUNK}
+            chunk: bytes = await self._controller.request("read_export", **asked)
+            offset, is_whole = offset + len(chunk), len(chunk) < _CHUNK
+            yield chunk
 
 
 def _taken(path: Path) -> BinaryIO:

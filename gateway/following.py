@@ -16,6 +16,7 @@ from starlette.responses import StreamingResponse
 from rayfaas.errors import BadRequest, RayfaasError, Unavailable, to_problem
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.formats import NdjsonFormat
+from rayfaas.gateway.requests import whole_number
 from rayfaas.names import check_call
 from rayfaas.wire import SSE
 from rayfaas.within import within
@@ -25,6 +26,7 @@ LOOK_S = 0.2
 IDLE_S = 15.0
 # Lines of one batch.
 BATCH = 1_000
+_LAST_LINE = 10**18 - 1
 
 
 class Following:
@@ -107,9 +109,10 @@ def last_seen(header: str | None) -> int | None:
     """Of `Last-Event-ID`, which browsers send when they ask again."""
     if header is None:
         return None
-    if not header.isascii() or not header.isdigit() or len(header) > 18:
+    number = whole_number(header, _LAST_LINE)
+    if number is None:
         raise BadRequest(f"Last-Event-ID is the number of a line, not {header!r}.")
-    return int(header)
+    return number
 
 
 def _line(format: NdjsonFormat, number: int, line: dict[str, Any]) -> bytes:

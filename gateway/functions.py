@@ -6,9 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, json_body
+from rayfaas.gateway.requests import as_json, json_body, reason_of, version_of
 from rayfaas.gateway.rights import allow_function, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.scaling import Rescale
@@ -39,13 +38,6 @@ class Functions:
     async def delete(self, request: Request) -> Response:
         """Of the whole function, or of one version; calls under way finish."""
         principal, of = allow_function(self._routes, request, "deployer")
-        version = _number(request.path_params.get("version"))
-        message = request.query_params.get("message", "")[:4096]
-        given = {"version": version, "message": message, **mover_of(principal)}
+        version = version_of(request) if "version" in request.path_params else None
+        given = {"version": version, "message": reason_of(request), **mover_of(principal)}
         return as_json(await self._controller.request("delete", **of, **given))
-
-
-def _number(text: str | None) -> int | None:
-    if text is not None and not (text.isascii() and text.isdigit() and 0 < len(text) < 10):
-        raise BadRequest(f"A version is a number, not {text!r}.")
-    return int(text) if text is not None else None

@@ -125,10 +125,10 @@ class Invoke:
     def _accept(
         self, route: Route, principal: Principal, headers: Headers, body: Body, format: NdjsonFormat
     ) -> PendingCall:
-        wants_logs = format.carries_logs and b"rayfaas-logs" in headers
         accept = format.accept((text_of(headers, b"accept") or "").strip().lower())
         kind = UploadCall if body.more else PendingCall if format.is_stream else kind_of(route)
-        call = self._admission.accept(kind, route, principal, headers, body.held, wants_logs, accept=accept)
+        call = self._admission.accept(kind, route, principal, headers, body.held, accept=accept)
+        call.wants_logs = format.carries_logs and b"rayfaas-logs" in headers
         if isinstance(call, CachedCall):
             call.bypasses = b"no-cache" in headers.get(b"cache-control", b"").lower()
         return call

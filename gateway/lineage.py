@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from rayfaas.errors import BadRequest
+from rayfaas.gateway.requests import whole_number
 from rayfaas.graph import MOST_DEPTH
 from rayfaas.touches import MOST_URI
 
@@ -22,13 +23,13 @@ def question_of(query: Mapping[str, str]) -> dict[str, Any]:
         raise BadRequest("Say of what: ?of=embed:3, the URI of an artifact, or the id of a call.")
     if direction not in ("upstream", "downstream"):
         raise BadRequest(f"direction is upstream or downstream, not {direction!r}.")
-    if not depth.isascii() or not depth.isdigit() or not 0 < int(depth[:9]) <= MOST_DEPTH:
+    if (levels := whole_number(depth, MOST_DEPTH, least=1)) is None:
         raise BadRequest(f"depth is from 1 to {MOST_DEPTH}, not {depth!r}.")
     as_of = query.get("as_of")
     return {
         "of": of,
         "direction": direction,
-        "depth": int(depth),
+        "depth": levels,
         "as_of_us": None if as_of is None else _moment_us(as_of),
         "version": query.get("version"),
     }

@@ -19,6 +19,9 @@ from rayfaas.trace import trace_of
 
 _encode = msgspec.msgpack.Encoder().encode
 
+# How many items an executor may send before its caller has taken some.
+CREDIT = 64
+
 OnLog = Callable[["PendingCall", Message], None]
 
 
@@ -73,8 +76,6 @@ class PendingCall:
         body: bytes,
         timeout_s: float,
         on_log: OnLog,
-        wants_logs: bool = False,
-        credit: int = 64,
         first: First | None = None,
         accept: str = "",
         context: str | None = None,
@@ -86,9 +87,9 @@ class PendingCall:
         self.accepted_ns = time.time_ns()
         self.dispatched_ns = 0
         self.deadline = self.accepted_ns / 1e9 + timeout_s
-        self.credit = credit
+        self.credit = CREDIT
         self.cold = ""
-        self.on_log, self.wants_logs = on_log, wants_logs
+        self.on_log, self.wants_logs = on_log, False
         self.executor: Runner | None = None
         self.number = self.priority = 0
         self.debug = self.is_spawned = False  # whether nobody waits for it

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.releases import alias_of
-from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.requests import as_json, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
@@ -54,7 +54,7 @@ class Protections:
 
     async def unprotect(self, request: Request) -> Response:
         actor = allow(self._routes, request, "admin").name
-        reason = request.query_params.get("message", "")[:4096]
+        reason = reason_of(request)
         await self._controller.request("unprotect", **alias_of(request), actor=actor, reason=reason)
         return Response(status_code=204)
 

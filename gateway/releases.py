@@ -12,7 +12,7 @@ from rayfaas.canary import CanaryPlan
 from rayfaas.destination import Move
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body, message_of
+from rayfaas.gateway.requests import as_json, function_of, json_body, message_of, reason_of, whole_number
 from rayfaas.gateway.rights import allow_function, mover_of
 from rayfaas.gateway.routes import Routes
 from rayfaas.gateway.sight import Sight
@@ -48,10 +48,11 @@ class Releases:
     async def history(self, request: Request) -> Response:
         """The moves of an alias, the newest first."""
         Sight.of(self._routes, request).function(request)
-        limit = request.query_params.get("limit", "100")
-        if not limit.isascii() or not limit.isdigit() or not 0 < int(limit[:9]) <= MOST_MOVES or len(limit) > 5:
-            raise BadRequest(f"limit is a number of moves from 1 to {MOST_MOVES}, not {limit!r}.")
-        moves = await self._controller.request("alias_history", **alias_of(request), limit=int(limit))
+        text = request.query_params.get("limit", "100")
+        limit = whole_number(text, MOST_MOVES, least=1)
+        if limit is None:
+            raise BadRequest(f"limit is a number of moves from 1 to {MOST_MOVES}, not {text!r}.")
+        moves = await self._controller.request("alias_history", **alias_of(request), limit=limit)
         return as_json({"moves": moves})
 
     async def move(self, request: Request) -> Response:
@@ -78,8 +79,7 @@ class Releases:
 
     async def abort_canary(self, request: Request) -> Response:
         of, mover = self._may(request)
-        message = request.query_params.get("message", "")
-        return as_json(await self._controller.request("abort_canary", **of, message=message[:4096], **mover))
+        return as_json(await self._controller.request("abort_canary", **of, message=reason_of(request), **mover))
 
     def _may(self, request: Request) -> tuple[dict[str, str], dict[str, Any]]:
         """The alias, and who is about to change it. Raises what there is against it."""

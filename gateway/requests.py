@@ -15,12 +15,24 @@ from rayfaas.names import check_name, check_team
 from rayfaas.wire import JSON
 
 MAX_REQUEST = 4 << 20
+MOST_MESSAGE = 4096
+MOST_VERSION = 999_999_999
+_MOST_DIGITS = 18
 _carried = msgspec.msgpack.Encoder().encode  # as the link to the controller does it: not every JSON can be
 
 
 def function_of(request: Request) -> dict[str, str]:
     """Team and name, as the path says them."""
     return {"team": check_team(request.path_params["team"]), "name": check_name(request.path_params["name"])}
+
+
+def version_of(request: Request) -> int:
+    """A version's number, as the path says it."""
+    text = str(request.path_params["version"])
+    number = whole_number(text, MOST_VERSION)
+    if number is None:
+        raise BadRequest(f"A version is a number, not {text!r}.")
+    return number
 
 
 async def body_of(request: Request, limit: int) -> bytes:
@@ -49,9 +61,26 @@ async def json_body(request: Request) -> Mapping[str, Any]:
 def message_of(body: Mapping[str, Any]) -> str:
     """Why it is done, in the words of whoever does it."""
     message = body.get("message", "")
-    if not isinstance(message, str) or len(message) > 4096:
-        raise BadRequest("message is text, of 4096 characters at most.")
+    if not isinstance(message, str) or len(message) > MOST_MESSAGE:
+        raise BadRequest(f"message is text, of {MOST_MESSAGE} characters at most.")
     return message
+
+
+def reason_of(request: Request) -> str:
+    """The same of a request without a body: what is too long is cut."""
+    return request.query_params.get("message", "")[:MOST_MESSAGE]
+
+
+def whole_number(text: str, most: int, least: int = 0) -> int | None:
+    """None where it is none, or not one from `least` to `most`.
+
+    >>> whole_number("12", 100), whole_number("-1", 100), whole_number("0000101", 100)
+    (12, None, None)
+    """
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
+        return None
+    number = int(text)
+    return number if least <= number <= most else None
 
 
 def as_json(value: Any, status: int = 200) -> Response:

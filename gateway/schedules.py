@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.requests import as_json, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow_function, allow_in_person
 from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_name
@@ -45,7 +45,7 @@ class Schedules:
 
     async def remove(self, request: Request) -> Response:
         of = self._of(request)
-        reason = request.query_params.get("message", "")[:4096]
+        reason = reason_of(request)
         await self._controller.request("remove_schedule", **of, reason=reason)
         return Response(status_code=204)
 

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, function_of, json_body, message_of
+from rayfaas.gateway.requests import as_json, function_of, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
 
@@ -54,6 +54,6 @@ class Secrets:
     async def delete(self, request: Request) -> Response:
         path = function_of(request)
         principal = allow(self._routes, request, "deployer", path["team"])
-        given = {"actor": principal.name, "reason": request.query_params.get("message", "")[:4096]}
+        given = {"actor": principal.name, "reason": reason_of(request)}
         await self._controller.request("delete_secret", **path, **given)
         return Response(status_code=204)

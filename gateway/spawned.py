@@ -177,6 +177,10 @@ class Spawned:
                 task = asyncio.ensure_future(self._run(job))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+        if not waiting:
+            self._waiting.pop(key, None)
+        if not self._running.get(key):
+            self._running.pop(key, None)  # of versions there is no end
 
     async def _run(self, job: Job) -> None:
         key = job.route.key

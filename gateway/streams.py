@@ -16,10 +16,8 @@ from rayfaas.errors import RayfaasError, to_problem
 from rayfaas.frames import Kind, Message
 from rayfaas.gateway.asgi import HeaderList, Receive, Send
 from rayfaas.gateway.formats import NdjsonFormat
-from rayfaas.gateway.pending import PendingCall
+from rayfaas.gateway.pending import CREDIT, PendingCall
 
-# How many items the executor may send before the client has taken some; half of it is granted at a time.
-CREDIT = 64
 # Of what has come, in bytes; one message may be longer.
 MOST_AT_ONCE = 64 << 10
 _decode_debug = msgspec.msgpack.Decoder(DebugHeader).decode

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from rayfaas.errors import NotFound
 from rayfaas.gateway.controller import ControllerLink
-from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.requests import as_json, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow, allow_in_person
 from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_team
@@ -55,7 +55,7 @@ class Teams:
     async def remove_member(self, request: Request) -> Response:
         """None of the principal's tokens is for the team from now on."""
         actor = allow(self._routes, request, "admin").name
-        reason = request.query_params.get("message", "")[:4096]
+        reason = reason_of(request)
         await self._controller.request("remove_member", **_member(request), actor=actor, reason=reason)
         return Response(status_code=204)
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from rayfaas.errors import BadRequest
 from rayfaas.gateway.controller import ControllerLink
 from rayfaas.gateway.principal import Principal
-from rayfaas.gateway.requests import as_json, json_body, message_of
+from rayfaas.gateway.requests import as_json, json_body, message_of, reason_of
 from rayfaas.gateway.rights import allow
 from rayfaas.gateway.routes import Routes
 from rayfaas.names import check_alias, check_name, check_team, is_call
@@ -77,7 +77,7 @@ class Tokens:
         """By its id, or all of a name."""
         principal = allow(self._routes, request, "admin")
         token_id = request.path_params["token_id"]
-        given = {"actor": principal.name, "reason": request.query_params.get("message", "")[:4096]}
+        given = {"actor": principal.name, "reason": reason_of(request)}
         await self._controller.request("revoke_token", token_id=token_id, **given)
         return Response(status_code=204)
 

@@ -182,8 +182,8 @@ async def keep_link(
     while True:
         try:
             link = await dial_link(address, identity, key, service)
-        except (OSError, RayfaasError) as error:
-            _log.info("%s can't be reached: %s", address, error)
+        except (OSError, asyncio.TimeoutError, RayfaasError) as error:
+            _log.info("%s can't be reached: %s", address, error or "no answer")
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, most_s)
             continue

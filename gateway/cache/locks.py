@@ -16,6 +16,7 @@ class Locks:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._taken: set[str] = set()
 
     def take(self, key: str) -> bool:
         """Whether no other process has it. Raises OSError where the file can't be made."""
@@ -23,9 +24,14 @@ class Locks:
             fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _place(key))
         except (BlockingIOError, PermissionError):
             return False
+        self._taken.add(key)
         return True
 
     def free(self, key: str) -> None:
+        """Nothing happens where it is not ours: there may be no file to say so in."""
+        if key not in self._taken:
+            return
+        self._taken.remove(key)
         fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, _place(key))
 
     @cached_property

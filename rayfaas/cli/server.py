@@ -29,6 +29,7 @@ from rayfaas.config import ARCHIVE_CACHE_MB, CACHE_MB, DAY_S, DEFAULT_PORT, MAX_
 from rayfaas.errors import AccessError, NotFound, Unavailable
 from rayfaas.object_store import parse_archive
 from rayfaas.private import make_home
+from rayfaas.server_options import ServerOptions
 
 UP_S = 180.0
 DOWN_S = 60.0
@@ -72,12 +73,16 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
 @click.option("--cluster-listen", default="", help="The address of this machine that it leads to, if not HOST itself.")
 @click.option(
     "--url",
+    "public_url",
     default="",
     help="Where functions on other machines find this server that call others: http://faas.lan. If not said, it is the "
     "host of --cluster-address and --port.",
 )
 @click.option(
-    "--webhook-network", multiple=True, help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones."
+    "--webhook-network",
+    "webhook_networks",
+    multiple=True,
+    help="Webhooks may go there too, as 10.1.0.0/16; else only to public ones.",
 )
 @click.option(
     "--keep-results",
@@ -124,18 +129,19 @@ def _age(_context: click.Context, option: click.Parameter, text: str | None) -> 
     help="How long the cluster is kept when nobody calls: 10m, 2h, learned, or never is it stopped.",
 )
 @click.option("--foreground", is_flag=True, help="Stay in the foreground, as systemd wants it.")
-def up(foreground: bool, **options: Any) -> None:
+def up(foreground: bool, **given: Any) -> None:
     """Start the server and its cluster in the background, and print URL and token."""
+    options = ServerOptions(**given)
     home = Home.from_env(os.environ)
     check_server_is_installed()
     if is_running(home):
         raise click.ClickException(
             f"A server is running in {home.path}, at {server_url(home)}. End it with `rayfaas down`."
         )
-    _check_port(options["host"], options["port"], "--port …")
+    _check_port(options.host, options.port, "--port …")
     _check_entrance(options)
     _check_head(options)
-    command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(home.path), *_arguments(options)]
+    command = [sys.executable, "-m", "rayfaas.server.parent", "--home", str(home.path), "--options", str(options)]
     if foreground:
         os.execv(sys.executable, command)
     _start(home, command)
@@ -144,8 +150,8 @@ def up(foreground: bool, **options: Any) -> None:
     click.echo(f"Command line and SDK of this user find it in {home.token_file}.")
     if home != Home.from_env({}):
         click.echo(f"They look there once you typed: export RAYFAAS_HOME={shlex.quote(str(home.path))}")
-    if options["cluster_address"] and not options["url"] and is_loopback(options["host"]):
-        click.echo(_OUT_OF_REACH.format(host=options["host"]))
+    if options.cluster_address and not options.public_url and is_loopback(options.host):
+        click.echo(_OUT_OF_REACH.format(host=options.host))
     if _is_at_rest(_status(home)):
         click.echo("The cluster is stopped, as it was before, and starts with the first call.")
 
@@ -263,28 +269,26 @@ def check_server_is_installed() -> None:
         )
 
 
-def _check_entrance(options: dict[str, Any]) -> None:
-    if not options["cluster_address"]:
+def _check_entrance(options: ServerOptions) -> None:
+    if not options.cluster_address:
         return
     try:
-        host, port = split_host_port(options["cluster_address"])
+        host, port = split_host_port(options.cluster_address)
     except ValueError as error:
         raise click.UsageError(f"--cluster-address: {error}") from None
-    for number in range(1 + options["gateways"]):  # the controller's, and one for each gateway
-        _check_port(
-            options["cluster_listen"] or host, port + number, "--cluster-address …, or --cluster-listen 0.0.0.0"
-        )
+    for number in range(1 + options.gateways):  # the controller's, and one for each gateway
+        _check_port(options.cluster_listen or host, port + number, "--cluster-address …, or --cluster-listen 0.0.0.0")
 
 
-def _check_head(options: dict[str, Any]) -> None:
-    if options["ray_address"] and options["head_keep_alive"] != "never":
+def _check_head(options: ServerOptions) -> None:
+    if options.ray_address and options.head_keep_alive != "never":
         raise click.UsageError("--head-keep-alive is for a cluster that the server starts itself: leave --ray-address.")
-    if not options["head_address"]:
+    if not options.head_address:
         return
-    if options["ray_address"]:
+    if options.ray_address:
         raise click.UsageError("--head-address is of the head that the server starts; --ray-address has one already.")
     try:
-        host, port = split_host_port(options["head_address"])
+        host, port = split_host_port(options.head_address)
     except ValueError as error:
         raise click.UsageError(f"--head-address: {error}") from None
     _check_port(host, port, "--head-address …")
@@ -300,16 +304,6 @@ def _check_port(host: str, port: int, option: str) -> None:
         except (OSError, OverflowError) as error:
             reason = "is in use" if getattr(error, "errno", 0) == errno.EADDRINUSE else f"can't be used ({error})"
             raise click.ClickException(f"{host}:{port} {reason}. Choose another: rayfaas up {option}") from None
-
-
-def _arguments(options: dict[str, Any]) -> list[str]:
-    given = {name: value for name, value in options.items() if value not in (None, "")}
-    return [
-        text
-        for name, value in given.items()
-        for each in (value if isinstance(value, tuple) else (value,))
-        for text in (f"--{name.replace('_', '-')}", str(each))
-    ]
 
 
 def _tail(log: Path, before: int) -> str:

@@ -33,11 +33,15 @@ def status(as_json: bool) -> None:
 
 
 def _nodes(found: dict[str, Any]) -> list[list[Any]]:
+    return [row for cluster in found["clusters"] for row in _nodes_of(cluster)]
+
+
+def _nodes_of(cluster: dict[str, Any]) -> list[list[Any]]:
+    """There is one at least, wherever a cluster answers."""
     return [
         [cluster["cluster"], short(node["node"]), node["state"], resources_of(node["resources"])]
-        for cluster in found["clusters"]
         for node in cluster["nodes"]
-    ]
+    ] or [[cluster["cluster"], "", "does not answer", ""]]
 
 
 def _replicas(found: dict[str, Any]) -> list[list[Any]]:

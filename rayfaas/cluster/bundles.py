@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -41,6 +42,8 @@ class BundleCache:
 
     def forget(self, digest: str) -> None:
         """No code runs from it any more. It goes at once; supervisors of one node may all be asked."""
+        if not (self.directory / digest).exists():
+            return
         scratch = Path(tempfile.mkdtemp(prefix=".going-", dir=self.directory))
         with contextlib.suppress(FileNotFoundError):
             os.rename(self.directory / digest, scratch / digest)
@@ -48,9 +51,10 @@ class BundleCache:
 
     async def _get(self, digest: str, path: Path) -> Path:
         archive = await self._fetch(digest)
-        if hashlib.sha256(archive).hexdigest() != digest:
-            raise DeployError(f"bundle {digest[:12]} arrived damaged")
-        await asyncio.to_thread(unpack, archive, path)
+        try:
+            await asyncio.to_thread(_unpack_checked, archive, digest, path)
+        except OSError as error:  # the disk is full, say
+            raise DeployError(f"The bundle can't be unpacked in {path.parent}: {error.strerror}.") from error
         return path
 
 
@@ -64,7 +68,7 @@ def unpack(archive: bytes, path: Path) -> None:
                 _check_names(bundle)
                 _check_size(bundle)
                 bundle.extractall(scratch)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise DeployError(f"the bundle is no ZIP archive, or a damaged one: {error}") from None
         try:
             os.rename(scratch, path)
@@ -73,6 +77,12 @@ def unpack(archive: bytes, path: Path) -> None:
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unpack_checked(archive: bytes, digest: str, path: Path) -> None:
+    if hashlib.sha256(archive).hexdigest() != digest:
+        raise DeployError(f"bundle {digest[:12]} arrived damaged")
+    unpack(archive, path)
 
 
 def _check_names(bundle: zipfile.ZipFile) -> None:

@@ -1,6 +1,6 @@
 """The cluster `local`: a Ray head as subprocesses of this machine, or a Ray cluster that exists already, made ours.
 
-    python -m rayfaas.cluster.local --home DIR [--ray-address HOST:PORT] [--gpus N]
+    python -m rayfaas.cluster.local --home DIR --options JSON
 
 The controller says whether there is to be a head. While there is, it is held, joined to the controller, and started
 again when it dies.
@@ -33,6 +33,7 @@ from rayfaas.config import Home
 from rayfaas.entrance import entrance_of
 from rayfaas.errors import RayfaasError, Unavailable
 from rayfaas.link import keep_link
+from rayfaas.server_options import ServerOptions
 
 _log = logging.getLogger("rayfaas.cluster")
 
@@ -316,37 +317,24 @@ def terminate_with_parent() -> None:
 
 @click.command()
 @click.option("--home", required=True, type=click.Path(path_type=Path))
-@click.option("--ray-address", default="", help="Join this Ray cluster and start none.")
-@click.option("--cpus", type=float)
-@click.option("--gpus", type=float)
-@click.option("--head-address", default="", help="HOST:PORT of the head, for nodes on other machines.")
-@click.option("--cluster-address", default="", help="HOST:PORT of the controller, for nodes on other machines.")
-@click.option("--cluster-listen", default="")
-@click.option("--pass-env", multiple=True)
-@click.option("--environments-gb", type=float, default=50.0)
-def main(
-    home: Path,
-    ray_address: str,
-    cpus: float | None,
-    gpus: float | None,
-    head_address: str,
-    cluster_address: str,
-    cluster_listen: str,
-    pass_env: tuple[str, ...],
-    environments_gb: float,
-) -> None:
+@click.option("--options", required=True, help="A `ServerOptions` as JSON.")
+def main(home: Path, options: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    place = Home(home)
+    asyncio.run(_until_signal(cluster_of(Home(home), ServerOptions.parse(options))))
+
+
+def cluster_of(home: Home, options: ServerOptions) -> LocalCluster:
     # Ray's own processes read the token from the environment; an existing cluster's is in ours, if it wants one.
-    token = "" if ray_address else place.ray_token_file.read_text()
-    found_at = split_host_port(head_address) if head_address else ()
-    head = None if ray_address else RayHead(place.run / "ray", HeadOptions(cpus, gpus, *found_at), token)
-    options = [text for name in pass_env for text in ("--pass-env", name)]
-    options += ["--environments-gb", f"{environments_gb:g}"]
-    entrance = entrance_of(place, cluster_address, cluster_listen)
-    options += ["--away-controller", entrance.address] if entrance else []
-    controller = entrance.address if entrance and ray_address else place.controller_address
-    asyncio.run(_until_signal(LocalCluster(place, head, ray_address, token, controller, tuple(options))))
+    token = "" if options.ray_address else home.ray_token_file.read_text()
+    found_at = split_host_port(options.head_address) if options.head_address else ()
+    head_options = HeadOptions(options.cpus, options.gpus, *found_at)
+    head = None if options.ray_address else RayHead(home.run / "ray", head_options, token)
+    handed_on = [text for name in options.pass_env for text in ("--pass-env", name)]
+    handed_on += ["--environments-gb", f"{options.environments_gb:g}"]
+    entrance = entrance_of(home, options.cluster_address, options.cluster_listen)
+    handed_on += ["--away-controller", entrance.address] if entrance else []
+    controller = entrance.address if entrance and options.ray_address else home.controller_address
+    return LocalCluster(home, head, options.ray_address, token, controller, tuple(handed_on))
 
 
 async def _until_signal(cluster: LocalCluster) -> None:

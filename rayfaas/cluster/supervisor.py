@@ -6,10 +6,12 @@ Plain asyncio: the Ray Serve replica around it is in `replica.py`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -212,27 +214,19 @@ class Supervisor:
         )
 
     async def _fork(self, executor: HostedExecutor, generations: Generations, secrets: Mapping[str, str]) -> None:
-        loop = asyncio.get_running_loop()
-        zygote = await generations.newest()
-        if self._is_stopping:
-            raise Unavailable("the replica is about to end")
-        ours, theirs = socket.socketpair()
-        output_in, output_out = os.pipe()
         name = executor.order.executor
         self._executors[name] = executor
         self._idle.clear()
         try:
-            await loop.connect_accepted_socket(lambda: executor, ours)
-            pipe = os.fdopen(output_in, "rb", 0)
-            executor.output, _ = await loop.connect_read_pipe(lambda: Output(executor), pipe)
-            executor.zygote, executor.redactor = zygote, Redactor(secrets.values())
-            zygote.fork(executor.order, theirs.fileno(), output_out, secrets)
+            async with _connected(executor) as (control, output):
+                zygote = await generations.newest()
+                if self._is_stopping:
+                    raise Unavailable("the replica is about to end")
+                executor.zygote, executor.redactor = zygote, Redactor(secrets.values())
+                zygote.fork(executor.order, control.fileno(), output.fileno(), secrets)
         except BaseException:  # a cancel too: there is no executor then
             self._forget(name)
             raise
-        finally:
-            theirs.close()
-            os.close(output_out)
 
     # Ends
 
@@ -255,6 +249,25 @@ class Supervisor:
         asyncio.get_running_loop().run_in_executor(None, self._scratch.remove, name)
         if not self._executors:
             self._idle.set()
+
+
+@contextlib.asynccontextmanager
+async def _connected(executor: HostedExecutor) -> AsyncIterator[tuple[socket.socket, io.FileIO]]:
+    """The executor's ends of its control channel and of its output, until it has them. Ours end with the last of its.
+
+    Cancelled, it leaves none of them open.
+    """
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    output_in, output_out = (io.FileIO(fd, mode) for fd, mode in zip(os.pipe(), "rw", strict=True))
+    with theirs, output_out:
+        try:
+            await loop.connect_accepted_socket(lambda: executor, ours)
+        except BaseException:
+            output_in.close()
+            raise
+        executor.output, _ = await loop.connect_read_pipe(lambda: Output(executor), output_in)
+        yield theirs, output_out
 
 
 async def _imports_of(version: VersionOrder, bundle: Path) -> list[str]:

@@ -10,7 +10,6 @@ import json
 import os
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from typing import IO
 
@@ -64,11 +63,8 @@ class Zygote:
             raise Unavailable("the zygote is gone")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         zygote = Zygote(ours, self._on_exit, parent=self)
-        self._pids[zygote.name] = None
-        with theirs, tempfile.TemporaryFile() as file:
-            file.write(json.dumps(modules).encode())
-            file.seek(0)
-            socket.send_fds(self._socket, [encode_packet(Grow(zygote.name))], [theirs.fileno(), file.fileno()])
+        with theirs, _memory_file(modules) as file:
+            self._send(zygote.name, encode_packet(Grow(zygote.name)), [theirs.fileno(), file.fileno()])
         return zygote, await zygote._wait_until_started()
 
     @property
@@ -91,13 +87,8 @@ class Zygote:
                 f"The order to run {order.version_key} has {len(packet):,} bytes, the limit is {MAX_PACKET:,}: its env "
                 "holds too much. Put large values in a file and name that in include=."
             )
-        self._pids[order.executor] = None
-        try:
-            with _memory_file(secrets or {}) as file:
-                socket.send_fds(self._socket, [packet], [control_fd, output_fd, *([file.fileno()] if secrets else [])])
-        except OSError as error:
-            del self._pids[order.executor]
-            raise Unavailable(f"the zygote can't be reached: {error}") from error
+        with _memory_file(dict(secrets or {})) as file:
+            self._send(order.executor, packet, [control_fd, output_fd, *([file.fileno()] if secrets else [])])
 
     def kill(self, executor: str) -> None:
         """End it and what it has started, also where its process is not known yet."""
@@ -116,12 +107,24 @@ class Zygote:
         if not self._pids:
             self._close()
 
+    def _send(self, child: str, packet: bytes, fds: list[int]) -> None:
+        """The order for a child, which counts as one from now on; not where it can't be sent."""
+        assert self._socket is not None
+        self._pids[child] = None
+        try:
+            socket.send_fds(self._socket, [packet], fds)
+        except OSError as error:
+            del self._pids[child]
+            raise Unavailable(f"the zygote can't be reached: {error}") from error
+
     async def _wait_until_started(self) -> Preloaded:
         try:
             return await within(START_S, asyncio.shield(self._started))
         except (asyncio.TimeoutError, asyncio.CancelledError) as error:
-            if self.pid is not None:
-                kill_group(self.pid)
+            if self.parent is not None:
+                self.parent.kill(self.name)
+            elif self._process is not None:
+                kill_group(self._process.pid)
             self._close()
             if isinstance(error, asyncio.CancelledError):
                 raise
@@ -191,10 +194,10 @@ def _start_process(python: str, fd: int, environ: Mapping[str, str]) -> subproce
     )
 
 
-def _memory_file(value: Mapping[str, str]) -> IO[bytes]:
+def _memory_file(value: dict[str, str] | list[str]) -> IO[bytes]:
     """A file without a name, in memory, that holds the value as JSON."""
     file = os.fdopen(os.memfd_create("order", os.MFD_CLOEXEC), "w+b", 0)
-    file.write(json.dumps(dict(value)).encode())
+    file.write(json.dumps(value).encode())
     file.seek(0)
     return file
 

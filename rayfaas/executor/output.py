@@ -16,9 +16,9 @@ from typing import TextIO
 from rayfaas.executor.running import Speaker, current
 from rayfaas.redaction import Redactor
 
-# The call that a thread without context (one that user code started) belongs to, where only one call is running.
 # A line that has not ended is held so long, in characters; then what there is of it is sent.
 _LONGEST_LINE = 16 << 10
+# The call that a thread without context (one that user code started) belongs to, where only one call is running.
 OnlyCall = Callable[[], Speaker | None]
 
 

@@ -28,7 +28,7 @@ import rayfaas.spec  # noqa: F401 what decorators load, before the fork
 from rayfaas.executor import executor, forks
 from rayfaas.executor.channel import Channel
 from rayfaas.executor.import_times import HEAVY_MS
-from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Order, Preloaded, decode_to_zygote, encode_packet
+from rayfaas.orders import MAX_PACKET, Exited, Fork, Forked, Grow, Order, Preloaded, decode_to_zygote, encode_packet
 
 _PR_SET_PDEATHSIG = 1
 _TRIAL_S = 20.0
@@ -74,21 +74,28 @@ class Zygote:
             return False
         for fd in fds:
             os.set_inheritable(fd, False)  # what users' code starts has no business with them
-        message = decode_to_zygote(packet)
+        self._fork(decode_to_zygote(packet), fds)
+        for fd in fds:
+            os.close(fd)
+        return True
+
+    def _fork(self, message: Fork | Grow, fds: list[int]) -> None:
+        child = message.order.executor if isinstance(message, Fork) else message.zygote
         parent = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # there is no memory, or no process, left: those that run go on
+            if isinstance(message, Fork):
+                os.write(fds[1], f"rayfaas: it could not be forked: {error.strerror}\n".encode())
+            return self._tell(encode_packet(Exited(child, os.EX_OSERR << 8)))
         if pid == 0:
             if isinstance(message, Fork):
                 self._become_executor(message.order, *fds, parent=parent)
             self._become_zygote(fds[0], fds[1], parent)
-        child = message.order.executor if isinstance(message, Fork) else message.zygote
         self._children[pid] = child
         if not isinstance(message, Fork):
             self._zygotes.add(pid)
-        for fd in fds:
-            os.close(fd)
         self._tell(encode_packet(Forked(child, pid)))
-        return True
 
     def _reap(self) -> None:
         while self._children:

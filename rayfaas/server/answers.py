@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import date
 from typing import Any
 
 import msgspec
 
-from rayfaas.errors import BadRequest, NotFound
+from rayfaas.errors import NotFound
 from rayfaas.link import Link, Method
 from rayfaas.registry import QueryResult, Usage
 from rayfaas.registry.lineage import Question
@@ -31,7 +30,6 @@ class Answers:
             "version_bundle": self.version_bundle,
             "interfaces": self.interfaces,
             "sql": self.sql,
-            "export": self.export,
             "usage": self.usage,
             "lineage": self.lineage,
             "logs": self.logs,
@@ -69,12 +67,6 @@ class Answers:
             encoded = await self._store.ask(actor["team"], self._store.registry.encoded, *question, encoding)
             return {"body": encoded.body, "truncated": encoded.truncated}
         return _table(await self._store.ask(actor["team"], self._store.registry.query, *question))
-
-    async def export(self, link: Link, view: str, day: str | None, actor: dict[str, str]) -> dict[str, Any]:
-        await self._journals.load()
-        asked = view, _day(day), sees(actor)
-        made = await self._store.export(actor["team"], self._store.registry.exports.export, *asked)
-        return {"file": str(made.file), "rows": made.rows}
 
     async def usage(self, link: Link, usage: dict[str, Any], actor: dict[str, str]) -> dict[str, Any]:
         await self._journals.load()
@@ -134,13 +126,6 @@ def plain(row: Any) -> Any:
 def sees(actor: dict[str, str]) -> str | None:
     """The team whose calls and logs an asker sees; None: all."""
     return None if actor["role"] == "admin" else actor["team"]
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise BadRequest(f"day is written 2026-11-27, not {text!r}.") from None
 
 
 def _table(result: QueryResult) -> dict[str, Any]:

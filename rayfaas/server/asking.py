@@ -25,6 +25,12 @@ async def ask(link: Link, method: str, timeout_s: float, **parameters: Any) -> A
         return None
 
 
+async def nodes_of(agent: Link, timeout_s: float) -> list[dict[str, Any]]:
+    """Those of its cluster (`cluster.nodes.describe_nodes`); none where it does not say."""
+    nodes: list[dict[str, Any]] | None = await ask(agent, "nodes", timeout_s)
+    return nodes or []
+
+
 def name_of(peer: Identity) -> str:
     """
     >>> name_of({"role": "gateway", "name": "gateway-0"})

@@ -12,7 +12,7 @@ from rayfaas.server.head import Head
 from rayfaas.server.looking import look_every
 from rayfaas.server.machines import Machines
 from rayfaas.server.placement import Placement
-from rayfaas.spec import Shape
+from rayfaas.server.room import resources_of
 
 LOOK_S = 0.2
 
@@ -58,7 +58,7 @@ class Awaited:
         version = self._catalog.version(key)
         if phase != "replica" or version is None:
             return phase, detail
-        head, machine = self._head.shown(), self._machines.coming(LOCAL, _resources(version.spec.shape))
+        head, machine = self._head.shown(), self._machines.coming(LOCAL, resources_of(version.spec.shape))
         if self._is_here(version) and LOCAL not in self._fleet.agents():
             return "node_starting", f"the head of {LOCAL}: {head['reason']}"
         if machine is not None and machine.ray is None and not version.spec.shape.fits_warm:
@@ -68,8 +68,3 @@ class Awaited:
 
     def _is_here(self, version: Version) -> bool:
         return self._placement.deployments.cluster_of(version) in (None, LOCAL)
-
-
-def _resources(shape: Shape) -> dict[str, float]:
-    kind = {f"accelerator_type:{shape.accelerator}": 0.001} if shape.accelerator else {}
-    return {"CPU": shape.cpus, "GPU": shape.gpus, "memory": float(shape.memory_mb << 20), **kind, **shape.resources}

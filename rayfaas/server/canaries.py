@@ -8,12 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
-
 from rayfaas.canary import CanaryPlan
 from rayfaas.errors import Conflict, NotFound, RayfaasError
 from rayfaas.registry.rows import CanaryRow, Figures
 from rayfaas.roles import Roles
+from rayfaas.server.answers import plain
 from rayfaas.server.journals import Journals
 from rayfaas.server.looking import look_every
 from rayfaas.server.protections import NO_RIGHTS
@@ -102,12 +101,12 @@ class Canaries:
         """The newest of an alias, with its steps, and with the present figures while it runs. Raises `NotFound`."""
         canary = await self._latest(team, name, alias)
         steps = await self._store.query(self._canaries.steps, canary)
-        shown: dict[str, Any] = _plain(canary) | {"steps": _plain(steps), "present": None}
+        shown: dict[str, Any] = plain(canary) | {"steps": plain(steps), "present": None}
         if canary.state == "RUNNING":
             figures, base = await self._figures(canary)
             verdict = judge(canary.plan, self._lasted_s(canary), figures, base)
             present = {"share": canary.share, "lasted_s": self._lasted_s(canary), "reason": verdict.reason}
-            shown["present"] = present | {"figures": _plain(figures), "base": _plain(base)}
+            shown["present"] = present | {"figures": plain(figures), "base": plain(base)}
         return shown
 
     async def _decide(self, canary: CanaryRow) -> None:
@@ -133,7 +132,3 @@ class Canaries:
 
     def _lasted_s(self, canary: CanaryRow) -> float:
         return (self._now() - canary.step_at).total_seconds()
-
-
-def _plain(row: Any) -> Any:
-    return msgspec.to_builtins(row, enc_hook=lambda value: value.model_dump(mode="json"))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from rayfaas.errors import RayfaasError
-from rayfaas.link import Link
+from rayfaas.server.asking import nodes_of
 from rayfaas.server.fleet import Fleet
 from rayfaas.spec import Shape
 
@@ -27,7 +26,7 @@ class Capacity:
         agents = await self._fleet.wait_for_agents(shape.cluster, timeout_s)
         if len(agents) == 1:
             return next(iter(agents))
-        reports = await asyncio.gather(*(_nodes(agent) for agent in agents.values()))
+        reports = await asyncio.gather(*(nodes_of(agent, REPORT_S) for agent in agents.values()))
         ranked = {
             name: (_fits(nodes, shape, "resources"), name == present, _fits(nodes, shape, "free"), not agent.is_remote)
             for (name, agent), nodes in zip(agents.items(), reports, strict=True)
@@ -37,7 +36,7 @@ class Capacity:
     async def of_nodes(self, cluster: str | None) -> str:
         """What the nodes of the cluster, or of all, have: `on local: 2 CPU, 1 GPU`; empty where none tells."""
         agents = {name: agent for name, agent in self._fleet.agents().items() if cluster in (None, name)}
-        reports = await asyncio.gather(*(_nodes(agent) for agent in agents.values()))
+        reports = await asyncio.gather(*(nodes_of(agent, REPORT_S) for agent in agents.values()))
         kinds = {
             name: sorted({_words(node["resources"]) for node in nodes if node["state"] == "up"})
             for name, nodes in zip(agents, reports, strict=True)
@@ -47,14 +46,6 @@ class Capacity:
 
 def _words(resources: dict[str, float]) -> str:
     return ", ".join(f"{resources.get(name, 0.0):g} {name}" for name in ("CPU", "GPU"))
-
-
-async def _nodes(agent: Link) -> list[dict[str, Any]]:
-    try:
-        nodes: list[dict[str, Any]] = await agent.request("nodes", timeout_s=REPORT_S)
-    except (RayfaasError, asyncio.TimeoutError):
-        return []
-    return nodes
 
 
 def _fits(nodes: list[dict[str, Any]], shape: Shape, measure: str) -> bool:

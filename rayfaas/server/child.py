@@ -52,16 +52,15 @@ class Child:
             return False
         now = time.monotonic()
         if self.process is not None:
-            code, self.process = self.process.returncode, None
-            if code == os.EX_CONFIG:
-                raise click.ClickException(f"{self.name} can't start: {_last_line(self.log)}")
-            self.failures = 0 if now - self.started_at > _STEADY_S else self.failures + 1
-            pause_s = _RESTART_S[min(self.failures, len(_RESTART_S) - 1)]
-            self.not_before = now + pause_s
-            _log.error("%s ended with code %s; it is started again in %.2f s", self.name, code, pause_s)
+            self._take_end(self.process, now)
         if now < self.not_before:
             return False
-        self.start()
+        try:
+            self.start()
+        except OSError as error:  # there is no memory for a process now, say
+            self.failures += 1
+            self._pause(now, f"can't be started: {error}")
+            return False
         return True
 
     def stop(self, timeout_s: float = STOP_S) -> None:
@@ -74,6 +73,18 @@ class Child:
             _log.error("%s did not end within %.0f s and is killed", self.name, timeout_s)
             self.process.kill()
             self.process.wait()
+
+    def _take_end(self, process: subprocess.Popen[bytes], now: float) -> None:
+        code, self.process = process.returncode, None
+        if code == os.EX_CONFIG:
+            raise click.ClickException(f"{self.name} can't start: {_last_line(self.log)}")
+        self.failures = 0 if now - self.started_at > _STEADY_S else self.failures + 1
+        self._pause(now, f"ended with code {code}")
+
+    def _pause(self, now: float, why: str) -> None:
+        pause_s = _RESTART_S[min(self.failures, len(_RESTART_S) - 1)]
+        self.not_before = now + pause_s
+        _log.error("%s %s; it is started again in %.2f s", self.name, why, pause_s)
 
 
 def _last_line(log: Path) -> str:

@@ -12,6 +12,7 @@ from rayfaas.join_token import JoinToken
 from rayfaas.link import Link, Method
 from rayfaas.names import check_cluster
 from rayfaas.registry.access import JOIN_US
+from rayfaas.server.asking import nodes_of
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
@@ -93,11 +94,7 @@ class Clusters:
         return [
             {
                 "cluster": name,
-                "state": "up"
-                if name in agents
-                else _STATES.get(head.get("state", ""), "away")
-                if name == LOCAL
-                else "away",
+                "state": "up" if name in agents else _away(name, head),
                 "reason": head.get("reason") if name == LOCAL else None,
                 "network": agents[name].is_remote if name in agents else None,
                 "replicas": len([m for m in self._fleet.members() if m.cluster == name]),
@@ -108,7 +105,7 @@ class Clusters:
     async def nodes(self, link: Link) -> list[dict[str, Any]]:
         """Those of all clusters whose agents answer."""
         agents = self._fleet.agents()
-        reports = await asyncio.gather(*map(self._nodes_of, agents.values()))
+        reports = await asyncio.gather(*(nodes_of(agent, ASK_S) for agent in agents.values()))
         return [
             {"cluster": name, **node, "replicas": self._replicas_on(node["node"])}
             for name, nodes in zip(agents, reports, strict=True)
@@ -117,14 +114,6 @@ class Clusters:
 
     def _replicas_on(self, node: str) -> int:
         return len([member for member in self._fleet.members() if member.node == node])
-
-    async def _nodes_of(self, agent: Link) -> list[dict[str, Any]]:
-        try:
-            nodes: list[dict[str, Any]] = await agent.request("nodes", timeout_s=ASK_S)
-        except (RayfaasError, asyncio.TimeoutError) as error:
-            _log.warning("an agent does not say what nodes it has: %s", error)
-            return []
-        return nodes
 
     # Leaving
 
@@ -174,3 +163,8 @@ class Clusters:
     def _free_name(self) -> str:
         numbers = range(1, len(self._sessions) + 2)
         return next(name for name in (f"cluster-{number}" for number in numbers) if name not in self._sessions)
+
+
+def _away(cluster: str, head: dict[str, Any]) -> str:
+    """What a cluster that is not connected does."""
+    return _STATES.get(head.get("state", ""), "away") if cluster == LOCAL else "away"

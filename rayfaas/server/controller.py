@@ -1,6 +1,6 @@
 """The controller: exactly one, the only owner of the registry's file.
 
-    python -m rayfaas.server.controller --home DIR
+    python -m rayfaas.server.controller --home DIR --options JSON
 
 It serves gateways, agents and supervisors over links, publishes versions and moves aliases, keeps versions running
 where they are called, and loads the gateways' journals.
@@ -14,7 +14,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -27,6 +26,7 @@ from rayfaas.registry import Registry
 from rayfaas.server.keys import Keys
 from rayfaas.server.parts import Parts
 from rayfaas.server.peers import Guarded, Peers
+from rayfaas.server_options import ServerOptions
 from rayfaas.strangers import Strangers
 
 _log = logging.getLogger("rayfaas.controller")
@@ -79,40 +79,27 @@ class Controller:
 
 @click.command()
 @click.option("--home", required=True, type=click.Path(path_type=Path))
-@click.option("--cluster-address", default="", help="HOST:PORT that clusters on other machines dial.")
-@click.option("--cluster-listen", default="", help="The address of this machine that it leads to.")
-@click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
-@click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
-@click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
-@click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
-@click.option("--delete-calls-s", type=float)
-@click.option("--delete-logs-s", type=float)
-@click.option("--archive", default="", help="The URL of an object store where the archive is kept.")
-@click.option("--archive-cache-mb", type=float, default=Retention.archive_cache_mb)
-@click.option("--head-keep-alive", default="never", help="How long the cluster of this machine is kept without a call.")
-def main(
-    home: Path, cluster_address: str, cluster_listen: str, keep_results_s: float, head_keep_alive: str, **retention: Any
-) -> None:
+@click.option("--options", required=True, help="A `ServerOptions` as JSON.")
+def main(home: Path, options: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    entrance = entrance_of(Home(home), cluster_address, cluster_listen)
-    asyncio.run(_main(Home(home), entrance, keep_results_s, Retention(**retention), head_keep_alive))
+    asyncio.run(_main(Home(home), ServerOptions.parse(options)))
 
 
-async def _main(
-    home: Home, entrance: Entrance | None, keep_results_s: float, retention: Retention, head_keep_alive: str
-) -> None:
+async def _main(home: Home, options: ServerOptions) -> None:
+    entrance = entrance_of(home, options.cluster_address, options.cluster_listen)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
     try:
-        registry = Registry.open(
-            home.database, home.journal, cache_mb=retention.archive_cache_mb, on_broken=_end_at_once
-        )
+        registry = Registry.open(home.database, home.journal, cache_mb=options.archive_cache_mb, on_broken=_end_at_once)
     except Conflict as error:
         _log.critical("%s", error.detail)
         sys.exit(os.EX_CONFIG)  # which the parent takes for an answer: another try would end like this one
-    await Controller(home, registry, entrance, keep_results_s, retention, head_keep_alive).serve(stop)
+    controller = Controller(
+        home, registry, entrance, options.keep_results_s, options.retention, options.head_keep_alive
+    )
+    await controller.serve(stop)
 
 
 def _end_at_once() -> None:

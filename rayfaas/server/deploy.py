@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from rayfaas.errors import RayfaasError
 from rayfaas.roles import Roles
 from rayfaas.server.catalog import Version
 from rayfaas.spec import Publish
-
-T = TypeVar("T")
 
 
 class Stopwatch:
@@ -99,13 +96,3 @@ def reason_of(error: BaseException) -> str:
     if outcome_of(error) == "CANCELLED":
         return "who deployed it was gone before it was live"
     return f"interrupted: {type(error).__name__}: {error}"
-
-
-async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """What it returns. It is done to its end, though who waits for it may be cancelled; that is told only then."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise

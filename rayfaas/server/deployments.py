@@ -99,7 +99,7 @@ class Deployments:
         replicas = sum(len(self._fleet.members(application)) for application in replaced)
         if not replicas or self._fleet.members(version.application):
             return
-        progress("replica", f"{replicas} replica(s) with {ask(version)} come up beside those of the version before")
+        progress("replica", f"{replicas} replica(s) with {takes(version)} come up beside those of the version before")
         await self.ensure(version, wake=True, replicas=replicas)
         limit_s = min(deadline_s, BESIDE_S)
         try:
@@ -272,7 +272,7 @@ class Deployments:
             _log.warning("deployment %s could not be deleted: %s", application, error)
 
 
-def ask(version: Version) -> str:
+def takes(version: Version) -> str:
     """What a replica of it takes, in words.
 
     Such as `1 CPU, 1 GPU, A10G on the cluster lab`.

@@ -18,7 +18,7 @@ from rayfaas.scaling import redeclared
 from rayfaas.server.access import Access
 from rayfaas.server.bundles import BundleStore
 from rayfaas.server.catalog import Catalog, Function, Version
-from rayfaas.server.deploy import Deploy, outcome_of, reason_of, whole
+from rayfaas.server.deploy import Deploy, outcome_of, reason_of
 from rayfaas.server.fleet import WARM, Fleet, Progress
 from rayfaas.server.guard import Guard
 from rayfaas.server.locks import Locks
@@ -28,6 +28,7 @@ from rayfaas.server.schedules import Schedules
 from rayfaas.server.store import Store
 from rayfaas.server.swaps import Swaps
 from rayfaas.server.vault import Vault
+from rayfaas.server.whole import whole
 from rayfaas.spec import Publish
 from rayfaas.within import within
 

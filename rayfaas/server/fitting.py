@@ -6,16 +6,15 @@ that nobody here knows of, so of them nothing is said.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rayfaas.cloud.demand import Resources, times
-from rayfaas.errors import RayfaasError
+from rayfaas.server.asking import ask
 from rayfaas.server.capacity import REPORT_S
 from rayfaas.server.catalog import Version
 from rayfaas.server.clusters import LOCAL
-from rayfaas.server.deployments import ask
+from rayfaas.server.deployments import takes
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.room import resources_of
 
@@ -39,9 +38,8 @@ class Fitting:
         asked, offers = resources_of(shape), self._offers(LOCAL)
         if any(times(asked, each) for each in offers.values()):
             return ""
-        try:
-            nodes: list[dict[str, Any]] = await agent.request("nodes", timeout_s=REPORT_S)
-        except (RayfaasError, asyncio.TimeoutError):
+        nodes: list[dict[str, Any]] | None = await ask(agent, "nodes", REPORT_S)
+        if nodes is None:
             return ""
         # One that is down may come back. What is not counted of nodes, as the kinds of their GPUs, is not known.
         counted = {name: asked.get(name, 0.0) for name in ("CPU", "GPU", "memory")}
@@ -51,7 +49,7 @@ class Fitting:
         groups_have = [f"the worker group {name} {_told(each)}" for name, each in offers.items()]
         has = "; ".join([*(f"a node {each}" for each in dict.fromkeys(nodes_have)), *groups_have])
         return (
-            f"A replica of {version.function} needs {ask(version)}, and nothing here can ever have that: {has}. "
+            f"A replica of {version.function} needs {takes(version)}, and nothing here can ever have that: {has}. "
             "`rayfaas cluster add NAME --help` says how to add machines that have it."
         )
 

@@ -35,12 +35,15 @@ class Member:
     draining: dict[str, str] = field(default_factory=dict)
     leaving: bool = False
     _spawning: dict[str, asyncio.Task[dict[str, Any]]] = field(default_factory=dict)
+    _ended_early: set[str] = field(default_factory=set)  # executors whose end came before the word that they are ready
 
     def add(self, key: str, executor: str) -> None:
         self.hosted.setdefault(key, set()).add(executor)
 
     def remove(self, key: str, executor: str) -> None:
         self.draining.pop(executor, None)
+        if key in self._spawning:
+            self._ended_early.add(executor)
         executors = self.hosted.get(key, set())
         executors.discard(executor)
         if not executors:
@@ -55,12 +58,18 @@ class Member:
         task = self._spawning.get(key)
         if task is None:
             task = self._spawning[key] = asyncio.ensure_future(self._spawn(key, version, deadline_s))
-            task.add_done_callback(lambda _: self._spawning.pop(key, None))
+            task.add_done_callback(lambda _: self._spawned(key))
         return await asyncio.shield(task)
+
+    def _spawned(self, key: str) -> None:
+        self._spawning.pop(key, None)
+        if not self._spawning:
+            self._ended_early.clear()
 
     async def _spawn(self, key: str, version: dict[str, Any], deadline_s: float) -> dict[str, Any]:
         made: dict[str, Any] = await self.link.request("spawn", version=version, deadline_s=deadline_s)
-        self.add(key, made["executor"])
+        if made["executor"] not in self._ended_early:
+            self.add(key, made["executor"])
         return made
 
     async def resolve(self, wanted: dict[str, Any], progress: Progress) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from rayfaas.cloud.machine import Machine
+from rayfaas.cloud.machine import InstanceState, Machine
 from rayfaas.cloud.node import Node, Want
 from rayfaas.cloud.node_book import NodeBook
 from rayfaas.cloud.node_journal import MemoryJournal, NodeJournal
@@ -140,7 +140,7 @@ class Head:
         if state == "STOPPED":
             self._told = ""
         async with self._one:
-            await self._see(state, detail)
+            await self._see(msgspec.convert(state, InstanceState), detail)
 
     async def start_cluster(self, link: Link, cluster: str, until: float, actor: str) -> None:
         """Have it up until a moment, whether anybody calls or not."""
@@ -195,9 +195,9 @@ class Head:
             self._is_recorded, self._book = True, NodeBook(self._rows, self._clock, [self.node])
         await asyncio.to_thread(self._book.decide, self.node, reason, want=want, **changes)
 
-    async def _see(self, state: str, detail: str) -> None:
+    async def _see(self, state: InstanceState, detail: str) -> None:
         now, before = self._clock(), self.node
-        node = msgspec.structs.replace(before, sent=True).seen(state, now)  # type: ignore[arg-type] # the process's word
+        node = msgspec.structs.replace(before, sent=True).seen(state, now)
         if state == "RUNNING" != before.state:
             self._pauses.woke(KEY, max(0.0, now - node.boot_at))
         if state != "RUNNING" and before.idle_since is not None:

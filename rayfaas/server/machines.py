@@ -293,7 +293,8 @@ class Machines:
         return adapter
 
     async def _check_provider(self, provider: str, cluster: str) -> None:
-        adapter = self._adapter(provider)  # raises where it lacks settings or a library
+        # Raises where it lacks settings or a library, which takes seconds to load.
+        adapter = await asyncio.to_thread(self._adapter, provider)
         if provider == "local":
             if cluster != LOCAL:
                 raise BadRequest(f"Machines of local are for the cluster `local`, not for {cluster}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,13 @@ from rayfaas.config import DAY_S
 def remove_forgotten(directory: Path, now_s: float) -> None:
     """Remove what has been there for a day; `now_s` is Unix time."""
     for path in directory.glob("*"):
-        if now_s - path.stat().st_mtime > DAY_S:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody takes it away at this moment
+            if now_s - path.stat().st_mtime > DAY_S:
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()

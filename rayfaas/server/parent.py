@@ -1,6 +1,6 @@
 """The parent of the home server: a small process that starts the others and starts them again when they end.
 
-    python -m rayfaas.server.parent --home DIR --host HOST --port PORT …
+    python -m rayfaas.server.parent --home DIR --options JSON
 
 Its children end with it, whatever ends it: they get SIGTERM from the kernel when it dies.
 """
@@ -22,17 +22,17 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from rayfaas.config import CACHE_MB, KEEP_RESULTS_S, MAX_BODY_MB, Home, Retention, local_url
-from rayfaas.errors import RayfaasError
+from rayfaas.config import Home
+from rayfaas.errors import ProtocolError, Unauthenticated, Unavailable
 from rayfaas.link import Service, dial_link
 from rayfaas.names import DEFAULT_TEAM
 from rayfaas.private import make_home
 from rayfaas.server.child import Child
+from rayfaas.server_options import ServerOptions
 from rayfaas.whole_file import sweep, write_whole
 
 _log = logging.getLogger("rayfaas.parent")
@@ -42,63 +42,20 @@ _log = logging.getLogger("rayfaas.parent")
 _GIVE_BACK = "DUCKDB_JE_MALLOC_CONF=retain:false"
 
 
-@dataclass(frozen=True)
-class ServerOptions:
-    """What `rayfaas up` was asked for."""
-
-    host: str
-    port: int
-    gateways: int
-    ray_address: str = ""
-    cpus: float | None = None
-    gpus: float | None = None
-    head_address: str = ""
-    max_body_mb: float = MAX_BODY_MB
-    webhook_networks: tuple[str, ...] = ()
-    cluster_address: str = ""
-    cluster_listen: str = ""
-    public_url: str = ""
-    keep_results_s: float = KEEP_RESULTS_S
-    keep_calls_s: float = Retention.keep_calls_s
-    keep_logs_s: float = Retention.keep_logs_s
-    keep_arguments_s: float = Retention.keep_arguments_s
-    delete_calls_s: float | None = None
-    delete_logs_s: float | None = None
-    archive: str = ""
-    archive_cache_mb: float = Retention.archive_cache_mb
-    pass_env: tuple[str, ...] = ()
-    environments_gb: float = 50.0
-    cache_mb: float = CACHE_MB
-    head_keep_alive: str = "never"
-
-    @property
-    def url(self) -> str:
-        return local_url(self.host, self.port)
-
-
 class Parent:
     """Starts in the order controller, gateways, cluster; stops in the order gateways, cluster, controller."""
 
     def __init__(self, home: Home, options: ServerOptions) -> None:
         self._home, self._options = home, options
         self._stopping = False
-        entrance = _entrance_options(options)
-        kept = (*_retention_options(options), "--head-keep-alive", options.head_keep_alive)
-        self._controller = self._child("controller", "rayfaas.server.controller", *entrance, *kept)
+        self._is_told = True  # the server file says what runs
+        self._controller = self._child("controller", "rayfaas.server.controller")
         self._controller.command[:0] = ["env", _GIVE_BACK]
         self._gateways = [
-            self._child(
-                f"gateway-{slot}",
-                "rayfaas.server.gateway",
-                *("--slot", str(slot), "--host", options.host, "--port", str(options.port)),
-                *("--max-body-mb", str(options.max_body_mb), "--cache-mb", str(options.cache_mb)),
-                *entrance,
-                *("--url", options.public_url),
-                *(text for network in options.webhook_networks for text in ("--webhook-network", network)),
-            )
+            self._child(f"gateway-{slot}", "rayfaas.server.gateway", "--slot", str(slot))
             for slot in range(options.gateways)
         ]
-        self._cluster = self._child("cluster", "rayfaas.cluster.local", *_cluster_options(options))
+        self._cluster = self._child("cluster", "rayfaas.cluster.local")
 
     def run(self) -> None:
         prepare(self._home)
@@ -125,8 +82,8 @@ class Parent:
         asyncio.run(self._make_admin_token())
         while not self._stopping:
             changed = [child.keep() for child in children]  # each of them, not only up to the first
-            if any(changed):
-                self._write_server_file(children)
+            if any(changed) or not self._is_told:
+                self._tell(children)
             time.sleep(0.05)
 
     def _stop_children(self) -> None:
@@ -144,14 +101,20 @@ class Parent:
         """Once per home: the token with which CLI and SDK of this user find in."""
         if self._home.token_file.exists():
             return
-        key = self._home.key_file.read_bytes()
         while not self._stopping:
             try:
-                link = await dial_link(self._home.controller_address, {"role": "home"}, key, Service({}))
-            except (OSError, RayfaasError):
+                token = await self._admin_token()
+            except (OSError, ProtocolError, Unauthenticated, Unavailable):  # it is not up yet, or went just now
                 self._controller.keep()
                 await asyncio.sleep(0.05)
                 continue
+            write_whole(self._home.token_file, token.encode())
+            return
+
+    async def _admin_token(self) -> str:
+        key = self._home.key_file.read_bytes()
+        link = await dial_link(self._home.controller_address, {"role": "home"}, key, Service({}))
+        try:
             made = await link.request(
                 "create_token",
                 principal=getpass.getuser(),
@@ -160,12 +123,23 @@ class Parent:
                 expires_in_s=None,
                 actor="rayfaas up",
             )
+        finally:
             link.close()
-            write_whole(self._home.token_file, made["token"].encode())
-            return
+        return str(made["token"])
 
     def _forget_server_file(self) -> None:
         self._home.server_file.unlink(missing_ok=True)
+
+    def _tell(self, children: list[Child]) -> None:
+        """Who runs goes on though it can't be written down: the disk is full, say."""
+        try:
+            self._write_server_file(children)
+        except OSError as error:
+            if self._is_told:
+                _log.error("what runs can't be written down, and is tried again: %s", error)
+            self._is_told = False
+        else:
+            self._is_told = True
 
     def _write_server_file(self, children: list[Child]) -> None:
         processes = [{"name": "parent", "pid": os.getpid()}]
@@ -183,7 +157,8 @@ class Parent:
             yield
 
     def _child(self, name: str, module: str, *arguments: str) -> Child:
-        command = [sys.executable, "-m", module, "--home", str(self._home.path), *arguments]
+        command = [sys.executable, "-m", module, "--home", str(self._home.path), "--options", str(self._options)]
+        command += arguments
         return Child(name, command, self._home.logs / f"{name}.log")
 
 
@@ -209,63 +184,12 @@ def prepare(home: Home) -> None:
         write_whole(home.ray_token_file, secrets.token_hex(32).encode())
 
 
-def _cluster_options(options: ServerOptions) -> list[str]:
-    arguments = ["--ray-address", options.ray_address] if options.ray_address else []
-    arguments += ["--head-address", options.head_address] if options.head_address else []
-    arguments += _entrance_options(options)
-    if options.cpus is not None:
-        arguments += ["--cpus", str(options.cpus)]
-    if options.gpus is not None:
-        arguments += ["--gpus", str(options.gpus)]
-    arguments += [text for name in options.pass_env for text in ("--pass-env", name)]
-    return [*arguments, "--environments-gb", str(options.environments_gb)]
-
-
-def _retention_options(options: ServerOptions) -> list[str]:
-    names = (
-        *("keep_results_s", "keep_calls_s", "keep_logs_s", "keep_arguments_s", "delete_calls_s", "delete_logs_s"),
-        *("archive", "archive_cache_mb"),
-    )
-    given = {name: getattr(options, name) for name in names}
-    found = {f"--{name.replace('_', '-')}": str(value) for name, value in given.items() if value is not None}
-    return [text for option in found.items() for text in option]
-
-
-def _entrance_options(options: ServerOptions) -> list[str]:
-    if not options.cluster_address:
-        return []
-    return ["--cluster-address", options.cluster_address, "--cluster-listen", options.cluster_listen]
-
-
 @click.command()
 @click.option("--home", required=True, type=click.Path(path_type=Path))
-@click.option("--host", default="127.0.0.1")
-@click.option("--port", required=True, type=int)
-@click.option("--gateways", default=1)
-@click.option("--ray-address", default="")
-@click.option("--cpus", type=float)
-@click.option("--gpus", type=float)
-@click.option("--head-address", default="")
-@click.option("--max-body-mb", type=float, default=MAX_BODY_MB)
-@click.option("--webhook-network", "webhook_networks", multiple=True)
-@click.option("--cluster-address", default="")
-@click.option("--cluster-listen", default="")
-@click.option("--url", "public_url", default="")
-@click.option("--keep-results-s", type=float, default=KEEP_RESULTS_S)
-@click.option("--keep-calls-s", type=float, default=Retention.keep_calls_s)
-@click.option("--keep-logs-s", type=float, default=Retention.keep_logs_s)
-@click.option("--keep-arguments-s", type=float, default=Retention.keep_arguments_s)
-@click.option("--delete-calls-s", type=float)
-@click.option("--delete-logs-s", type=float)
-@click.option("--archive", default="")
-@click.option("--archive-cache-mb", type=float, default=Retention.archive_cache_mb)
-@click.option("--pass-env", multiple=True)
-@click.option("--environments-gb", type=float, default=50.0)
-@click.option("--cache-mb", type=float, default=CACHE_MB)
-@click.option("--head-keep-alive", default="never")
-def main(home: Path, **options: object) -> None:
+@click.option("--options", required=True, help="A `ServerOptions` as JSON.")
+def main(home: Path, options: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    parent = Parent(Home(home), ServerOptions(**options))  # type: ignore[arg-type]
+    parent = Parent(Home(home), ServerOptions.parse(options))
     signal.signal(signal.SIGTERM, lambda *_: parent.stop())
     signal.signal(signal.SIGINT, lambda *_: parent.stop())
     parent.run()

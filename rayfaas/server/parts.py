@@ -23,6 +23,7 @@ from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.clusters import Clusters
 from rayfaas.server.deploys import Deploys
 from rayfaas.server.deprecations import Deprecations
+from rayfaas.server.exports import Exports
 from rayfaas.server.fitting import Fitting
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.functions import Functions
@@ -136,10 +137,11 @@ class Parts:
             Answers(store, journals, catalog, bundles),
             Artifacts(store, journals),
             Backups(home, store, journals),
+            Exports(store, journals, home.outgoing),
             Members(store, routing, self._tokens),
             Metrics(store, journals, loads, fleet, machines, gateways.all),
             Misses(store, journals, bundles),
-            Overview(catalog, fleet, head, gateways.all),
+            Overview(catalog, fleet, head.shown, gateways.all),
             Publishing(store, bundles, deploys, Plans(store, bundles, fleet, journals.load)),
             ReleaseMethods(catalog, releases, self._canaries),
         ):

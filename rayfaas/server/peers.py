@@ -11,6 +11,7 @@ from rayfaas.server.asking import name_of
 from rayfaas.server.fleet import Member
 from rayfaas.server.parts import Parts
 from rayfaas.server.roles import methods_of
+from rayfaas.server.whole import answered_whole
 
 _log = logging.getLogger("rayfaas.controller")
 
@@ -32,7 +33,7 @@ class Peers:
             "supervisor_up": self.supervisor_up,
             "executor_ended": self.executor_ended,
             "leaving": self.leaving,
-            **parts.methods,
+            **{name: answered_whole(method) for name, method in parts.methods.items()},
         }
 
     def on_open(self, link: Link) -> None:

@@ -14,7 +14,7 @@ import msgspec
 from rayfaas.background import Background
 from rayfaas.errors import DeployTimeout, NoCapacity, NotFound, RayfaasError, Unavailable
 from rayfaas.server.catalog import Catalog, Function, Version
-from rayfaas.server.deployments import Deployments, ask
+from rayfaas.server.deployments import Deployments, takes
 from rayfaas.server.fleet import WARM, Fleet, Member, Progress
 from rayfaas.server.handover import can_take_over, warm_executors
 from rayfaas.server.loads import Loads
@@ -185,10 +185,17 @@ class Placement:
         if member.application == WARM or not self.deployments.replica_up(member):
             return
         versions = [v for f in self._catalog for v in f.served() if v.application == member.application]
-        for version in [v for v in versions if v.function not in self._held]:
-            self.deployments.adopt(version)
+        await asyncio.gather(*(self._take_over(member, v) for v in versions if v.function not in self._held))
+
+    async def _take_over(self, member: Member, version: Version) -> None:
+        """One that does not start keeps no other waiting; its calls hear why when there are some."""
+        self.deployments.adopt(version)
+        try:
             if version.key not in member.hosted:
                 await member.spawn(self._order(version), DEMAND_S)
+        except RayfaasError as error:
+            _log.warning("%s does not start on %s: %s", version.key, member.replica, error.detail)
+        else:
             self._hand_over(version)
 
     async def tick(self, count: int) -> None:
@@ -207,6 +214,7 @@ class Placement:
     # Where
 
     async def _start(self, version: Version, deadline: float, progress: Progress) -> dict[str, Any]:
+        self._order(version)  # a secret that can't be opened is said now, and is no replica that went
         while True:
             members = await self._members(version, deadline, progress)
             try:
@@ -240,7 +248,7 @@ class Placement:
                 return [m for m in warm if self._hosts_function(m, version)] or [min(warm, key=_burden)]
             if told := await self._why_never(version):
                 raise NoCapacity(told)
-            progress("replica", f"waiting for a replica with {ask(version)}")
+            progress("replica", f"waiting for a replica with {takes(version)}")
             await self.deployments.ensure(version, wake=True)
             left_s, at = max(0.1, deadline - time.monotonic()), self.deployments.cluster_of(version)
             making = asyncio.ensure_future(self._room.make(version, progress))
@@ -251,7 +259,7 @@ class Placement:
         except asyncio.TimeoutError:
             has = await self.deployments.capacity.of_nodes(version.spec.shape.cluster)
             raise DeployTimeout(
-                f"No replica with {ask(version)} came up within {left_s:.0f} s. "
+                f"No replica with {takes(version)} came up within {left_s:.0f} s. "
                 + (f"The nodes that are up have, {has}. " if has else "")
                 + "`rayfaas status` shows what runs on them."
             ) from None

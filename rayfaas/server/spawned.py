@@ -26,6 +26,8 @@ _COMPARE = 10
 # What was accepted in the last seconds may be on its way.
 _YOUNG_US = 5_000_000
 PURGE_S = 600.0
+# How long a gateway may take to answer. What one that hangs was given it is given again when it does not know of it.
+ASK_S = 10.0
 
 Gateways = Callable[[], Mapping[Link, Identity]]
 
@@ -122,7 +124,7 @@ class Spawned:
         """A gateway that was given calls, and does not know of them, is given them again."""
         for link, peer in list(self._gateways().items()):
             asked_us = time.time_ns() // 1000
-            held = await ask(link, "held", 10.0)
+            held = await ask(link, "held", ASK_S)
             if held is None:
                 continue
             await self._journals.load()
@@ -141,20 +143,20 @@ class Spawned:
             link, peer = min(self._gateways().items(), key=lambda item: str(item[1]["instance"]))
             calls = [row["call"] for row in rows]
             await self._store.write(self._store.registry.spawned.assign, calls, peer["instance"])
-            await link.request("tell", ends=rows)
+            await ask(link, "tell", ASK_S, ends=rows)
 
     async def _compare_ends(self, link: Link, gateway: str, before_us: int) -> None:
-        telling = await ask(link, "telling", 10.0)
+        telling = await ask(link, "telling", ASK_S)
         if telling is None:
             return
         await self._journals.load()
         lost = await self._store.write(self._store.registry.spawned.lost_ends, gateway, set(telling), before_us)
         if lost:
-            await link.request("tell", ends=lost)
+            await ask(link, "tell", ASK_S, ends=lost)
 
     async def _give(self, link: Link, gateway: str, rows: list[dict[str, Any]]) -> None:
         _log.info("%d spawned calls go to %s", len(rows), gateway)
-        await link.request("resume", jobs=[{**row, "k": "spawned", "gateway": gateway} for row in rows])
+        await ask(link, "resume", ASK_S, jobs=[{**row, "k": "spawned", "gateway": gateway} for row in rows])
 
     async def _purge(self) -> None:
         if time.monotonic() - self._purged_at > PURGE_S or not self._purged_at:

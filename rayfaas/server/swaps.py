@@ -16,6 +16,7 @@ from rayfaas.server.catalog import Function, Version
 from rayfaas.server.fleet import Progress
 from rayfaas.server.placement import Placement
 from rayfaas.server.routing import RouteTable
+from rayfaas.server.whole import whole
 from rayfaas.within import within
 
 # How often the gateways are asked for calls that wait for the old version.
@@ -51,9 +52,12 @@ class Swaps:
             await self.announce(function)
             yield Swap(self._placement, self._waiting, function, version, keep)
         finally:
-            function.parked = False
-            await self.announce(function)
-            self._placement.resume(function)
+            await whole(self._resume(function))
+
+    async def _resume(self, function: Function) -> None:
+        function.parked = False
+        await self.announce(function)
+        self._placement.resume(function)
 
     async def announce(self, function: Function) -> None:
         """Returns when every gateway has the function as it is now in force."""

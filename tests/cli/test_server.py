@@ -18,6 +18,7 @@ import pytest
 
 from rayfaas.cli.server import is_running, server_url
 from rayfaas.config import Home
+from rayfaas.server_options import ServerOptions
 from tests.cli.terminal import Terminal
 from tests.scripted_server import ScriptedServer, answering, eventually
 
@@ -76,10 +77,11 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def options_of(home: Home) -> dict[str, str]:
+def options_of(home: Home) -> ServerOptions:
     """What the server was started with."""
-    arguments = json.loads((home.path / "arguments.json").read_text())
-    return dict(zip(arguments[::2], arguments[1::2], strict=True))
+    where, path, how, options = json.loads((home.path / "arguments.json").read_text())
+    assert (where, path, how) == ("--home", str(home.path), "--options")
+    return ServerOptions.parse(options)
 
 
 def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: Start) -> None:
@@ -94,22 +96,7 @@ def test_a_server_comes_up_tells_where_it_is_and_goes_down(home: Home, start: St
         assert is_running(home)
         assert server_url(home) == server.url
     pid = int((home.path / "pid").read_text())
-    assert options_of(home) == {
-        "--home": str(home.path),
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--gateways": "1",
-        "--cpus": "1.5",
-        "--max-body-mb": "2048.0",
-        "--cache-mb": "1024.0",
-        "--keep-results-s": "604800.0",
-        "--keep-calls-s": "7776000.0",
-        "--keep-logs-s": "2592000.0",
-        "--keep-arguments-s": "604800.0",
-        "--archive-cache-mb": "1024.0",
-        "--environments-gb": "50.0",
-        "--head-keep-alive": "never",
-    }
+    assert options_of(home) == ServerOptions(port=port, cpus=1.5)
     assert os.getsid(pid) == pid  # Ctrl-C in the shell that it was started from does not reach it
     assert ended(start("down")) == (0, f"rayfaas is down: the server of {home.path} has ended.\n", "")
     eventually(lambda: not alive(pid))

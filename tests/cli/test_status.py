@@ -55,3 +55,9 @@ def test_a_server_without_a_cluster_shows_empty_tables(rayfaas: Terminal) -> Non
     rayfaas.serve(routes({"GET /v1/status": {"gateways": [], "clusters": [], "replicas": []}}))
     ended = rayfaas("status")
     assert (ended.code, ended.lines[-1]) == (0, ["APPLICATION", "REPLICA", "NODE", "HOSTS"])
+
+
+def test_a_cluster_that_does_not_say_what_it_has_is_shown(rayfaas: Terminal) -> None:
+    hung = {"cluster": "hung", "nodes": [], "applications": {}}
+    rayfaas.serve(routes({"GET /v1/status": {**STATUS, "clusters": [hung]}}))
+    assert ["hung", "does", "not", "answer"] in rayfaas("status").lines

@@ -84,6 +84,22 @@ async def test_a_bundle_that_arrives_damaged_is_refused_and_leaves_nothing(tmp_p
         assert entries(tmp_path) == []
 
 
+async def test_an_archive_that_can_not_be_read_is_the_deployers_fault(tmp_path: Path) -> None:
+    locked = bytearray(ARCHIVE)
+    for mark, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        locked[locked.index(mark) + flags] |= 1  # it says that it is encrypted
+    archive = bytes(locked)
+    with pytest.raises(DeployError, match="no ZIP archive, or a damaged one"):
+        await BundleCache(tmp_path, Store(archive).fetch).path(hashlib.sha256(archive).hexdigest())
+    assert entries(tmp_path) == []
+
+
+async def test_what_keeps_a_bundle_from_the_disk_is_told(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("what is no folder")
+    with pytest.raises(DeployError, match=r"can't be unpacked in .*: File exists"):
+        await BundleCache(tmp_path / "cache", Store().fetch).path(DIGEST)
+
+
 async def test_a_small_archive_of_very_much_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     buffer = BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bomb:

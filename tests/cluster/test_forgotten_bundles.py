@@ -9,6 +9,8 @@ import os
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from rayfaas.cluster.bundles import BundleCache
 
 
@@ -34,6 +36,7 @@ async def test_it_goes_and_is_fetched_again_when_it_is_needed(tmp_path: Path) ->
     assert fetched == [digest, digest]
 
 
-def test_one_that_is_not_there_is_forgotten_already(tmp_path: Path) -> None:
-    BundleCache(tmp_path, lambda _: asyncio.sleep(0, b"")).forget("0" * 64)
+@pytest.mark.parametrize("folder", [".", "of a node that has had no bundle yet"])
+def test_one_that_is_not_there_is_forgotten_already(tmp_path: Path, folder: str) -> None:
+    BundleCache(tmp_path / folder, lambda _: asyncio.sleep(0, b"")).forget("0" * 64)
     assert list(tmp_path.iterdir()) == []

@@ -14,8 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from rayfaas.cluster.hosted_executor import TAIL
+from rayfaas.cluster.hosted_executor import TAIL, HostedExecutor
+from rayfaas.cluster.supervisor import _connected
 from rayfaas.errors import DeployError, ImportFailed, Unavailable
+from rayfaas.orders import Order
 from tests.executor.replica import Replica
 from tests.processes import are_gone, is_gone
 from tests.waiting import eventually
@@ -58,6 +60,25 @@ async def test_several_executors_of_one_version_are_drained_together(replica: Re
 async def test_versions_that_come_at_once_all_come_up(replica: Replica) -> None:
     versions = await asyncio.gather(*(replica.deploy(f"def f(): return {n}") for n in range(6)))
     assert [await version.call().value() for version in versions] == list(range(6))
+
+
+async def test_an_executor_that_is_given_up_before_its_fork_leaves_nothing_open() -> None:
+    def open_files() -> set[str]:
+        return set(os.listdir("/proc/self/fd"))
+
+    async def connect() -> None:
+        executor = HostedExecutor(Order("e", "t/f", 1, "b", "module", "app", "f", 1, [], b"k", "c", "n", "r", "h", "s"))
+        async with _connected(executor):
+            await asyncio.Event().wait()
+
+    before = open_files()
+    for turns in range(8):
+        connecting = asyncio.ensure_future(connect())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        await eventually(lambda: open_files() == before)
 
 
 async def test_an_end_that_was_meant_and_one_that_was_not_are_told_apart(replica: Replica) -> None:

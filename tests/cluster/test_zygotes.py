@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -119,6 +120,22 @@ async def test_generations_grow_from_each_other_and_the_first_outlives_them(tmp_
         for generation in (third, second, zygote):
             await asyncio.wait_for(generation.ended.wait(), 20)
         assert [name for name, _ in nursery.exits].count("one") == 1
+
+
+async def test_a_generation_that_could_not_be_asked_for_keeps_nobody_from_ending(
+    tmp_path: Path, packages: Packages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+
+    async with a_zygote(tmp_path, packages) as (zygote, _):
+        with monkeypatch.context() as broken:
+            broken.setattr(socket, "send_fds", full)
+            with pytest.raises(Unavailable, match="No buffer space"):
+                await zygote.grow([])
+        assert zygote.is_up
+        zygote.retire()
+        await asyncio.wait_for(zygote.ended.wait(), 20)
 
 
 def test_executors_inherit_nothing_that_is_rays_or_ours() -> None:

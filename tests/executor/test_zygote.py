@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import msgspec
 import psutil
 import pytest
 
+from rayfaas.executor.zygote import Zygote
 from rayfaas.frames import Decoder, Kind, header_of
 from rayfaas.names import new_id
 from rayfaas.orders import (
@@ -144,6 +146,26 @@ def zygote(packages: Path) -> Iterator[ZygoteProcess]:
 def mortal(packages: Path) -> Iterator[tuple[subprocess.Popen[bytes], ZygoteProcess]]:
     """One that the test may end."""
     yield from start(packages)
+
+
+def test_a_fork_that_fails_is_told_as_an_end_and_ends_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> int:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    order = Order("e-1", "t/f", 1, "b", "module", "app", "f", 1, [], b"key", "c", "n", "r", "h", "s")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs, (tmp_path / "output").open("w+b", 0) as output:
+        monkeypatch.setattr(os, "fork", fail)
+        zygote, supervisor = Zygote(theirs), ZygoteProcess(ours)
+        for message in (Fork(order), Grow("next")):
+            socket.send_fds(ours, [encode_packet(message)], [output.fileno(), output.fileno()])
+            assert zygote._receive()
+        assert [supervisor.hear(), supervisor.hear()] == [Exited("e-1", 71 << 8), Exited("next", 71 << 8)]
+        assert (
+            tmp_path / "output"
+        ).read_text() == "rayfaas: it could not be forked: Resource temporarily unavailable\n"
 
 
 def test_an_executor_is_forked_and_its_end_is_told(zygote: ZygoteProcess, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from rayfaas.config import Limits
 from rayfaas.context import MAX_CONTEXT
-from rayfaas.envelope import AccessBody
+from rayfaas.envelope import AccessBody, ResultHeader
 from rayfaas.errors import FunctionError, InvalidArguments, MalformedBody, RayfaasError, UnsupportedMediaType
+from rayfaas.frames import Kind
 from rayfaas.gateway.call_access import CallAccess, Claims
 from rayfaas.records import CallEnded, CallStarted
 from tests.gateway.controller import version_route
@@ -174,6 +175,17 @@ async def test_what_the_function_raised_is_answered_as_its_own_problem(gateway: 
         "call": call_id,
     }
     assert gateway.end_of(call_id).state == "FAILED"
+
+
+async def test_an_answer_that_would_break_out_of_its_header_is_a_failed_call(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    exchange = gateway.call()
+    call = await executor.call()
+    header = msgspec.msgpack.encode(ResultHeader("text/plain\r\nSet-Cookie: a=b", 1, 1, 1, 0))
+    executor.send(Kind.RESULT, call.number, header, b"x")
+    answer = await exchange.answer()
+    assert (answer.status, answer.json()["code"], "set-cookie" in answer.headers) == (500, "internal", False)
+    assert [(end.state, end.code) for end in gateway.ends()] == [("FAILED", "internal")]
 
 
 @pytest.mark.parametrize("kind", [MalformedBody, InvalidArguments, UnsupportedMediaType])

@@ -25,6 +25,7 @@ async def test_the_question_is_handed_on_as_it_was_asked(gateway: SmallGateway) 
         ("of=x&direction=up", "upstream or downstream"),
         ("of=x&depth=0", "from 1 to 100"),
         ("of=x&depth=ten", "from 1 to 100"),
+        ("of=x&depth=00000000199999", "from 1 to 100"),
         ("of=x&as_of=yesterday", "ISO 8601"),
         ("of=" + "x" * 5000, "Say of what"),
     ],

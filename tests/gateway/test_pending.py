@@ -20,10 +20,12 @@ ROUTE = Route("nlp/embed:1", "nlp/embed", "nlp", VersionRoute(1, "c", "s", "e", 
 
 def pending(wants_logs: bool = False, logs: list[bytes] | None = None) -> PendingCall:
     heard = logs if logs is not None else []
-    return PendingCall(
+    call = PendingCall(
         ROUTE, "call", "root", "parent", "ann", "nlp", "application/json", b"1", 5.0,
-        lambda call, message: heard.append(message.body), wants_logs,
+        lambda call, message: heard.append(message.body),
     )  # fmt: skip
+    call.wants_logs = wants_logs
+    return call
 
 
 def item(body: bytes) -> Message:

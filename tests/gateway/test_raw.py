@@ -8,7 +8,7 @@ import pytest
 
 from rayfaas.errors import BodyTooLarge, FunctionError
 from rayfaas.gateway import outcome
-from rayfaas.gateway.streams import CREDIT
+from rayfaas.gateway.pending import CREDIT
 from rayfaas.wire import JSON, OCTETS
 from tests.gateway.small import SmallGateway
 from tests.waiting import eventually

@@ -28,6 +28,7 @@ from rayfaas.gateway.executors import executor_key
 from rayfaas.gateway.keys import Keys
 from rayfaas.gateway.server import listening_socket
 from rayfaas.records import CallEnded, CallStarted, Record
+from rayfaas.server_options import ServerOptions
 from tests.gateway.controller import FakeController, version_route
 from tests.gateway.executor import FakeExecutor
 from tests.gateway.small import HOME_KEY, PEOPLE, SESSIONS
@@ -58,7 +59,8 @@ class Server:
 
     def start(self, slot: int = 0) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "rayfaas.server.gateway", "--home", str(self.home.path), "--slot", str(slot)]
-        process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", str(self.port)], stderr=subprocess.PIPE)
+        options = ServerOptions(port=self.port)
+        process = subprocess.Popen([*command, "--options", str(options)], stderr=subprocess.PIPE)
         self._processes.append(process)
         return process
 

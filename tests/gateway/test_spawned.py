@@ -73,6 +73,15 @@ async def test_a_spawned_call_is_accepted_at_once_and_says_where_to_ask_for_it(g
     assert answer.headers["preference-applied"] == "respond-async"
 
 
+async def test_nothing_is_held_of_a_version_whose_spawned_calls_have_ended(gateway: SmallGateway) -> None:
+    executor = await gateway.executor()
+    for value in range(2):
+        call_id = (await spawn(gateway).answer()).json()["call"]
+        (await executor.call()).returns(value)
+        await settled(gateway, call_id)
+    assert (gateway.spawned._running, gateway.spawned._waiting) == ({}, {})
+
+
 async def test_who_prefers_to_wait_has_the_result_where_it_comes_in_time(gateway: SmallGateway) -> None:
     executor = await gateway.executor()
     exchange = gateway.call(Prefer="wait=100")

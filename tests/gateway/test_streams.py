@@ -9,7 +9,8 @@ import pytest
 from rayfaas.errors import CallTimeout, FunctionError, NotAcceptable
 from rayfaas.gateway.formats import NdjsonFormat, format_for
 from rayfaas.gateway.http import ON_GONE
-from rayfaas.gateway.streams import CREDIT, MOST_AT_ONCE
+from rayfaas.gateway.pending import CREDIT
+from rayfaas.gateway.streams import MOST_AT_ONCE
 from tests.gateway.asgi import Answer, Exchange
 from tests.gateway.executor import ReceivedCall
 from tests.gateway.small import SmallGateway

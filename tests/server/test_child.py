@@ -93,6 +93,15 @@ def test_the_pauses_grow_up_to_a_limit(children: list[Child], tmp_path: Path) ->
         assert before + pause_s <= child.not_before <= time.monotonic() + pause_s
 
 
+def test_a_child_that_can_not_be_started_now_is_tried_again_after_growing_pauses(tmp_path: Path) -> None:
+    child = Child("child", [str(tmp_path / "no such program")], tmp_path / "child.log")
+    for pause_s in (0.2, 1.0, 5.0):
+        child.not_before, before = 0.0, time.monotonic()
+        assert not child.keep()
+        assert child.process is None
+        assert before + pause_s <= child.not_before <= time.monotonic() + pause_s
+
+
 def test_a_child_that_had_lived_long_is_started_again_after_the_shortest_pause(
     children: list[Child], tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import logging
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from rayfaas.gateway.route import no_function
 from rayfaas.link import Link, Service, dial_link
 from rayfaas.names import new_id
 from rayfaas.registry import Registry
+from rayfaas.registry.grants import AccessRow, Grants
 from rayfaas.server import routing
 from rayfaas.server.boot import newcomer_key
 from rayfaas.server.controller import Controller
@@ -243,8 +245,8 @@ CONTROL_PLANE = {
     "poll", "load", "demand", "status", "has_bundle", "put_bundle", "publish", "move_alias", "functions", "function",
     "rollback", "alias_at", "aliases", "alias_history", "begin_canary", "canary", "abort_canary",
     "version", "version_bundle", "plan", "lineage", "scale", "delete", "why_miss",
-    "versions", "interfaces", "sql", "export", "usage", "metrics", "logs", "log_lines", "tokens", "create_token",
-    "revoke_token", "artifacts", "artifact", "move_artifact",
+    "versions", "interfaces", "sql", "export", "read_export", "usage", "metrics", "logs", "log_lines", "tokens",
+    "create_token", "revoke_token", "artifacts", "artifact", "move_artifact",
     "reserve", "kept",
     "rotate_token", "teams", "team", "set_member", "remove_member", "protections", "protect", "unprotect",
     "release", "call", "outcome", "replay", "cancel_call", "type", "invite", "clusters", "remove_cluster", "nodes",
@@ -597,6 +599,35 @@ async def test_a_bundle_that_is_not_there_is_not_found(server: Running) -> None:
     supervisor = await server.supervisor(Cluster())
     with pytest.raises(NotFound):
         await supervisor.request("bundle", digest="0" * 64)
+
+
+# A gateway that dies
+
+
+async def test_a_change_that_is_being_written_comes_into_force_though_its_gateway_dies(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes, may_go_on, close = threading.Event(), threading.Event(), Grants.close
+
+    def slow(grants: Grants, *of: str) -> AccessRow:
+        writes.set()
+        assert may_go_on.wait(20)
+        return close(grants, *of)
+
+    monkeypatch.setattr(Grants, "close", slow)
+    parts = server.controller.parts
+    await server.supervisor(Cluster())
+    gateway = await server.gateway()
+    await deploy(gateway)
+    of: dict[str, Any] = {"team": "red", "name": "f", "access": "team", "actor": "ann", "reason": ""}
+    asking = asyncio.ensure_future(gateway.request("set_access", **of))
+    await asyncio.to_thread(writes.wait, 20)
+    gateway.abort()
+    with pytest.raises(Unavailable):
+        await asking
+    await eventually(lambda: not parts.gateways.all())
+    may_go_on.set()
+    await eventually(lambda: parts.catalog.existing("red/f").access.is_closed)
 
 
 # Questions

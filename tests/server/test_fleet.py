@@ -114,6 +114,23 @@ async def test_a_spawned_executor_is_hosted_when_it_is_ready() -> None:
     assert set(host.hosted) == {"red/f:1"}
 
 
+async def test_an_executor_whose_end_is_told_before_that_it_was_ready_is_hosted_nowhere() -> None:
+    answers = [made(), made()]
+    peer = supervisor()
+    host = member(peer)
+
+    def dies_at_once(**_: Any) -> dict[str, Any]:
+        host.remove("red/f:1", answers[0]["executor"])
+        return answers.pop(0)
+
+    peer.answers["spawn"] = dies_at_once
+    await host.spawn(version().order(), 5)
+    assert host.hosted == {}
+    peer.answers["spawn"] = lambda **_: answers[0]
+    await host.spawn(version().order(), 5)
+    assert host.hosted == {"red/f:1": {answers[0]["executor"]}}
+
+
 async def test_all_who_ask_for_a_version_while_it_comes_share_one_executor() -> None:
     answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     peer = supervisor(spawn=lambda **_: answer)

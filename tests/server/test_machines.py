@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from rayfaas.cloud import Adapter, open_adapter
 from rayfaas.cloud.adapter import Capabilities
 from rayfaas.config import Home
 from rayfaas.errors import BadRequest, NotFound, Unavailable
+from rayfaas.server import machines as server_machines
 from rayfaas.server.fleet import Fleet
 from rayfaas.server.machines import Machines, _check_placement
 from rayfaas.server.store import Store
@@ -115,6 +118,21 @@ async def test_a_group_that_can_not_be_is_refused(
 def test_a_machine_of_a_cloud_says_what_it_is_and_where(said: dict[str, str]) -> None:
     with pytest.raises(BadRequest, match="needs a type and a place"):
         _check_placement(Placement.model_validate({"provider": "aws", **said}), Capabilities(chosen=True))
+
+
+async def test_the_library_of_a_provider_is_loaded_beside_the_loop(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def opened(*given: Any) -> Adapter:
+        threads.append(threading.get_ident())
+        return open_adapter(*given)
+
+    monkeypatch.setattr(server_machines, "open_adapter", opened)
+    await machines.set_group(LINK, GROUP, "ann")
+    assert threads
+    assert threading.get_ident() not in threads
 
 
 async def test_what_is_not_there_is_told(machines: Machines) -> None:

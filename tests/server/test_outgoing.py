@@ -18,3 +18,10 @@ def test_what_is_older_than_a_day_is_removed(tmp_path: Path) -> None:
     remove_forgotten(tmp_path, now_s + DAY_S + 0.5)
     assert [path.name for path in tmp_path.iterdir()] == ["export-2"]
     remove_forgotten(tmp_path / "nowhere", now_s)
+
+
+def test_what_goes_while_it_is_looked_at_keeps_no_other_from_going(tmp_path: Path) -> None:
+    (tmp_path / "export-1").symlink_to("gone")
+    (tmp_path / "export-2").write_bytes(b"x")
+    remove_forgotten(tmp_path, (tmp_path / "export-2").stat().st_mtime + DAY_S + 1)
+    assert os.listdir(tmp_path) == ["export-1"]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
 import pytest
 
 from rayfaas.config import Home
-from rayfaas.server.parent import Parent, ServerOptions, prepare
+from rayfaas.server.child import Child
+from rayfaas.server.parent import Parent, prepare
+from rayfaas.server_options import ServerOptions
+from tests.waiting import wait_until
 
 
 def mode(path: Path) -> int:
@@ -74,6 +79,26 @@ def test_the_sockets_of_a_home_with_a_long_path_go_with_the_server(tmp_path: Pat
     parent.stop()
     parent.run()
     assert not home.run.exists()
+
+
+def test_its_processes_go_on_though_it_can_not_write_down_that_they_run(home: Home, tmp_path: Path) -> None:
+    home.token_file.write_text("made before")
+    home.server_file.mkdir()
+    parent = Parent(home, ServerOptions("127.0.0.1", 0, 0))
+    controller, cluster = (Child(name, ["/bin/sleep", "600"], tmp_path / name) for name in ("controller", "cluster"))
+    parent._controller, parent._cluster = controller, cluster
+    keeping = threading.Thread(target=parent._keep_until_stopped)
+    keeping.start()
+    wait_until(lambda: cluster.process)
+    home.server_file.rmdir()
+    wait_until(home.server_file.is_file)
+    told = json.loads(home.server_file.read_text())["processes"]
+    processes = [each.process for each in (controller, cluster) if each.process is not None]
+    assert [each["pid"] for each in told[1:]] == [each.pid for each in processes]
+    assert [each.poll() for each in processes] == [None, None]
+    parent.stop()
+    keeping.join(20)
+    parent._stop_children()
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,20 @@ async def test_where_the_only_replica_goes_it_starts_in_the_one_that_comes(site:
 # Demand
 
 
+async def test_a_secret_that_cannot_be_opened_is_said_at_once_and_no_replica_is_waited_for(site: Site) -> None:
+    def sealed(version: Version) -> dict[str, Any]:
+        raise Unavailable("encrypted with another key")
+
+    placement = Placement(site.fleet, site.catalog, site.loads, lambda *_: None, sealed)
+    with pytest.raises(Unavailable, match="another key"):
+        await asyncio.wait_for(placement.start(version(), 20, silent), 1)
+    peer = supervisor()
+    await site.join(peer)
+    with pytest.raises(Unavailable, match="another key"):
+        await asyncio.wait_for(placement.start(version(), 20, silent), 1)
+    assert peer.spawned == []
+
+
 async def test_a_call_that_waits_starts_its_version_once(site: Site) -> None:
     answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     peer = supervisor(spawn=lambda **_: answer)
@@ -341,6 +355,20 @@ async def test_a_replica_of_its_own_takes_over_from_the_warm_ones(site: Site) ->
     await site.placement.member_up(joined)
     assert sorted(own.spawned) == ["red/f:2", "red/f:3"]
     assert warm.drained == ["red/f:3"]
+
+
+async def test_a_version_that_does_not_start_on_a_new_replica_keeps_no_other_from_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    live, prod = version(number=2), version(number=1)
+    serve(site.catalog, prod, live, live=live, prod=prod)
+    warm = supervisor()
+    broken = supervisor(spawn=lambda version, **_: ImportFailed("no weights") if version["version"] == 1 else made())
+    await site.join(warm, live, prod)
+    await site.placement.member_up(await site.join(broken, application=live.application))
+    assert sorted(broken.spawned) == ["red/f:1", "red/f:2"]
+    assert warm.drained == ["red/f:2"]
+    assert "red/f:1 does not start on" in caplog.text
 
 
 async def test_a_replica_that_hosts_it_already_is_not_asked_again(site: Site) -> None:

@@ -21,7 +21,7 @@ from rayfaas.server.journals import Journals
 from rayfaas.server.spawned import Spawned
 from rayfaas.server.store import Store
 from tests.registry.builders import GATEWAY, ended, locked, segment, settled, spawned, started
-from tests.server.parts import Peer
+from tests.server.parts import Peer, never
 from tests.waiting import eventually
 
 NEXT = "gateway-0-1800000000000000000"
@@ -122,6 +122,18 @@ async def test_a_gateway_that_does_not_say_what_it_holds_keeps_nobody_from_being
     kept = spawned(gateway=NEXT)
     await looking.keep(kept)
     with looking.gateway(f"{NEXT}0", held=Unavailable()), looking.gateway(NEXT, held=[]) as peer:
+        await eventually(lambda: resumed(peer))
+
+
+async def test_a_gateway_that_hangs_keeps_nobody_from_being_looked_after(
+    looking: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_spawned, "ASK_S", 0.01)
+    kept = spawned()
+    await looking.keep(kept)
+    with looking.gateway(resume=never) as hung:
+        await eventually(lambda: len(resumed(hung)) > 1)
+    with looking.gateway(f"{NEXT}0", held=[kept.call]) as peer:
         await eventually(lambda: resumed(peer))
 
 
@@ -240,6 +252,15 @@ async def test_an_end_that_a_dead_gateway_had_to_tell_is_told_by_one_that_lives(
         assert [end["call"] for end in asked["ends"]] == [call.call]
         await keeper.spawned._hand_out_ends()
         assert len(peer.asked_for("tell")) == 1
+
+
+async def test_a_gateway_that_hangs_holds_up_no_other_ends(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_spawned, "ASK_S", 0.01)
+    call = spawned(webhook="https://example.com/done")
+    await keeper.keep(call, settled(call))
+    with keeper.gateway(tell=never) as hung:
+        await keeper.spawned._hand_out_ends()
+        assert len(hung.asked_for("tell")) == 1
 
 
 async def test_what_is_typed_reaches_every_gateway(keeper: Keeper) -> None:

@@ -97,6 +97,22 @@ async def test_an_executor_that_does_not_end_in_time_ends_the_deploy_and_calls_g
     await eventually(lambda: site.warm.spawned == ["red/f:1", "red/f:1"])
 
 
+async def test_a_function_is_resumed_however_often_its_deploy_is_given_up(site: Site) -> None:
+    deploying = site.begin("b")
+    await eventually(lambda: site.warm.drained == ["red/f:1"])
+    gateway = Peer().link
+    site.routing.expect(gateway)  # it hangs: what is announced waits for it
+    deploying.cancel()
+    await settle()
+    deploying.cancel()
+    await asyncio.wait([deploying])
+    site.routing.forget(gateway)
+    assert deploying.cancelled()
+    assert not await site.parked()
+    await site.end_executors()
+    await eventually(lambda: site.warm.spawned == ["red/f:1", "red/f:1"])
+
+
 async def test_what_is_demanded_meanwhile_starts_when_it_is_over(site: Site) -> None:
     deploying = site.begin("b")
     await eventually(lambda: site.warm.drained == ["red/f:1"])

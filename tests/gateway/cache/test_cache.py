@@ -450,3 +450,18 @@ async def test_a_disk_that_is_full_keeps_nothing_and_answers(
     assert gateway.results_kept()[-1].why_not == "the server can't write it: No space left on device"
     assert not list((gateway.cache._shelf._directory).glob("*/*"))
     await first(gateway, executor, 2)
+
+
+async def test_where_no_lock_can_be_had_equal_calls_wait_for_each_other_all_the_same(
+    gateway: SmallGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    (gateway.executor_socket.parent / "cached").write_text("what is no folder")
+    await deploy(gateway)
+    executor = await gateway.executor()
+    one, other = gateway.call(), gateway.call()
+    for exchange, value in ((one, 1), (other, 2)):
+        await compute(executor, value)
+        assert (await exchange.answer()).json() == value
+    assert "no lock in the cache" in caplog.text
+    await eventually(lambda: len(gateway.results_kept()) == 2)
+    assert "can't write it" in str(gateway.results_kept()[0].why_not)
