@@ -13,7 +13,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rayfaas.errors import Unavailable
@@ -55,6 +55,7 @@ class Journal:
         self._size = 0
         self._name = ""
         self._unsynced: list[asyncio.Future[None]] = []
+        self._syncs: list[asyncio.Future[None]] = []  # those that the present sync is for
         self._syncing: asyncio.Task[None] | None = None
         self._late: deque[bytes] = deque()  # what could not be written yet
         self._late_output = 0  # bytes of output in it
@@ -142,17 +143,14 @@ class Journal:
 
     async def _sync(self) -> None:
         while self._unsynced:
-            waiting, self._unsynced = self._unsynced, []
+            self._syncs, self._unsynced = self._unsynced, []
             try:
                 await self._sync_segment()
             except OSError as error:
-                for future in waiting:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for future in waiting:
-                    if not future.done():
-                        future.set_result(None)
+                _fail(self._syncs, error)
+            for waiting in self._syncs:
+                if not waiting.done():
+                    waiting.set_result(None)
 
     async def _sync_segment(self) -> None:
         fd = os.dup(self._fd)  # the segment may be full, and closed, before the disk is done
@@ -197,6 +195,8 @@ class Journal:
         self._open()
         try:
             os.fdatasync(old)  # spawned calls in it may be waited for
+        except OSError as error:  # which the system says once
+            _fail((*self._syncs, *self._unsynced), error)
         finally:
             os.close(old)
 
@@ -205,6 +205,16 @@ class Journal:
         path = self._directory / f"{self.instance}.{next(self._numbers):06d}.ndjson"
         unnamed = path.with_suffix(".new")
         fd = os.open(unnamed, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX)  # the registry tries locks, for an instant
-        os.rename(unnamed, path)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)  # the registry tries locks, for an instant
+            os.rename(unnamed, path)
+        except OSError:
+            os.close(fd)
+            raise
         self._fd, self._size, self._name = fd, 0, path.name
+
+
+def _fail(waiting: Iterable[asyncio.Future[None]], error: OSError) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_exception(error)

@@ -27,6 +27,8 @@ LONG_WAIT_S = 5.0
 PLACE_S = 300.0
 # How long an agent may take to say what its cluster runs.
 AGENT_S = 30.0
+# How long one may take to have Serve begin what is ordered.
+ORDER_S = 120.0
 # How long a shape that a warm replica could answer for is given to have a deployment, where the one before had.
 BESIDE_S = 60.0
 
@@ -83,9 +85,10 @@ class Deployments:
         scaling = self._catalog.function(version.function).scaling.model_dump(mode="json")
         try:
             agent = await self._agent_for(version)
-            await agent.request("ensure", application=application, shape=shape, scaling=scaling, replicas=replicas)
+            given = {"application": application, "shape": shape, "scaling": scaling, "replicas": replicas}
+            await agent.request("ensure", **given, timeout_s=ORDER_S)
             if wake:
-                await agent.request("wake", application=application)
+                await agent.request("wake", application=application, timeout_s=ORDER_S)
         except (RayfaasError, asyncio.TimeoutError) as error:
             _log.warning("deployment %s: %s", application, error)
             return False
@@ -267,8 +270,8 @@ class Deployments:
         if (agent := self._fleet.agents().get(cluster)) is None:
             return
         try:
-            await agent.request("delete", application=application)
-        except RayfaasError as error:
+            await agent.request("delete", application=application, timeout_s=ORDER_S)
+        except (RayfaasError, asyncio.TimeoutError) as error:
             _log.warning("deployment %s could not be deleted: %s", application, error)
 
 

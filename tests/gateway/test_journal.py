@@ -333,3 +333,37 @@ async def test_a_segment_that_fills_while_the_disk_is_slow_is_synced_all_the_sam
     assert len(segments(tmp_path)) == 2
     assert ["one", "two", "three"] in disk.synced
     journal.close()
+
+
+async def test_what_a_full_segment_could_not_keep_is_refused_and_the_next_one_goes_on(
+    tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int) -> NoReturn:
+        raise OSError(errno.EIO, "Input/output error")
+
+    journal = Journal(tmp_path, "gateway-0")
+    disk.is_fast.clear()
+    spawning = [asyncio.ensure_future(journal.spawned(spawned("synced")))]
+    await eventually(lambda: disk.synced == [["synced"]])
+    spawning.append(asyncio.ensure_future(journal.spawned(spawned("waiting"))))
+    await asyncio.wait(spawning, timeout=0)
+    with monkeypatch.context() as broken:
+        broken.setattr(journal_module, "SEGMENT_BYTES", 1)
+        broken.setattr(os, "fdatasync", fail)
+        journal.ended(ended("next"))
+    disk.is_fast.set()
+    results = await asyncio.gather(*spawning, return_exceptions=True)
+    assert [type(result) for result in results] == [Unavailable, Unavailable]
+    assert records(tmp_path)[-1] == ended("next")
+    journal.close()
+
+
+def test_a_segment_that_can_not_be_named_leaves_no_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(source: Path, target: Path) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match="No space"):
+        Journal(tmp_path, "gateway-0")
+    assert len(os.listdir("/proc/self/fd")) == before
