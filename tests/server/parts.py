@@ -15,6 +15,7 @@ from rayfaas.names import new_id
 from rayfaas.registry.rows import AliasRow
 from rayfaas.server.catalog import Catalog, Version
 from rayfaas.server.fleet import WARM, Member
+from rayfaas.server.routing import RouteTable
 from rayfaas.spec import Entry, Scaling, Shape, Spec
 
 INTERFACE = {"kind": "function"}
@@ -163,3 +164,12 @@ def full_disk(free: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def announced(table: RouteTable) -> list[dict[str, Any]]:
+    """The functions, as gateways are told of them."""
+    asking = Peer().link
+    answer = await table.poll(asking, 0)
+    table.forget(asking)  # or it would be waited for
+    functions: list[dict[str, Any]] = answer["functions"]
+    return functions

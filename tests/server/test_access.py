@@ -13,7 +13,7 @@ from rayfaas.server.catalog import Catalog
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
 from rayfaas.spec import Spec
-from tests.server.parts import Peer, member
+from tests.server.parts import Peer, announced, member
 from tests.server.test_deploys import Server
 
 TEAM = Spec(access="team")
@@ -28,10 +28,7 @@ async def server(home: Home, store: Store) -> Server:
 
 async def teams(table: RouteTable) -> dict[str, Any]:
     """By function, as the gateways are told it."""
-    asking = Peer().link
-    answer = await table.poll(asking, 0)
-    table.forget(asking)  # or it would be waited for
-    return {each["name"]: each["teams"] for each in answer["functions"]}
+    return {each["name"]: each["teams"] for each in await announced(table)}
 
 
 async def change(server: Server, method: str, **of: str) -> Any:

@@ -13,7 +13,7 @@ from rayfaas.server.catalog import Catalog
 from rayfaas.server.deprecations import Deprecations
 from rayfaas.server.routing import RouteTable
 from rayfaas.server.store import Store
-from tests.server.parts import Peer, member
+from tests.server.parts import Peer, announced, member
 from tests.server.test_deploys import Server
 
 SUNSET = "2027-03-01T00:00:00+00:00"
@@ -34,10 +34,7 @@ def deprecations(server: Server) -> Deprecations:
 
 async def routes(table: RouteTable) -> dict[str, Any]:
     """By function, as the gateways are told it."""
-    asking = Peer().link
-    answer = await table.poll(asking, 0)
-    table.forget(asking)  # or it would be waited for
-    return {each["name"]: each["deprecation"] for each in answer["functions"]}
+    return {each["name"]: each["deprecation"] for each in await announced(table)}
 
 
 async def ask(deprecations: Deprecations, method: str, **of: Any) -> Any:
