@@ -149,7 +149,15 @@ class Catalog:
     def interfaces(self) -> list[InterfaceRow]:
         """Of every alias."""
         return [
-            InterfaceRow(row["team"], row["name"], row["alias"], row["version"], msgspec.json.decode(row["interface"]))
+            InterfaceRow(
+                row["team"],
+                row["name"],
+                row["alias"],
+                row["version"],
+                msgspec.json.decode(row["interface"]),
+                row["is_deprecated"],
+                row["successor"],
+            )
             for row in self._run("interfaces")
             if row["interface"]
         ]

@@ -61,8 +61,9 @@ FROM store.functions ANTI JOIN store.gone USING (team, name) LEFT JOIN store.dep
 ORDER BY team, name;
 
 -- name: interfaces
-SELECT team, name, alias, version, v.interface
+SELECT team, name, alias, version, v.interface, d.deprecated_us IS NOT NULL AS is_deprecated, d.successor
 FROM store.current_aliases JOIN store.versions v USING (team, name, version)
+LEFT JOIN store.deprecations d USING (team, name)
 WHERE v.state = 'ACTIVE' ORDER BY team, name, alias;
 
 -- name: versions

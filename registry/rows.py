@@ -253,6 +253,8 @@ class InterfaceRow(msgspec.Struct, frozen=True):
     alias: str
     version: int
     interface: Any
+    is_deprecated: bool = False
+    successor: str | None = None
 
 
 class RouteRow(msgspec.Struct, frozen=True):

@@ -17,13 +17,16 @@ _MEDIA = (JSON, MSGPACK, MULTIPART, *RAW)
 
 
 class Callee(NamedTuple):
-    """What an alias leads to. `interface` is what the executor said when the version was deployed."""
+    """What an alias leads to. `interface` is what the executor said when the version was deployed; `successor` is what
+    to call instead of what `is_deprecated`."""
 
     team: str
     name: str
     alias: str
     version: int
     interface: Mapping[str, Any]
+    is_deprecated: bool = False
+    successor: str | None = None
     method: str | None = None
 
     @property
@@ -58,6 +61,7 @@ def function_paths(callees: Iterable[Callee], asking_team: str, components: Comp
         operation_id = unique("_".join(["call", *each.words(asking_team)]).replace("-", "_"), operation_ids)
         operation_ids.add(operation_id)
         told = {"operationId": operation_id, "tags": [f"{each.team}/{each.name}"], "x-rayfaas-version": each.version}
+        told |= {"deprecated": True} if each.is_deprecated else {}
         paths[f"/call/{each.target(asking_team)}"] = {
             "post": {**told, **_operation(each, ".".join(each.words(asking_team)), components)}
         }
@@ -82,7 +86,14 @@ def description_of(each: Callee) -> str:
     """Its signature, its docstring, and which version it is."""
     doc = str(each.interface.get("doc") or "")
     signature = f"`{each.full_name}{each.interface.get('signature') or '(…)'}`"
-    return "\n\n".join(filter(None, [signature, doc.strip(), f"Version {each.version}, by the alias {each.alias}."]))
+    which = f"Version {each.version}, by the alias {each.alias}."
+    return "\n\n".join(filter(None, [signature, _instead(each), doc.strip(), which]))
+
+
+def _instead(each: Callee) -> str:
+    if not each.is_deprecated:
+        return ""
+    return "Deprecated." + (f" Call {each.successor} instead." if each.successor else "")
 
 
 def arguments_schema(schema: Any, label: str, components: Components) -> Schema:

@@ -8,6 +8,8 @@ import pytest
 
 from rayfaas.errors import NotFound
 from rayfaas.registry.registry import Registry
+from tests.registry.builders import publish
+from tests.registry.test_catalog import activate, deploy
 
 SUNSET = datetime(2027, 3, 1, tzinfo=timezone.utc)
 
@@ -36,3 +38,14 @@ def test_every_change_is_in_the_audit(registry: Registry) -> None:
         ["ann", "function deprecated", "red/f", "red/g", "slow"],
         ["bob", "deprecation ended", "red/f", None, "not yet"],
     ]
+
+
+def test_it_is_told_where_functions_and_interfaces_are_listed(registry: Registry) -> None:
+    deploy(registry.catalog, publish())
+    activate(registry.catalog, 1, interface={"doc": "one"})
+    registry.deprecations.put("red", "f", SUNSET, "red/g", "ann", "slow")
+    (function,), (interface,) = registry.catalog.functions(), registry.catalog.interfaces()
+    assert (function.sunset_at, function.successor) == (SUNSET, "red/g")
+    assert (interface.is_deprecated, interface.successor) == (True, "red/g")
+    sql = "SELECT deprecated_by, sunset_at, successor FROM functions"
+    assert registry.query(sql, [], None).rows == [["ann", SUNSET.isoformat(), "red/g"]]

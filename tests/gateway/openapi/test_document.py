@@ -61,6 +61,15 @@ def test_a_server_without_functions_has_a_valid_one() -> None:
     assert is_valid(document([], "nlp"))
 
 
+def test_what_is_deprecated_says_so_and_what_to_call_instead() -> None:
+    old = of(plain)._replace(is_deprecated=True, successor="nlp/g")
+    found = document([old, of(plain, "g")], "nlp")
+    assert is_valid(found)
+    deprecated, present = (found["paths"][f"/call/{name}"]["post"] for name in ("f", "g"))
+    assert (deprecated["deprecated"], present.get("deprecated")) == (True, None)
+    assert "Deprecated. Call nlp/g instead." in deprecated["description"]
+
+
 def test_functions_of_all_kinds_are_in_a_valid_one() -> None:
     deployed = [of(plain), of(items, "items"), of(later, "later"), of(loose, "loose"), of(plain, alias="prod")]
     found = document([*deployed, of(plain, team="vision"), Callee("o", "old", "live", 1, {"kind": "sync"})], "nlp")
