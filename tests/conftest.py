@@ -6,9 +6,14 @@ import shutil
 import tempfile
 from collections.abc import Generator, Iterator
 
+import hypothesis
 import pytest
 
 from rayfaas.context import current_call, enter_call
+
+# How long an example takes says on a busy machine nothing of the code.
+hypothesis.settings.register_profile("no deadlines", deadline=None)
+hypothesis.settings.load_profile("no deadlines")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,9 +16,7 @@ from hypothesis import strategies as st
 from rayfaas.frames import Kind, encode
 from tests.waiting import eventually
 
-FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 _keys = st.text(max_size=4) | st.integers(0, 9) | st.none()
 _atoms = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats()

@@ -94,7 +94,7 @@ def test_another_process_with_another_hash_seed_time_zone_and_directory_makes_th
     assert there.stdout.split() == [here.digest, here.syntax_digest], there.stderr
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.dictionaries(
         st.text("abcé", min_size=1, max_size=4).map(lambda name: f"data/{name}"), st.binary(max_size=20), min_size=1

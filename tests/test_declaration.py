@@ -216,7 +216,7 @@ def test_fewer_replicas_at_most_than_at_least_are_refused() -> None:
         Declaration.of("embed", {"min_replicas": 3, "max_replicas": 2})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.dictionaries(
         st.sampled_from([*OPTIONS, "other"]),

@@ -48,7 +48,7 @@ json_values = st.recursive(
 extras = st.dictionaries(st.text(max_size=8).filter(lambda name: name not in OWN), json_values, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(kind=st.sampled_from(ALL), detail=st.text(min_size=1), extra=extras)
 def test_an_error_survives_http(kind: type[RayfaasError], detail: str, extra: dict[str, Any]) -> None:
     problem = json.loads(json.dumps(to_problem(kind(detail, **extra))))
@@ -57,7 +57,7 @@ def test_an_error_survives_http(kind: type[RayfaasError], detail: str, extra: di
     assert to_problem(arrived) == problem
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(kind=st.sampled_from(ALL), detail=st.text(min_size=1), extra=extras, protocol=st.integers(0, 5))
 def test_an_error_survives_pickling(
     kind: type[RayfaasError], detail: str, extra: dict[str, Any], protocol: int

@@ -29,7 +29,7 @@ def prefix(length: int, header_length: int) -> bytes:
     return struct.pack("!IIQBB", length, header_length, 1, Kind.CALL, 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(messages, max_size=6), st.lists(st.integers(1, 40), min_size=1))
 def test_any_chunking_gives_the_same_messages(sent: list[Message], steps: list[int]) -> None:
     data, decoder, received = stream_of(*sent), Decoder(), []
@@ -39,7 +39,7 @@ def test_any_chunking_gives_the_same_messages(sent: list[Message], steps: list[i
     assert received == sent
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.binary(max_size=60), max_size=5))
 def test_garbage_is_refused_or_waited_for_and_never_anything_else(pieces: list[bytes]) -> None:
     decoder = Decoder()
@@ -50,7 +50,7 @@ def test_garbage_is_refused_or_waited_for_and_never_anything_else(pieces: list[b
         pass
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(messages, st.data())
 def test_a_message_cut_anywhere_is_not_given_out(message: Message, data: st.DataObject) -> None:
     whole = stream_of(message)
@@ -98,7 +98,7 @@ def test_a_body_travels_in_as_few_frames_as_it_needs(size: int, count: int) -> N
     assert decode_all(b"".join(cut)) == [Message(Kind.RESULT, 7, b"h", body[:size])]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.sampled_from([1, 2, 3]), min_size=8, max_size=8), st.sampled_from([40_000, CHUNK, 3 * CHUNK + 1]))
 def test_large_bodies_interleave_in_any_order_and_small_ones_pass_between_them(turns: list[int], piece: int) -> None:
     large = {call: Message(Kind.CALL, call, b"%d" % call, bytes([call]) * (2 * CHUNK + call)) for call in (1, 2, 3)}

@@ -100,7 +100,7 @@ def test_an_identity_swapped_on_the_way_is_refused() -> None:
     assert server.identity is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.binary(max_size=40), st.sampled_from(["nonce", "proof"]))
 def test_no_other_nonce_or_proof_will_do(value: bytes, field: str) -> None:
     server = ServerSide(key_of)

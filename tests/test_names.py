@@ -40,7 +40,7 @@ def test_targets_are_read_as_they_are_written(text: str, target: Target) -> None
     assert Target.parse(text) == target
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.none() | teams, names, st.none() | st.integers(1, 999_999_999) | aliases)
 def test_every_target_that_can_be_written_can_be_read(team: str | None, name: str, which: int | str | None) -> None:
     suffix = "" if which is None else f":{which}" if isinstance(which, int) else f"@{which}"
@@ -97,7 +97,7 @@ def test_what_is_not_a_target_is_refused_with_an_example(text: str) -> None:
         Target.parse(text)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(max_size=20))
 @example("nlp/embed@prod")
 def test_any_text_is_a_target_or_a_bad_request(text: str) -> None:
@@ -134,7 +134,7 @@ def test_no_name_holds_what_means_something_elsewhere(text: str) -> None:
             check(text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(milliseconds, randoms)
 def test_ids_are_uuids_of_version_7_with_their_time_in_front(unix_ms: int, random_80: int) -> None:
     text = format_uuid7(unix_ms, random_80)
@@ -144,7 +144,7 @@ def test_ids_are_uuids_of_version_7_with_their_time_in_front(unix_ms: int, rando
     assert parsed.int >> 80 == unix_ms
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(milliseconds, milliseconds, randoms, randoms)
 def test_ids_sort_as_their_times(first_ms: int, second_ms: int, first: int, second: int) -> None:
     a, b = format_uuid7(first_ms, first), format_uuid7(second_ms, second)

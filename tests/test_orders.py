@@ -47,13 +47,13 @@ def an_order(**changed: object) -> Order:
     return Order(**{**fields, **changed})  # type: ignore[arg-type]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.builds(Fork, orders) | st.builds(Grow, texts))
 def test_what_a_zygote_is_told_arrives_as_it_was_said(message: Fork | Grow) -> None:
     assert decode_to_zygote(encode_packet(message)) == message
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.builds(Forked, texts, counts)
     | st.builds(Exited, texts, counts)

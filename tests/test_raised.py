@@ -83,7 +83,7 @@ def test_a_name_that_leads_to_no_exception_is_only_a_function_error(name: str) -
     assert type(raised(name)) is FunctionError
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.text(max_size=30) | st.lists(st.sampled_from(["os", "json", "path", "KeyError", ""])).map(".".join))
 def test_whatever_the_name_it_is_a_function_error_with_all_it_says(name: str) -> None:
     error = raised(name)

@@ -24,7 +24,7 @@ kinds = (CallStarted, CallEnded, LogLine, Spawned, Settled)
 records: st.SearchStrategy[Any] = st.one_of([st.from_type(kind).filter(is_finite) for kind in kinds])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(records)
 def test_a_record_is_one_line_that_says_what_it_was(record: Record) -> None:
     line = encode_record(record)
@@ -33,7 +33,7 @@ def test_a_record_is_one_line_that_says_what_it_was(record: Record) -> None:
     assert type(decoder.decode(line)) is type(record)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(records, st.integers(1, 1000))
 def test_half_a_record_is_never_taken_for_a_whole_one(record: Record, cut: int) -> None:
     line = encode_record(record)

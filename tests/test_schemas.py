@@ -212,7 +212,7 @@ def _whole(schema: Any) -> Any:
     return {**schema, "$defs": _DEFINITIONS} if isinstance(schema, dict) else schema
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(_schemas, _schemas, st.lists(_values, min_size=5, max_size=25))
 def test_what_is_proved_holds_of_every_value(first: Any, second: Any, values: list[Any]) -> None:
     wide, narrow = _whole(first), _whole(second)

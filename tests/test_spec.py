@@ -72,7 +72,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.dictionaries(st.text(max_size=5), json_values, max_size=5), st.randoms(use_true_random=False))
 def test_the_order_of_keys_does_not_count(value: dict[str, Any], order: random.Random) -> None:
     keys = list(value)

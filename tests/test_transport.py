@@ -342,7 +342,7 @@ async def test_lines_come_in_batches_whatever_chunks_they_travel_in() -> None:
 lines_of_text = st.lists(st.text(st.characters(codec="utf-8"), max_size=10), max_size=6)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(lines_of_text, st.lists(st.integers(1, 60), max_size=8, unique=True))
 async def test_wherever_a_stream_is_cut_its_lines_are_whole(texts: list[str], cuts: list[int]) -> None:
     data = "".join(f"{json.dumps({'t': text}, ensure_ascii=False)}\n" for text in texts).encode("utf-8")

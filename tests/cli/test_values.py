@@ -23,13 +23,13 @@ def test_a_value_is_json_or_text(typed: str, value: Any) -> None:
     assert (parsed, type(parsed)) == (value, type(value))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(), st.lists, max_leaves=5))
 def test_json_is_what_it_says(value: Any) -> None:
     assert parse_value(json.dumps(value)) == value
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.sampled_from("smhdy"))
 def test_a_duration_is_a_number_of_its_unit(number: int, unit: str) -> None:
     assert (
@@ -37,7 +37,7 @@ def test_a_duration_is_a_number_of_its_unit(number: int, unit: str) -> None:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=6))
 def test_whatever_is_typed_is_a_duration_or_refused(text: str) -> None:
     try:

@@ -170,6 +170,6 @@ class Keeping(RuleBasedStateMachine):
 
 
 Keeping.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    max_examples=40, stateful_step_count=50, suppress_health_check=list(HealthCheck), derandomize=True
 )
 TestKeeping = Keeping.TestCase

@@ -34,7 +34,7 @@ def test_each_replica_carries_its_target(calls: float, target: float, replicas: 
     assert desired_replicas(calls, target, 0) == replicas
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0, 1e6), st.floats(0.01, 1e4), st.integers(0, 5))
 def test_no_replica_is_asked_for_more_than_its_target_and_none_is_idle(
     calls: float, target: float, at_least: int

@@ -12,10 +12,26 @@ from pathlib import Path
 
 import pytest
 
+from rayfaas.executor import import_times
 from rayfaas.executor.import_times import HEAVY_MS, ImportTimes
 
-SLOW = f"import time\ntime.sleep({HEAVY_MS * 1.5 / 1000})\n"
+SLOW = f"from rayfaas.executor import import_times\nimport_times.time.now += {HEAVY_MS * 1.5 / 1000}\n"
 _numbers = itertools.count()
+
+
+class Clock:
+    """Stands still, but where a module is slow."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_times, "time", Clock())
 
 
 class Installed:

@@ -19,7 +19,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(texts, values, max_size=5))
 def test_any_problem_becomes_one_that_can_be_sent(problem: dict[str, Any]) -> None:
     encoded = encode_header(sendable(problem))

@@ -200,7 +200,7 @@ def test_validation_changes_no_value_of_the_caller() -> None:
     assert sent == {"x": "1", "y": "2"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(values, max_size=3), st.dictionaries(st.text(max_size=5) | st.just("x"), values, max_size=3))
 def test_any_arguments_are_bound_or_refused(args: list[Any], kwargs: dict[str, Any]) -> None:
     def function(x: int, y: list[Point] | None = None, **more: str) -> None: ...
@@ -213,7 +213,7 @@ def test_any_arguments_are_bound_or_refused(args: list[Any], kwargs: dict[str, A
     assert all(isinstance(value, str) for name, value in named.items() if name not in ("x", "y"))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values)
 def test_a_function_without_hints_gets_what_was_sent(value: Any) -> None:
     def function(x, *, y): ...  # type: ignore[no-untyped-def]

@@ -30,7 +30,7 @@ def test_an_issued_token_says_where_it_is_good() -> None:
 
 
 @given(texts, texts, texts, texts, st.floats(min_value=time.time() + 3600, allow_infinity=False))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_claims_come_back_as_they_were_issued(
     call: str, root: str, principal: str, team: str, deadline: float
 ) -> None:
@@ -55,14 +55,14 @@ def test_a_token_with_any_bit_flipped_is_refused() -> None:
 
 
 @given(st.binary(max_size=120))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_follows_the_prefix_is_refused_and_breaks_nothing(rest: bytes) -> None:
     with pytest.raises(Unauthenticated):
         ACCESS.check(PREFIX + rest)
 
 
 @given(st.binary(max_size=80))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_bytes_that_nobody_signed_are_refused(signed: bytes) -> None:
     with pytest.raises(Unauthenticated):
         ACCESS.check(PREFIX + base64.urlsafe_b64encode(signed))

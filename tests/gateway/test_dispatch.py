@@ -409,7 +409,7 @@ _STEPS = st.one_of(
 
 
 @given(st.lists(_STEPS, max_size=60))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 async def test_each_team_is_served_in_order_and_none_twice_while_another_waits(steps: list[tuple[str, str]]) -> None:
     pool, model, turns = Pool(KEY), {team: deque[PendingCall]() for team in "abc"}, list[str]()
     for step, team in steps:

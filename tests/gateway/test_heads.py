@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from uvicorn.server import ServerState
 
@@ -125,7 +125,6 @@ REQUESTS = [
 
 @given(st.lists(st.sampled_from(REQUESTS), max_size=8), st.lists(st.integers(0, 1200), max_size=8))
 @example([REQUEST, REQUEST], [])
-@settings(deadline=None)
 async def test_knowing_heads_changes_no_answer(requests: list[bytes], cuts: list[int]) -> None:
     stream, at = b"".join(requests), 0
     pieces = []

@@ -68,7 +68,7 @@ async def test_a_lone_write_waits_for_no_second() -> None:
 
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=5), max_size=5), max_size=6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 async def test_every_byte_goes_out_once_and_in_order(turns: list[list[bytes]]) -> None:
     writes, transport = paired()
     for chunks in turns:

@@ -79,7 +79,7 @@ def test_a_record_is_on_disk_when_the_journal_has_taken_it(tmp_path: Path) -> No
 
 
 @given(st.lists(st.text(max_size=60), max_size=5))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_one_line_and_comes_back(tmp_path: Path, texts: list[str]) -> None:
     directory = tmp_path / str(len(list(tmp_path.iterdir())))
     journal = Journal(directory, "gateway-0")

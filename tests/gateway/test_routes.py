@@ -105,7 +105,7 @@ def test_what_is_no_target_is_a_bad_request(target: str) -> None:
 
 
 @given(st.text(max_size=30), st.text(max_size=10))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_resolves_or_is_refused_as_ours(text: str, team: str) -> None:
     with pytest.raises(RayfaasError):
         routes().resolve(text + "?", team)

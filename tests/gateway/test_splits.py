@@ -28,14 +28,14 @@ def assert_shares(counted: Counter[int], weights: dict[int, float]) -> None:
         assert abs(counted[version] - calls * share) <= 5 * math.sqrt(calls * share * (1 - share)) + 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(weights, st.integers(0, 1000))
 def test_each_version_gets_its_share_by_chance(weights: dict[int, float], seed: int) -> None:
     chosen = split(weights, seed=seed)
     assert_shares(Counter(chosen.choose("nlp/ann", {}) for _ in range(5_000)), weights)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(weights)
 def test_each_version_gets_its_share_of_those_who_stick(weights: dict[int, float]) -> None:
     chosen = split(weights, "header:User-Id")

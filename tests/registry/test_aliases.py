@@ -41,7 +41,7 @@ def leads_to(aliases: Aliases) -> Destination:
     return aliases.existing(*LIVE).destination
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(destinations | plain, min_size=1, max_size=8))
 def test_each_destination_is_kept_as_it_was_said_and_rollbacks_undo_one_after_the_other(
     database: Database, moves: list[Destination]

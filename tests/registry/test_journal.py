@@ -28,9 +28,7 @@ from tests.registry.builders import GATEWAY, ended, line, lines, locked, segment
 
 OTHER = "gateway-1-1700000000000000000"
 
-each_with_its_own_segments = settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+each_with_its_own_segments = settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def asked(registry: Registry, sql: str) -> list[list[Any]]:

@@ -251,7 +251,7 @@ def numbers(graph: Graph) -> set[int]:
     return {int(node.call[-3:]) - 1 for node in graph.nodes if node.call}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps.filter(bool), st.booleans())
 def test_it_finds_what_a_plain_walk_finds(
     opened_database: Database, tmp_path: Path, steps: list[Step], same: bool

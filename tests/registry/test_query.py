@@ -413,7 +413,7 @@ def test_what_is_no_query_is_refused(ask: Ask, sql: str) -> None:
 
 
 @given(sql=st.text(max_size=40) | st.text(alphabet="SELECT*FROM calls;'\"()-\n\0", max_size=40))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_text_is_answered_or_refused(opened_database: Database, sql: str) -> None:
     try:
         Queries(opened_database, QueryLimits()).query(sql, [], "red")
@@ -592,7 +592,7 @@ def test_queries_of_different_teams_at_once_do_not_see_each_others_rows(ask: Ask
 
 
 @given(value=st.floats() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=20) | st.booleans() | st.none())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_any_value_comes_back_as_it_was_asked(opened_database: Database, value: Any) -> None:
     (answered,) = Queries(opened_database, QueryLimits()).query("SELECT ?", [value], None).rows[0]
     assert answered == (None if isinstance(value, float) and not math.isfinite(value) else value)

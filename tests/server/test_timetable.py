@@ -93,7 +93,7 @@ def cases(draw: st.DrawFn) -> tuple[str, datetime, set[int] | None, set[int] | N
     return zone.key, start, draw(some(59)), draw(some(23))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(cases())
 def test_times_are_those_that_a_look_at_each_minute_finds(
     case: tuple[str, datetime, set[int] | None, set[int] | None],

@@ -42,13 +42,13 @@ def encode_msgpack_or_nothing(value: Any) -> bytes:
         return b""
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(values, max_size=3), st.dictionaries(texts, values, max_size=3))
 def test_positional_and_named_arguments_come_back_as_they_were(args: list[Any], kwargs: dict[str, Any]) -> None:
     assert decode_arguments(*encode_arguments(args, kwargs)) == Arguments(tuple(args), kwargs)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.sampled_from([JSON, ARGUMENTS_JSON, "", "text/html"]), st.binary(max_size=40) | values.map(encode_json))
 def test_any_body_is_arguments_or_refused(content_type: str, body: bytes) -> None:
     try:
@@ -115,7 +115,7 @@ def test_who_forgets_the_type_with_curl_is_told_how_to_say_it() -> None:
         decode_arguments("text/plain", b'{"x": 1}')
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from([MSGPACK, ARGUMENTS_MSGPACK, f"{MULTIPART}; boundary=b", MULTIPART, OCTETS, ARROW, "image/png"]),
     st.binary(max_size=60) | values.map(encode_msgpack_or_nothing),

@@ -61,7 +61,7 @@ class Hostile:
         raise ZeroDivisionError("no attributes here")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(values)
 def test_json_values_come_back_as_they_were(value: Any) -> None:
     assert decode_json(encode_json(value)) == value

@@ -107,7 +107,7 @@ def received(hint: Any, content_type: str, body: bytes) -> Any:
 
 @pytest.mark.parametrize(("hint", "values"), typed, ids=[str(hint) for hint, _ in typed])
 def test_a_value_arrives_as_what_its_hint_says(hint: Any, values: st.SearchStrategy[Any]) -> None:
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=15)
     @given(values)
     def check(value: Any) -> None:
         assert same(received(hint, *encode_arguments([value], {})), value)
@@ -118,7 +118,7 @@ def test_a_value_arrives_as_what_its_hint_says(hint: Any, values: st.SearchStrat
     check()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.binary(max_size=20))
 def test_bytes_arrive_as_they_are_but_in_json(value: bytes) -> None:
     for hint in (bytes, Any):
@@ -128,7 +128,7 @@ def test_bytes_arrive_as_they_are_but_in_json(value: bytes) -> None:
     assert decode_result(*sent(value, "")) == decode_result(*sent(value, VALUE_ACCEPT)) == value
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays)
 def test_arrays_arrive_with_their_type_and_shape(array: npt.NDArray[Any]) -> None:
     for hint in (np.ndarray, Any):
@@ -143,7 +143,7 @@ numbers = npst.arrays(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(numbers)
 def test_arrays_of_numbers_are_arrow_too(array: npt.NDArray[Any]) -> None:
     native = array.astype(array.dtype.newbyteorder("="))
@@ -156,7 +156,7 @@ def test_arrays_of_numbers_are_arrow_too(array: npt.NDArray[Any]) -> None:
     ("hint", "values"), [(pd.DataFrame, frames), (pl.DataFrame, polars_frames), (pa.Table, tables)], ids=str
 )
 def test_frames_arrive_as_they_are(hint: Any, values: st.SearchStrategy[Any]) -> None:
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     @given(values)
     def check(frame: Any) -> None:
         assert same(received(Any, *encode_arguments([frame], {})), frame)
