@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, cast
 
 import ray
@@ -10,6 +11,7 @@ from ray._private.worker import global_worker
 from ray.util import accelerators
 
 from rayfaas.cluster import labels
+from rayfaas.cluster.replica import GRACE_S
 from rayfaas.errors import Conflict
 
 _HEAD = "node:__internal_head__"
@@ -21,6 +23,8 @@ _ACCELERATORS = sorted({kind for name, kind in vars(accelerators).items() if nam
 
 # DRAIN_NODE_REASON_PREEMPTION of Ray's autoscaler.proto: the one reason that Ray does not refuse on a busy node.
 _PREEMPTION = 2
+# How long replicas may be made elsewhere before those of a node that is drained go.
+MOVE_S = 30.0
 
 # Where an actor must be to be there as long as its cluster.
 ON_HEAD = {_HEAD: 0.001}
@@ -66,9 +70,11 @@ def away_from_gpus(nodes: list[dict[str, Any]], cpus: float, memory: int) -> dic
 def drain_node(node: str, reason: str) -> None:
     """Ray places nothing more there, Serve moves its replicas and ends them in order, then the node ends.
 
-    Raises `Conflict` where Ray refuses.
+    A replica has the time to end that it has anywhere, and goes on until as many as are wanted are up elsewhere: where
+    there is room for fewer, for `MOVE_S`. Raises `Conflict` where Ray refuses.
     """
-    accepted, why = gcs().drain_node(node, _PREEMPTION, reason, 0)
+    deadline_s = time.time() + MOVE_S + GRACE_S
+    accepted, why = gcs().drain_node(node, _PREEMPTION, reason, int(deadline_s * 1000))
     if not accepted:
         raise Conflict(f"Ray does not drain the node: {why}")
 

@@ -21,6 +21,8 @@ from rayfaas.environment import digest_of
 
 # How long calls may go on when their replica is to end.
 DRAIN_S = 600.0
+# After so long Serve kills it.
+GRACE_S = DRAIN_S + 10
 # How often Serve asks whether a replica lives: so long one that was killed may be missed.
 CHECK_S = 1.0
 
@@ -87,7 +89,7 @@ def supervisors(name: str, config: HostConfig, **options: Any) -> Any:
         _internal=True,
         # Calls go past Serve; only `wake` comes through its handles.
         max_ongoing_requests=1000,
-        graceful_shutdown_timeout_s=DRAIN_S + 10,
+        graceful_shutdown_timeout_s=GRACE_S,
         graceful_shutdown_wait_loop_s=0.1,
         health_check_period_s=CHECK_S,
         health_check_timeout_s=30,

@@ -22,6 +22,7 @@ import psutil
 import pytest
 
 from rayfaas.config import Home
+from tests.processes import is_gone
 
 T = TypeVar("T")
 
@@ -156,7 +157,7 @@ class Server:
         down = self.rayfaas("down")
         assert down.returncode == 0, down.stderr
         _, left = psutil.wait_procs(list(self._seen.values()), timeout=15)
-        return left
+        return [process for process in left if not is_gone(process)]
 
     def kill(self) -> None:
         for process in [psutil.Process(self.pid), *self.processes()]:
