@@ -71,8 +71,10 @@ def drain_node(node: str, reason: str) -> None:
     """Ray places nothing more there, Serve moves its replicas and ends them in order, then the node ends.
 
     A replica has the time to end that it has anywhere, and goes on until as many as are wanted are up elsewhere: where
-    there is room for fewer, for `MOVE_S`. Raises `Conflict` where Ray refuses.
+    there is room for fewer, for `MOVE_S`. Asked again nothing changes. Raises `Conflict` where Ray refuses.
     """
+    if node in gcs().get_draining_nodes():
+        return  # the time that its replicas have would begin anew
     deadline_s = time.time() + MOVE_S + GRACE_S
     accepted, why = gcs().drain_node(node, _PREEMPTION, reason, int(deadline_s * 1000))
     if not accepted:
