@@ -8,7 +8,7 @@ from ray.autoscaler.v2.sdk import get_cluster_resource_state
 from ray.core.generated import autoscaler_pb2 as _pb2
 
 from rayfaas.cluster import labels
-from rayfaas.cluster.nodes import gcs
+from rayfaas.cluster.nodes import drain_node, gcs
 
 pb2: Any = _pb2
 _IDLE = pb2.NodeStatus.IDLE
@@ -25,7 +25,7 @@ def cluster_view() -> dict[str, Any]:
 def drain(attempt: str, force: bool, reason: str) -> bool:
     """Whether nothing is on the node that this attempt made, and nothing will be: Ray looks, and takes it out, at once.
 
-    With `force` Ray does not refuse: the node's calls finish, and later this is true.
+    With `force` Ray does not refuse (`drain_node`): the node's calls finish, and later this is true.
     """
     state = get_cluster_resource_state(gcs())
     node = next(
@@ -33,9 +33,11 @@ def drain(attempt: str, force: bool, reason: str) -> bool:
     )
     if node is None:
         return True
-    why = pb2.DRAIN_NODE_REASON_PREEMPTION if force else pb2.DRAIN_NODE_REASON_IDLE_TERMINATION
-    accepted, _ = gcs().drain_node(node.node_id.hex(), why, reason, 0)
-    return bool(accepted) and not force
+    if force:
+        drain_node(node.node_id.hex(), reason)
+        return False
+    accepted, _ = gcs().drain_node(node.node_id.hex(), pb2.DRAIN_NODE_REASON_IDLE_TERMINATION, reason, 0)
+    return bool(accepted)
 
 
 def waiting_for(state: Any) -> list[Any]:
