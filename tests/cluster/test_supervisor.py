@@ -64,7 +64,8 @@ async def test_versions_that_come_at_once_all_come_up(replica: Replica) -> None:
 
 async def test_an_executor_that_is_given_up_before_its_fork_leaves_nothing_open() -> None:
     def open_files() -> set[str]:
-        return set(os.listdir("/proc/self/fd"))
+        links = [f"/proc/self/fd/{each}" for each in os.listdir("/proc/self/fd")]
+        return {os.readlink(each) for each in links if os.path.lexists(each)}  # pipes and sockets by their numbers
 
     async def connect() -> None:
         executor = HostedExecutor(Order("e", "t/f", 1, "b", "module", "app", "f", 1, [], b"k", "c", "n", "r", "h", "s"))
@@ -78,7 +79,7 @@ async def test_an_executor_that_is_given_up_before_its_fork_leaves_nothing_open(
             await asyncio.sleep(0)
         connecting.cancel()
         await asyncio.wait([connecting])
-        await eventually(lambda: open_files() == before)
+        await eventually(lambda: open_files() <= before)  # what others had open may be closed meanwhile
 
 
 async def test_an_end_that_was_meant_and_one_that_was_not_are_told_apart(replica: Replica) -> None:
