@@ -9,8 +9,8 @@ import subprocess
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from rayfaas.executor.backlog import Backlog
 from rayfaas.executor.channel import Channel
@@ -28,6 +28,8 @@ from rayfaas.touches import (
     encode_touched,
     encode_touches,
 )
+
+T = TypeVar("T")
 
 # What is noted of one call, at most: a call that opens millions of files must not fill the memory.
 MOST_SIGHTINGS = 100_000
@@ -114,13 +116,10 @@ class Reporter:
         while True:
             taken = self._ended.take()
             packed = [each for each in taken if isinstance(each, Packed)]
-            try:
-                for each in taken:
-                    if isinstance(each, Ended):
-                        self._tell(each)
-                self._tell_packed(packed)
-            except Exception as error:  # noqa: BLE001 a border: what can't be looked at is lost, the calls go on
-                os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
+            for each in taken:
+                if isinstance(each, Ended):
+                    _try(self._tell, each)
+            _try(self._tell_packed, packed)
             for each in taken:
                 if isinstance(each, threading.Event):
                     each.set()
@@ -146,10 +145,17 @@ class Reporter:
         if self._inspector is not None and calls:
             try:
                 return self._inspector.inspect(calls)
-            except (OSError, EOFError, subprocess.SubprocessError) as error:
+            except (OSError, EOFError, ValueError, subprocess.SubprocessError) as error:
                 complain(f"the process that looks at files is gone, so this one does: {error!r}")
                 self._inspector = None
         return [encode_parts(self._sightings.touches(*unpack(each))) for each in calls]
+
+
+def _try(tell: Callable[[T], None], what: T) -> None:
+    try:
+        tell(what)
+    except Exception as error:  # noqa: BLE001 a border: what can't be looked at is lost, the calls go on
+        os.write(2, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
 
 
 def _send_touched(channel: Channel, call: str | None, ended_ns: int, parts: list[bytes]) -> None:
