@@ -178,8 +178,7 @@ def test_down_and_up_bring_all_back_on_a_fresh_ray_cluster(home: Server, edge: E
         shutil.rmtree(place)
     home.up()
     assert home.call("quadruple", {"x": 3}) == 12
-    own = lambda: [r for r in home.status()["replicas"] if r["application"].startswith("default--double")]  # noqa: E731
-    assert eventually(own, timeout_s=150)  # Ray starts anew as well
+    assert eventually(lambda: [r for r in home.status()["replicas"] if r["application"].startswith("default--double")])
     called = httpx.post(f"{edge.url}/call/double", json={"x": 2}, headers={"Authorization": f"Bearer {edge.token}"})
     assert (called.status_code, called.text) == (200, "4")
 
